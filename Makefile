@@ -1,0 +1,42 @@
+# make run: set up, build, serve the sample handlers.  make test: set up, build, test.  Everything else is for developers.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONF ?= apache-conf/quickstart.conf
+
+.PHONY: run test build check soak bench docs clean
+
+run: build
+	@$(BIN)/pyhost -f $(CONF)
+
+test: $(VENV)/.test-ready build
+	@$(BIN)/python -m pytest -q $(TESTS)
+
+build: $(VENV)/.ready
+	@$(BIN)/python pyhost/_build.py -o $(BIN)/pyhost >/dev/null
+
+# What the system must have is installed when we are root on Debian, and named otherwise.
+$(VENV)/.ready: setup.py pyproject.toml tests/system.sh
+	@sh tests/system.sh build $(PYTHON)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -U pip "setuptools>=70.1" "cffi>=1.16" "greenlet>=3.1"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.test-ready: $(VENV)/.ready tests/requirements.txt tests/system.sh
+	@sh tests/system.sh test $(PYTHON)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+check: $(VENV)/.test-ready
+	@$(BIN)/python -m ruff check pyhost tests
+	@$(BIN)/python -m mypy --strict pyhost
+
+soak: $(VENV)/.test-ready build
+	@$(BIN)/python -m pytest -q tests/soak
+
+bench: $(VENV)/.ready build
+	@$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf build dist *.egg-info $(VENV)

@@ -1,0 +1,24 @@
+/* Who may: Require trees, and Basic credentials against AuthUserFile. C only; Python's access and auth phases run beside it. */
+#ifndef PYHOST_ACCESS_H
+#define PYHOST_ACCESS_H
+
+#include "request.h"
+
+enum access_result {
+    ACCESS_GRANTED,
+    ACCESS_DENIED,   /* 403 */
+    ACCESS_NEEDS_USER/* 401 unless an authentication phase sets r->user */
+};
+
+/* Context of all: the loop thread; no I/O but the read of AuthUserFile (cached by mtime) in access_basic. */
+/* Evaluates the Require tree for the request; users count as known when r->user is set. */
+enum access_result access_check(const struct request *r);
+/* Checks "Authorization: Basic" against AuthUserFile; sets r->user and r->auth_type. 0: good; 401: no or bad credentials; 500: misconfigured. */
+int access_basic(struct request *r);
+/* Puts the WWW-Authenticate challenge for AuthType Basic into err_headers_out. */
+void access_challenge(struct request *r);
+/* The client's address as 16 bytes (IPv4 mapped), honouring useragent_ip. False for unix sockets. */
+bool access_client_address(const struct request *r, unsigned char out[16]);
+bool access_net_contains(const struct net_conf *net, const unsigned char address[16]);
+
+#endif

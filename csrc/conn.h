@@ -1,0 +1,86 @@
+/* A client connection: descriptor, deadline, unread bytes, output queue. It reads into a buffer that all connections share, gives the
+ * bytes to its gate (the protocol), and keeps what the gate did not use. It knows no configuration and no Python. */
+#ifndef PYHOST_CONN_H
+#define PYHOST_CONN_H
+
+#include <stdbool.h>
+
+#include "buf.h"
+#include "loop.h"
+#include "outq.h"
+
+struct conn;
+struct request;
+struct listener;
+
+enum conn_state {
+    CONN_IDLE,     /* between requests: nothing of the next one has come */
+    CONN_HEAD,     /* part of a head has come */
+    CONN_BUSY,     /* a request is being handled */
+    CONN_FLUSHING, /* answered; the last bytes are in the queue */
+    CONN_LINGERING,/* our side is shut; reading the rest away so that the client sees the answer */
+    CONN_CLOSED
+};
+
+/* A protocol. One static table each: gate_http, gate_fcgi, gate_scgi, gate_uwsgi. */
+struct gate {
+    const char *name;
+    /* New bytes, everything not used so far. Returns how many were used. It may call conn_close or conn_linger. Not called while
+     * conn->paused. */
+    size_t (*input)(struct conn *c, const char *bytes, size_t len);
+    /* The client has sent its last byte (EOF), or the connection broke (broken true). */
+    void (*eof)(struct conn *c, bool broken);
+    /* The deadline passed: the gate answers 408, or closes in silence. */
+    void (*timeout)(struct conn *c);
+    /* The output queue is empty again, or fell below the low-water mark. */
+    void (*drained)(struct conn *c);
+    /* Server is draining: finish what runs, close what idles. */
+    void (*drain)(struct conn *c);
+    /* Frees c->gate_state; every request of it has been told. */
+    void (*close)(struct conn *c);
+    /* Response side: see gate.h. */
+    const struct gate_out *out;
+};
+
+struct peer { unsigned char address[16]; uint16_t port; uint8_t family; }; /* IPv4 mapped into IPv6; family AF_INET, AF_INET6 or AF_UNIX */
+
+struct conn {
+    struct source source;
+    struct timer timer;
+    int64_t deadline_ns;        /* what the timer means; 0: none. The timer may fire earlier and is then armed again */
+    const struct gate *gate;
+    struct listener *listener;  /* borrowed */
+    struct request *req;        /* strong: the request that is read or answered; NULL while idle */
+    void *gate_state;
+    struct conn *prev, *next;   /* all of the worker's */
+    struct buf in;              /* owned: bytes received and not used */
+    struct outq out;
+    uint64_t id;
+    struct peer peer;
+    uint8_t state;              /* enum conn_state */
+    bool paused;                /* the gate wants no input now; readable is remembered */
+    bool readable;              /* edge seen, EAGAIN not reached */
+    bool eof;
+    bool in_input;              /* the gate's input is on the stack */
+    bool proxy_header_due;      /* PROXY protocol header must come first */
+    uint32_t requests;          /* answered so far */
+    struct deferred free_later;
+};
+
+/* Context of all: the loop thread. */
+struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer); /* takes fd; NULL with errno */
+/* No later than this; 0: no deadline. Cheap to call per request. */
+void conn_set_deadline(struct conn *c, int64_t at_ns);
+void conn_pause(struct conn *c);
+/* Input is wanted again: what is kept and what the socket has is given to the gate, on a later turn or at the end of this one. */
+void conn_resume(struct conn *c);
+/* Sends now and queues the rest. 0, or -1: the client is gone. */
+int conn_send(struct conn *c, const char *head, size_t head_len, const char *body, size_t body_len);
+int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len);
+/* Closes when the queue is empty: shuts down our side and reads the client's bytes away for LIMIT_LINGER_MS. */
+void conn_linger(struct conn *c);
+/* Closes at once; the object is freed at the end of the turn. */
+void conn_close(struct conn *c);
+struct loop *conn_loop(const struct conn *c);
+
+#endif

@@ -1,0 +1,64 @@
+/* Greenlets on one hub: jobs run on pooled worker greenlets, wait, and are woken. The only room that knows greenlet.
+ *
+ * Rules that hold for everybody: a greenlet is created, switched to, thrown into and dropped only under its own interpreter's thread
+ * state; only the hub changes thread states; nothing that another stack may touch lives on a stack; a switch may happen only where a
+ * function below says so. */
+#ifndef PYHOST_CORO_H
+#define PYHOST_CORO_H
+
+#include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "interp.h"
+#include "loop.h"
+
+struct coro; /* a greenlet that the hub knows: worker or spawned */
+
+/* The hub of this thread; NULL in threads that have none. Read by the green system calls on each call: keep it one load. */
+struct hub {
+    struct loop *loop;          /* borrowed */
+    struct coro *current;       /* the greenlet that runs; NULL: the hub itself */
+    struct interp *ready_first, *ready_last; /* interpreters with jobs or woken greenlets */
+    pid_t pid;                  /* a forked child that comes here must not be a second server */
+    uint64_t switches;
+};
+extern _Thread_local struct hub *coro_hub __attribute__((tls_model("initial-exec")));
+
+/* Loads greenlet's C API in the main interpreter and makes the hub of this thread. 0, or -1 with an exception. Context: hub, GIL. */
+int coro_init(struct loop *loop);
+
+/* Queues a job for a worker greenlet of the interpreter. Context: loop thread, hub or any greenlet; GIL held. Never switches. */
+void coro_submit(struct interp *interp, struct job *job);
+/* Runs everything that is ready, batch by batch, until nothing is or budget_ns have passed. Context: the hub, GIL held; the thread state is
+ * main_interpreter's before and after. */
+void coro_run_ready(int64_t budget_ns);
+bool coro_has_ready(void);
+
+/* The running greenlet, or NULL on the hub and in foreign threads. */
+static inline struct coro *coro_current(void) { return coro_hub ? coro_hub->current : NULL; }
+
+enum coro_wake { CORO_WOKEN, CORO_TIMED_OUT, CORO_ERROR /* an exception was thrown in and is set */ };
+/* Waits until coro_wake(current) or until_ns (absolute monotonic, -1: no deadline). SWITCHES. Context: handler greenlet, GIL held,
+ * no exception set. A wake that came before the park is not lost. */
+enum coro_wake coro_park(int64_t until_ns);
+/* Makes a parked greenlet ready (or remembers it when it is not parked yet). Context: loop thread; GIL not needed. Never switches. */
+void coro_wake(struct coro *c);
+/* Gives way once: to the end of the queue. SWITCHES. 0, or -1 with an exception. */
+int coro_yield(void);
+/* Waits for EPOLLIN/EPOLLOUT on a descriptor. SWITCHES. Events that came (> 0), 0: until_ns passed, -1: exception set (OSError when fd cannot be
+ * waited on). Any number of greenlets may wait on one descriptor. Context: handler greenlet, GIL held. */
+int coro_wait_fd(int fd, uint32_t events, int64_t until_ns);
+/* Wakes those who wait on this descriptor with EBADF; before it is closed. */
+void coro_fd_closing(int fd);
+/* A new greenlet that calls callable(*args, **kwargs) in the current interpreter; a new reference to its Python handle (pyhost.coro's), or NULL
+ * with an exception. It starts on a later turn. Never switches. */
+PyObject *coro_spawn(PyObject *callable, PyObject *args, PyObject *kwargs);
+/* Throws an exception (new reference taken) into a greenlet where it waits; it gets ready. */
+void coro_throw(struct coro *c, PyObject *exception);
+/* A waker that wakes the current greenlet: for req->on_body and the like. Lives in the coro; valid while the greenlet lives. */
+struct waker *coro_waker(struct coro *c);
+struct coro *coro_ref(struct coro *c);
+void coro_unref(struct coro *c);
+
+#endif

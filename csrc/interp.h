@@ -1,0 +1,39 @@
+/* Interpreters of a process: main_interpreter and named ones, all on the loop's thread. Only the hub swaps between them. */
+#ifndef PYHOST_INTERP_H
+#define PYHOST_INTERP_H
+
+#include <Python.h>
+
+#include "request.h"
+
+struct coro;
+
+struct interp {
+    char *name;
+    PyThreadState *tstate;     /* of the loop thread */
+    struct interp *next;       /* all of them, main first */
+    PyObject *boot;            /* strong: module pyhost.boot in it (None where its import failed) */
+    /* coro.c's */
+    struct job *ready_first, *ready_last; /* jobs no greenlet has taken yet */
+    struct coro *idle;         /* worker greenlets waiting for jobs */
+    struct coro *woken_first, *woken_last;/* parked greenlets to be resumed, in order */
+    struct interp *next_ready; /* queue of interpreters that have something to run */
+    bool queued;
+    uint32_t greenlets, greenlets_idle, waiting;
+    void *py;                  /* pyphase.c's: strong references it keeps per interpreter */
+};
+
+/* Context of all: the hub with the GIL, unless said. */
+int interp_init(void);                            /* after Py_Initialize: main_interpreter. 0, or -1 with an exception set */
+int interp_after_fork(void);                      /* in a worker: the thread states are the ones to use from now on */
+struct interp *interp_main(void);                 /* any context */
+struct interp *interp_get(const char *name);      /* made on first use; NULL: failed (logged). NULL or "main_interpreter": main */
+struct interp *interp_find(const char *name);     /* NULL when it has not been made */
+struct interp *interp_current(void);              /* the one whose thread state is current; any context with the GIL */
+/* Makes its thread state current. Only the hub. Returns the one that was. */
+struct interp *interp_enter(struct interp *i);
+struct interp *interp_first(void);                /* iterate with ->next */
+/* Before the process leaves by _exit: threading._shutdown, atexit, flush in each. */
+void interp_leave_all(void);
+
+#endif

@@ -1,0 +1,32 @@
+/* Every bound that has no directive, in one place, with its unit; and the defaults of those that have one.
+ * A bound with a directive is named after it. */
+#ifndef PYHOST_LIMIT_H
+#define PYHOST_LIMIT_H
+
+enum {
+    /* defaults of directives (the directive table in pyhost/config/directives takes them from here through cffi) */
+    LIMIT_REQUEST_LINE_BYTES = 8190,
+    LIMIT_REQUEST_FIELDS = 100,
+    LIMIT_REQUEST_FIELD_SIZE_BYTES = 8190,
+    LIMIT_KEEP_ALIVE_MS = 5000,
+    LIMIT_TIMEOUT_MS = 60000,
+    LIMIT_MAX_KEEP_ALIVE_REQUESTS = 100,
+    LIMIT_LISTEN_BACKLOG = 511,
+    LIMIT_MAX_CONNECTIONS = 10240,       /* PyMaxConnections, per worker */
+    LIMIT_MAX_REQUESTS_IN_FLIGHT = 4096, /* PyMaxRequestsInFlight, per worker */
+    LIMIT_OUTPUT_HIGH_BYTES = 65536,     /* PyOutputBuffer: a producer waits above this */
+    LIMIT_BODY_MEMORY_BYTES = 65536,     /* PyBodyBuffer: unread body kept in memory before reading stops */
+
+    /* fixed */
+    LIMIT_METHOD_BYTES = 32,
+    LIMIT_READ_BYTES = 65536,            /* one read() from a socket, into a buffer that all connections share */
+    LIMIT_CHUNK_LINE_BYTES = 1024,       /* a chunk-size line with its extensions */
+    LIMIT_CHUNK_EXTENSIONS_BYTES = 16384,/* all chunk extensions of one message */
+    LIMIT_LINGER_MS = 2000,              /* lingering close */
+    LIMIT_LINGER_BYTES = 1 << 20,
+    LIMIT_INTERNAL_REDIRECTS = 10,
+    LIMIT_RANGES = 200,                  /* MaxRanges */
+    LIMIT_PATH_BYTES = 4096
+};
+
+#endif

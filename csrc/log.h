@@ -1,0 +1,39 @@
+/* The error log and access logs. Whole lines by O_APPEND writes; nothing from a client reaches a line raw.
+ * Access lines gather in a buffer (in memory that the master shares, so that a killed worker loses none) and go out once a turn. */
+#ifndef PYHOST_LOG_H
+#define PYHOST_LOG_H
+
+#include <stdbool.h>
+
+#include "conf.h"
+#include "slice.h"
+
+struct request;
+
+/* Context of all: any thread of the process for log_error; the loop thread for the others. No GIL needed, none of them switches. */
+
+/* Opens (or reopens) every log of the configuration. 0, or -1 with a message on stderr naming file and directive. Keeps old files on failure. */
+int log_open_all(struct main_conf *main);
+void log_close_all(struct main_conf *main);
+/* Before any configuration: where messages go (stderr) and the least level. */
+void log_start(int fd, int level);
+/* One line "[date] [module:level] [pid N] message"; message is escaped (control bytes, newlines, non-printing) and cut at 8 KiB.
+ * server NULL: the main log. */
+void log_error(const struct server_conf *server, int level, const char *module, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same with "[client address:port]" of the request, and its id. */
+void log_request(const struct request *r, int level, const char *module, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Already formatted text of any length, one line per line of text (tracebacks; sys.stderr of handlers, which goes raw when prefix is false). */
+void log_text(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice text, bool prefix);
+bool log_wants(const struct server_conf *server, int level);
+/* Writes the access lines of a request that is over. */
+void log_access(const struct request *r);
+/* Hands gathered access lines to the files. Called at the end of each turn and at exit. */
+void log_flush(void);
+/* Must run in the master when a worker died: writes what it had gathered. slot: the worker's slot in the scoreboard. */
+void log_rescue(int slot);
+/* In a worker after the fork: gathers in the shared buffer of this slot. */
+void log_use_slot(int slot);
+/* Appends text with everything outside printing ASCII, and '"' and '\\', as \xHH or \n … ; returns bytes written (< room). */
+size_t log_escape(char *to, size_t room, struct slice text);
+
+#endif

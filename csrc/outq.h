@@ -1,0 +1,27 @@
+/* What a connection still has to send: bytes and pieces of files, in order. Writes go straight to the socket while nothing is queued.
+ * A queue holds no memory while empty. */
+#ifndef PYHOST_OUTQ_H
+#define PYHOST_OUTQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct outq_piece;
+
+struct outq {
+    struct outq_piece *first, *last; /* owned */
+    size_t pending; /* bytes in memory; file pieces count as one page */
+};
+
+enum outq_result { OUTQ_EMPTY, OUTQ_WAITING /* the socket is full: wait for EPOLLOUT */, OUTQ_BROKEN /* errno; the client is gone */ };
+
+/* Context of all: the loop thread. fd: a non-blocking socket. */
+/* Sends head then body at once as far as the socket takes them, queues a copy of the rest. Either may be empty. */
+enum outq_result outq_send(struct outq *q, int fd, const char *head, size_t head_len, const char *body, size_t body_len);
+/* Queues len bytes of file_fd from offset (takes the descriptor over, closes it when done) and sends what the socket takes. */
+enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len);
+/* Goes on sending. */
+enum outq_result outq_flush(struct outq *q, int fd);
+void outq_clear(struct outq *q);
+
+#endif

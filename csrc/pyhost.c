@@ -1,0 +1,3 @@
+/* placeholder */
+#include "conf.h"
+int main(void) { return 0; }

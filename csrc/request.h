@@ -1,0 +1,132 @@
+/* A request and the response that is being made for it: data only, shared by the rooms that work on it.
+ * It lives as long as somebody holds a reference: the connection until the answer is out, Python as long as it likes. */
+#ifndef PYHOST_REQUEST_H
+#define PYHOST_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "buf.h"
+#include "conf.h"
+#include "http_head.h"
+#include "table.h"
+
+struct conn;
+struct interp;
+
+/* Something that waits: woken once, from the loop thread. Embedded in heap objects only. */
+struct waker { void (*wake)(struct waker *); };
+
+/* Work for a worker greenlet of one interpreter (coro.h). */
+struct job {
+    struct job *next;
+    void (*run)(struct job *);
+};
+
+enum response_state {
+    RESPONSE_OPEN,    /* nothing sent; status and headers may change; written bytes are buffered in out */
+    RESPONSE_STARTED, /* the head is on its way */
+    RESPONSE_ENDED    /* the last byte has been handed to the connection, or the connection is gone */
+};
+
+/* Why a body cannot be read any further. */
+enum body_state { BODY_READING, BODY_WHOLE, BODY_TIMED_OUT, BODY_BROKEN /* cut short */, BODY_MALFORMED, BODY_TOO_LARGE };
+
+struct arena_block { struct arena_block *next; };
+
+enum { REQUEST_INLINE_FIELDS = 100, REQUEST_ARENA_BYTES = 2048 };
+
+struct request {
+    struct job job;      /* for the ready queue of an interpreter; run set by serve */
+    uint32_t refs;
+    uint8_t at_phase;    /* enum phase: what serve does next; see serve.c */
+    uint8_t response;    /* enum response_state */
+    uint8_t body;        /* enum body_state */
+    bool chunked_out;    /* the response goes out chunked */
+    bool close_after;    /* the connection closes after this response */
+    bool no_body_out;    /* HEAD, 1xx, 204, 304: body bytes are counted and dropped */
+    bool aborted;        /* client gone before the response was out */
+    bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
+    bool logged, finished_phases, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
+    struct conn *conn;   /* borrowed; NULL once the connection has let go */
+    const struct main_conf *main;
+    const struct server_conf *server;
+    const struct dir_conf *conf; /* NULL before the first merge */
+    struct interp *interp;       /* where its current phase runs; NULL: on the hub */
+    int64_t start_ns;            /* monotonic, first byte of the head */
+    int64_t start_us;            /* wall clock of the same moment, microseconds since the epoch */
+    uint64_t id;                 /* unique in the worker */
+
+    /* The head. bytes holds it from its first byte; spans of head are offsets into it. */
+    struct http_head head;
+    char *bytes;                 /* owned by the arena; NUL behind the last byte */
+    char *method;                /* as sent, arena */
+    uint8_t method_number;       /* enum http_method; may be changed by internal redirects to GET */
+    bool header_only;
+    char *unparsed_uri;          /* the target as sent */
+    char *uri;                   /* decoded path; never NULL after the head */
+    char *args;                  /* raw query without '?', NULL when there is no '?' */
+    char *hostname;              /* without port, lower case; NULL on HTTP/1.0 without Host */
+    char *filename;              /* NULL before mapping */
+    char *canonical_filename;
+    char *path_info;             /* NULL before mapping */
+    struct stat finfo;           /* valid when file_known; st_mode 0: no such file */
+    char *handler;               /* NULL: default (static) */
+    char *user;
+    char *auth_type;
+    char *extension;             /* set by hook lists with an extension */
+    char *useragent_ip;          /* client as told by a trusted proxy; NULL: the peer of the connection */
+    struct table headers_in;     /* built on first use: request_headers_in() */
+    bool headers_in_built;
+    bool secure;                 /* https, as told by TLS or a trusted proxy */
+
+    /* The response. */
+    int status;                  /* 200 at first */
+    char *status_line;           /* "404 Not here"; NULL: the standard words */
+    char *content_type;          /* NULL: none is sent */
+    char *content_encoding;
+    int64_t clength;             /* Content-Length the producer announced; -1: not known */
+    int64_t mtime_us;            /* request.mtime, microseconds; 0: unknown */
+    struct table headers_out, err_headers_out, subprocess_env, notes, trailers_in;
+    struct buf out;              /* body bytes written and not yet handed to the connection */
+    uint64_t body_bytes_out;     /* body bytes given to write and sendfile */
+    uint64_t wire_bytes_out;     /* bytes handed to the connection, head included */
+    uint64_t allowed;            /* bit per method number, for Allow */
+
+    /* The body, as far as it has arrived. */
+    struct buf in;               /* decoded, not yet read by the handler */
+    uint64_t body_bytes_in;      /* decoded bytes received so far */
+    uint64_t body_bytes_read;    /* bytes the handler took */
+
+    struct waker *on_body;       /* woken when there is more to read, or the body ended or failed; borrowed */
+    struct waker *on_drain;      /* woken when the output fell below the low-water mark, or the client is gone; borrowed */
+    struct waker *on_gone;       /* woken when the client went away; borrowed */
+
+    struct request *prev, *next, *main_request; /* internal redirects and sub-requests; strong references to prev and main_request */
+    uint8_t redirects;
+    void *py;                    /* borrowed: the Python request object (it holds a reference on this struct), or NULL */
+    void (*py_done)(struct request *); /* set with py: called when all phases are over */
+    void *gate;                  /* the gate's own state for this request */
+
+    struct arena_block *arena;   /* blocks beyond the first */
+    uint32_t arena_used;
+    struct http_field *fields;   /* inline_fields, or a larger owned array */
+    struct http_field inline_fields[REQUEST_INLINE_FIELDS];
+    char inline_arena[REQUEST_ARENA_BYTES];
+};
+
+/* Context of all: the loop thread; no GIL needed unless said. */
+struct request *request_new(uint32_t limit_fields); /* refs 1; NULL with errno ENOMEM. Reused from a bounded free list */
+static inline struct request *request_ref(struct request *r) { r->refs++; return r; }
+void request_unref(struct request *r);
+/* n bytes that live as long as the request; never NULL for n <= what memory allows, else NULL with ENOMEM. */
+void *request_alloc(struct request *r, size_t n);
+char *request_strdup(struct request *r, struct slice s); /* NUL-terminated copy in the arena */
+/* Fields as a table: repeated ones joined by ", " (Cookie by "; "), Set-Cookie never. Built once, then live. */
+struct table *request_headers_in(struct request *r);
+/* The value of one field of the head, {NULL, 0} when absent. Does not build the table; sees the table's changes when it is built. */
+struct slice request_header(struct request *r, enum http_field_name name, struct slice text);
+static inline struct slice request_span(const struct request *r, struct http_span s) { return slice_of(r->bytes + s.at, s.len); }
+
+#endif

@@ -1,0 +1,30 @@
+/* A view of bytes that somebody else owns. Nothing here allocates.
+ * Every parser takes and gives slices; who owns the bytes is said where a slice is stored. */
+#ifndef PYHOST_SLICE_H
+#define PYHOST_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice {
+    const char *at;
+    size_t len;
+};
+
+#define SLICE(text) ((struct slice){(text), sizeof(text) - 1})
+
+static inline struct slice slice_of(const char *at, size_t len) { return (struct slice){at, len}; }
+static inline struct slice slice_text(const char *text) { return (struct slice){text, text ? strlen(text) : 0}; }
+static inline bool slice_is(struct slice s, const char *text, size_t len)
+{
+    return s.len == len && memcmp(s.at, text, len) == 0;
+}
+static inline bool slice_eq(struct slice a, struct slice b) { return slice_is(a, b.at, b.len); }
+static inline bool slice_eq_nocase(struct slice a, struct slice b)
+{
+    return a.len == b.len && strncasecmp(a.at, b.at, a.len) == 0;
+}
+
+#endif
