@@ -1,0 +1,29 @@
+/* Listening sockets: opened by the master, kept over reloads, accepted from by each worker. */
+#ifndef PYHOST_LISTENER_H
+#define PYHOST_LISTENER_H
+
+#include "conf.h"
+#include "conn.h"
+
+/* Opens (or takes over from old, where the address is the same) every Listen of the configuration: SO_REUSEADDR, close-on-exec, non-blocking;
+ * unix sockets with their mode, stale ones removed. old may be NULL. 0, or -1 with "file:line: Listen: what failed" in error and nothing
+ * left open that was not open before. Context: master. */
+int listener_open_all(struct main_conf *conf, const struct main_conf *old, char *error, int room);
+/* Closes those of old that conf does not use (conf NULL: all; unix sockets are unlinked). */
+void listener_close_unused(const struct main_conf *old, const struct main_conf *conf);
+
+struct listener { /* a worker's side of one listening socket */
+    struct source source;
+    struct timer resume;        /* accepting pauses after EMFILE and the like, and above the bounds */
+    const struct listen_conf *conf;
+    struct worker *worker;      /* borrowed */
+    const struct gate *gate;
+    bool open;
+};
+struct listener *listener_start(struct worker *worker, const struct listen_conf *conf); /* NULL with errno */
+void listener_pause(struct listener *l, int64_t until_ns);
+void listener_resume(struct listener *l);
+void listener_stop(struct listener *l); /* accepts what is in the queue, then stops */
+void listener_free(struct listener *l);
+
+#endif

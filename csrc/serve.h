@@ -1,0 +1,19 @@
+/* The life of a request, from its head to its log line. The only file that calls both the wire and Python. */
+#ifndef PYHOST_SERVE_H
+#define PYHOST_SERVE_H
+
+#include "request.h"
+
+/* A head is whole and within the limits: go through the phases. Context: hub. */
+void serve_request(struct request *r);
+/* The head was refused, or the client was too slow: answer and close. */
+void serve_fault(struct request *r, int status, const char *why, const char *directive);
+/* The response is out (or the client is gone): log, clean up, let go. Called by the gate, once. */
+void serve_done(struct request *r);
+/* Runs all phases for another URI inside the running request (internal_redirect, error documents, DirectoryIndex). The output goes into the same
+ * response. Returns what the last phase returned. Context: worker greenlet with the GIL (SWITCHES), or the hub when nothing in it needs Python. */
+int serve_internal_redirect(struct request *r, const char *uri);
+/* A look at what another URI would be (sub-request up to the fixup phase); a new request object, or NULL. As above. */
+struct request *serve_subrequest(struct request *r, const char *uri);
+
+#endif

@@ -1,0 +1,33 @@
+/* A worker: one thread, one loop, all interpreters. Serves until told to stop. */
+#ifndef PYHOST_WORKER_H
+#define PYHOST_WORKER_H
+
+#include "conf.h"
+#include "conn.h"
+#include "loop.h"
+#include "route.h"
+
+struct worker {
+    struct loop loop;
+    struct main_conf *conf;
+    struct route *route;
+    struct listener **listeners; /* owned */
+    int listener_count;
+    struct conn *conns;          /* all of them, newest first */
+    uint32_t conn_count, in_flight;
+    uint64_t next_conn_id, next_request_id;
+    int reserve_fd;              /* given up for a moment to answer 503 when descriptors are out */
+    bool draining;
+    int64_t drain_until_ns;
+    uint64_t served;
+};
+extern struct worker *worker; /* this process's; NULL in the master */
+
+/* Serves until it is stopped; does not return in a forked worker (leaves by _exit after clean-up). slot: its slot in the scoreboard.
+ * Returns the exit code in one-process mode. Context: the main thread with the GIL, main_interpreter current, no greenlet started. */
+int worker_run(struct main_conf *conf, int slot);
+/* From a signal handler: what the loop does next. Async-signal-safe. */
+enum worker_order { WORKER_STOP = 1, WORKER_GRACEFUL = 2, WORKER_REOPEN_LOGS = 4 };
+void worker_order(enum worker_order order);
+
+#endif
