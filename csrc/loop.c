@@ -1,0 +1,113 @@
+/* epoll, once around. Edges are the business of those who register; here events are only handed out. */
+#include "loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NS_PER_S = 1000000000 };
+
+void loop_now(struct loop *l)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    l->now_ns = (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+    clock_gettime(CLOCK_REALTIME, &now);
+    l->wall_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int loop_init(struct loop *l)
+{
+    *l = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+    l->events = malloc(LOOP_EVENTS * sizeof *l->events);
+    if (l->epoll_fd < 0 || !l->events) {
+        loop_clear(l);
+        return -1;
+    }
+    loop_now(l);
+    return 0;
+}
+
+void loop_clear(struct loop *l)
+{
+    if (l->epoll_fd >= 0)
+        close(l->epoll_fd);
+    l->epoll_fd = -1;
+    free(l->events);
+    l->events = NULL;
+    timer_heap_clear(&l->timers);
+}
+
+static int loop_control(struct loop *l, int operation, struct source *s, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = s};
+    return epoll_ctl(l->epoll_fd, operation, s->fd, &event);
+}
+
+int loop_add(struct loop *l, struct source *s, uint32_t events) { return loop_control(l, EPOLL_CTL_ADD, s, events); }
+int loop_mod(struct loop *l, struct source *s, uint32_t events) { return loop_control(l, EPOLL_CTL_MOD, s, events); }
+
+void loop_remove(struct loop *l, struct source *s)
+{
+    if (s->fd >= 0)
+        loop_control(l, EPOLL_CTL_DEL, s, 0);
+    s->fd = -1;
+}
+
+void loop_defer(struct loop *l, struct deferred *d, void (*run)(struct deferred *))
+{
+    d->run = run;
+    d->next = l->deferred;
+    l->deferred = d;
+}
+
+void loop_end_turn(struct loop *l)
+{
+    while (l->deferred) {
+        struct deferred *d = l->deferred;
+        l->deferred = d->next;
+        d->run(d);
+    }
+}
+
+/* epoll_wait counts in milliseconds; timers are finer, so the last millisecond uses epoll_pwait2. */
+static int loop_wait(struct loop *l, int64_t until_ns)
+{
+    if (until_ns == 0)
+        return epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, 0);
+    if (until_ns < 0)
+        return epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, -1);
+    int64_t left = until_ns - l->now_ns;
+    if (left < 0)
+        left = 0;
+    struct timespec wait = {.tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S};
+    int n = epoll_pwait2(l->epoll_fd, l->events, LOOP_EVENTS, &wait, NULL);
+    if (n < 0 && errno == ENOSYS)
+        n = epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, (int)((left + 999999) / 1000000));
+    return n;
+}
+
+int loop_turn(struct loop *l, int64_t until_ns)
+{
+    int64_t next = timer_next_ns(&l->timers);
+    if (next >= 0 && until_ns != 0 && (until_ns < 0 || next < until_ns))
+        until_ns = next;
+    if (until_ns > 0 && until_ns <= l->now_ns)
+        until_ns = 0;
+    if (until_ns != 0 && l->before_wait)
+        l->before_wait(l);
+    int n = loop_wait(l, until_ns), error = errno;
+    if (until_ns != 0 && l->after_wait)
+        l->after_wait(l);
+    loop_now(l);
+    l->turns++;
+    for (int i = 0; i < n; i++) {
+        struct source *s = l->events[i].data.ptr;
+        if (s->fd >= 0)
+            s->ready(s, l->events[i].events);
+    }
+    timer_run(&l->timers, l->now_ns);
+    errno = error;
+    return n < 0 && error != EINTR ? -1 : 0;
+}
