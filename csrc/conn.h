@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "buf.h"
+#include "conf.h"
 #include "loop.h"
 #include "outq.h"
 
@@ -25,6 +26,8 @@ enum conn_state {
 /* A protocol. One static table each: gate_http, gate_fcgi, gate_scgi, gate_uwsgi. */
 struct gate {
     const char *name;
+    /* The connection has been accepted: set the first deadline. */
+    void (*opened)(struct conn *c);
     /* New bytes, everything not used so far. Returns how many were used. It may call conn_close or conn_linger. Not called while
      * conn->paused. */
     size_t (*input)(struct conn *c, const char *bytes, size_t len);
@@ -64,7 +67,9 @@ struct conn {
     bool in_input;              /* the gate's input is on the stack */
     bool proxy_header_due;      /* PROXY protocol header must come first */
     uint32_t requests;          /* answered so far */
-    struct deferred free_later;
+    bool out_waiting;           /* the queue is not empty: EPOLLOUT matters */
+    bool later_queued;
+    struct deferred later;      /* end of turn: freed when closed, else input goes on */
 };
 
 /* Context of all: the loop thread. */
@@ -82,5 +87,9 @@ void conn_linger(struct conn *c);
 /* Closes at once; the object is freed at the end of the turn. */
 void conn_close(struct conn *c);
 struct loop *conn_loop(const struct conn *c);
+/* Our address of this connection (getsockname). 0, or -1 with errno. */
+int conn_local_address(const struct conn *c, struct address_conf *out);
+/* Text of the client's address without port ("unix:" for unix sockets), into out. */
+void conn_peer_text(const struct peer *peer, char *out, size_t room);
 
 #endif

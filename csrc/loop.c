@@ -64,10 +64,12 @@ void loop_defer(struct loop *l, struct deferred *d, void (*run)(struct deferred 
 
 void loop_end_turn(struct loop *l)
 {
-    while (l->deferred) {
-        struct deferred *d = l->deferred;
-        l->deferred = d->next;
+    struct deferred *d = l->deferred;
+    l->deferred = NULL;
+    while (d) {
+        struct deferred *next = d->next;
         d->run(d);
+        d = next;
     }
 }
 
@@ -93,7 +95,7 @@ int loop_turn(struct loop *l, int64_t until_ns)
     int64_t next = timer_next_ns(&l->timers);
     if (next >= 0 && until_ns != 0 && (until_ns < 0 || next < until_ns))
         until_ns = next;
-    if (until_ns > 0 && until_ns <= l->now_ns)
+    if (l->deferred || (until_ns > 0 && until_ns <= l->now_ns))
         until_ns = 0;
     if (until_ns != 0 && l->before_wait)
         l->before_wait(l);

@@ -48,6 +48,6 @@ void loop_now(struct loop *l);
 /* One turn: waits until something is ready or until_ns (absolute; 0 = do not wait, -1 = for ever), calls the ready sources, then the
  * timers due. loop_end_turn is separate because what they made ready is run in between. 0, or -1 with errno of epoll_wait. */
 int loop_turn(struct loop *l, int64_t until_ns);
-void loop_end_turn(struct loop *l);
+void loop_end_turn(struct loop *l); /* what is deferred while it runs waits for the next turn's end, and the next turn does not wait */
 
 #endif

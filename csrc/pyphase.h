@@ -21,4 +21,8 @@ void pyphase_finish(struct request *r);
 /* Imports pyhost.boot and prepares an interpreter. Context: hub, its thread state, GIL. 0, or -1 with an exception set. */
 int pyphase_prepare(struct interp *interp);
 
+/* Runs every PythonImport of the configuration, in reverse order as mod_python does; failures are logged. Context: hub, main_interpreter, GIL. The
+ * calls may switch, so they run as jobs on worker greenlets of their interpreters, before the first request. */
+void pyphase_import_all(struct main_conf *conf);
+
 #endif

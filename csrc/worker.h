@@ -19,13 +19,17 @@ struct worker {
     int reserve_fd;              /* given up for a moment to answer 503 when descriptors are out */
     bool draining;
     int64_t drain_until_ns;
+    int64_t full_logged_ns;      /* when the bound on connections was last logged */
+    struct job *hub_first, *hub_last; /* requests that have to go on on the hub */
     uint64_t served;
 };
 extern struct worker *worker; /* this process's; NULL in the master */
 
-/* Serves until it is stopped; does not return in a forked worker (leaves by _exit after clean-up). slot: its slot in the scoreboard.
- * Returns the exit code in one-process mode. Context: the main thread with the GIL, main_interpreter current, no greenlet started. */
+/* Serves until it is stopped and leaves by _exit after clean-up: it does not return once it has begun (only when it could not: the exit code).
+ * slot: its slot in the scoreboard. Context: the main thread with the GIL, main_interpreter current, no greenlet started. */
 int worker_run(struct main_conf *conf, int slot);
+/* Queues a job for the hub itself, before the next wait. Context: loop thread, never switches. */
+void worker_on_hub(struct worker *w, struct job *job);
 /* From a signal handler: what the loop does next. Async-signal-safe. */
 enum worker_order { WORKER_STOP = 1, WORKER_GRACEFUL = 2, WORKER_REOPEN_LOGS = 4 };
 void worker_order(enum worker_order order);

@@ -1,0 +1,291 @@
+/* Connections. Edge-triggered and registered once: per keep-alive request there is one read, one write and no epoll_ctl. */
+#include "conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "limit.h"
+#include "listener.h"
+#include "worker.h"
+
+static char read_buffer[LIMIT_READ_BYTES]; /* shared by all connections: an idle one holds no buffer */
+
+static void conn_ready(struct source *s, uint32_t events);
+static void conn_timer_fired(struct timer *t);
+static void conn_later(struct deferred *d);
+static void conn_pump(struct conn *c);
+
+static struct conn *conn_of_timer(struct timer *t) { return (struct conn *)((char *)t - offsetof(struct conn, timer)); }
+
+struct loop *conn_loop(const struct conn *c) { return &c->listener->worker->loop; }
+
+struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer)
+{
+    struct worker *w = listener->worker;
+    struct conn *c = calloc(1, sizeof *c);
+    if (!c) {
+        close(fd);
+        return NULL;
+    }
+    c->source = (struct source){.ready = conn_ready, .fd = fd};
+    c->timer.fire = conn_timer_fired;
+    c->listener = listener;
+    c->gate = listener->gate;
+    c->peer = *peer;
+    c->id = ++w->next_conn_id;
+    if (loop_add(&w->loop, &c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+        close(fd);
+        free(c);
+        return NULL;
+    }
+    c->next = w->conns;
+    if (c->next)
+        c->next->prev = c;
+    w->conns = c;
+    w->conn_count++;
+    return c;
+}
+
+void conn_set_deadline(struct conn *c, int64_t at_ns)
+{
+    c->deadline_ns = at_ns;
+    if (at_ns && (!timer_armed(&c->timer) || c->timer.at_ns > at_ns) && timer_arm(&conn_loop(c)->timers, &c->timer, at_ns) < 0)
+        conn_close(c);
+}
+
+static void conn_timer_fired(struct timer *t)
+{
+    struct conn *c = conn_of_timer(t);
+    if (!c->deadline_ns)
+        return;
+    if (conn_loop(c)->now_ns < c->deadline_ns)
+        conn_set_deadline(c, c->deadline_ns);
+    else if (c->state == CONN_LINGERING)
+        conn_close(c);
+    else
+        c->gate->timeout(c);
+}
+
+static void conn_do_later(struct conn *c)
+{
+    if (c->later_queued)
+        return;
+    c->later_queued = true;
+    loop_defer(conn_loop(c), &c->later, conn_later);
+}
+
+static void conn_later(struct deferred *d)
+{
+    struct conn *c = (struct conn *)((char *)d - offsetof(struct conn, later));
+    c->later_queued = false;
+    if (c->state == CONN_CLOSED)
+        free(c);
+    else
+        conn_pump(c);
+}
+
+/* Gives bytes to the gate until it wants no more; returns how many were used. */
+static size_t conn_feed(struct conn *c, const char *bytes, size_t len)
+{
+    size_t used = 0;
+    while (used < len && !c->paused && c->state != CONN_CLOSED) {
+        size_t n = c->state == CONN_LINGERING ? len - used : c->gate->input(c, bytes + used, len - used);
+        if (n == 0)
+            break;
+        used += n;
+    }
+    return used;
+}
+
+static void conn_feed_kept(struct conn *c)
+{
+    if (!c->in.len || c->paused || c->state == CONN_CLOSED)
+        return;
+    size_t used = conn_feed(c, c->in.at, c->in.len);
+    if (c->state != CONN_CLOSED && used)
+        buf_drop(&c->in, used);
+}
+
+static void conn_take(struct conn *c, size_t n)
+{
+    if (c->in.len) {
+        if (buf_add(&c->in, read_buffer, n) < 0)
+            conn_close(c);
+        else
+            conn_feed_kept(c);
+        return;
+    }
+    size_t used = conn_feed(c, read_buffer, n);
+    if (c->state != CONN_CLOSED && used < n && buf_add(&c->in, read_buffer + used, n - used) < 0)
+        conn_close(c);
+}
+
+static void conn_ended(struct conn *c, bool broken)
+{
+    c->readable = false;
+    c->eof = true;
+    if (c->state == CONN_LINGERING)
+        conn_close(c);
+    else
+        c->gate->eof(c, broken);
+}
+
+/* Reads while the edge lasts and the gate wants bytes. A short read has emptied the socket. */
+static void conn_pump(struct conn *c)
+{
+    if (c->in_input)
+        return;
+    c->in_input = true;
+    conn_feed_kept(c);
+    while (c->readable && !c->paused && c->state != CONN_CLOSED) {
+        ssize_t n = recv(c->source.fd, read_buffer, sizeof read_buffer, MSG_DONTWAIT);
+        if (n > 0) {
+            if ((size_t)n < sizeof read_buffer && !c->eof)
+                c->readable = false;
+            conn_take(c, (size_t)n);
+        } else if (n < 0 && errno == EINTR) {
+            continue;
+        } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            c->readable = false;
+        } else {
+            conn_ended(c, n < 0);
+        }
+    }
+    c->in_input = false;
+}
+
+static void conn_drained(struct conn *c, enum outq_result result)
+{
+    c->out_waiting = result == OUTQ_WAITING;
+    if (result == OUTQ_BROKEN)
+        c->gate->eof(c, true);
+    else
+        c->gate->drained(c);
+}
+
+static void conn_ready(struct source *s, uint32_t events)
+{
+    struct conn *c = (struct conn *)s;
+    if (events & EPOLLOUT && c->out_waiting) {
+        size_t before = c->out.pending;
+        enum outq_result result = outq_flush(&c->out, c->source.fd);
+        if (result != OUTQ_WAITING || c->out.pending < before)
+            conn_drained(c, result);
+        if (c->state == CONN_CLOSED)
+            return;
+    }
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        c->eof = true; /* reading goes on until recv says so: bytes may come before the end */
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        c->readable = true;
+        if (c->paused && c->eof)
+            c->gate->eof(c, (events & (EPOLLHUP | EPOLLERR)) != 0);
+        else
+            conn_pump(c);
+    }
+}
+
+void conn_pause(struct conn *c) { c->paused = true; }
+
+void conn_resume(struct conn *c)
+{
+    c->paused = false;
+    if (!c->in_input && c->state != CONN_CLOSED && (c->readable || c->in.len))
+        conn_do_later(c);
+}
+
+static int conn_sent(struct conn *c, enum outq_result result)
+{
+    c->out_waiting = result == OUTQ_WAITING;
+    if (result != OUTQ_BROKEN)
+        return 0;
+    errno = EPIPE;
+    return -1;
+}
+
+int conn_send(struct conn *c, const char *head, size_t head_len, const char *body, size_t body_len)
+{
+    return conn_sent(c, outq_send(&c->out, c->source.fd, head, head_len, body, body_len));
+}
+
+int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len)
+{
+    return conn_sent(c, outq_send_file(&c->out, c->source.fd, file_fd, offset, len));
+}
+
+/* RFC 9112 9.6: closing with unread bytes would reset the connection and may destroy the answer on its way. */
+void conn_linger(struct conn *c)
+{
+    if (c->state == CONN_CLOSED || c->state == CONN_LINGERING)
+        return;
+    buf_clear(&c->in);
+    if (c->eof || shutdown(c->source.fd, SHUT_WR) < 0) {
+        conn_close(c);
+        return;
+    }
+    c->state = CONN_LINGERING;
+    conn_set_deadline(c, conn_loop(c)->now_ns + (int64_t)LIMIT_LINGER_MS * 1000000);
+    conn_resume(c);
+    if (c->readable && c->state != CONN_CLOSED)
+        conn_do_later(c);
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    struct worker *w = c->listener->worker;
+    c->state = CONN_CLOSED;
+    c->gate->close(c);
+    timer_disarm(&w->loop.timers, &c->timer);
+    int fd = c->source.fd;
+    c->source.fd = -1; /* closing takes it out of epoll */
+    close(fd);
+    outq_clear(&c->out);
+    buf_clear(&c->in);
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        w->conns = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    w->conn_count--;
+    conn_do_later(c);
+}
+
+int conn_local_address(const struct conn *c, struct address_conf *out)
+{
+    struct sockaddr_storage local;
+    socklen_t len = sizeof local;
+    memset(out, 0, sizeof *out);
+    if (getsockname(c->source.fd, (struct sockaddr *)&local, &len) < 0)
+        return -1;
+    out->family = local.ss_family;
+    if (local.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)&local;
+        memcpy(out->address, &in->sin_addr, 4);
+        out->port = ntohs(in->sin_port);
+    } else if (local.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&local;
+        memcpy(out->address, &in->sin6_addr, 16);
+        out->port = ntohs(in->sin6_port);
+    } else {
+        out->path = c->listener->conf->address.path;
+    }
+    return 0;
+}
+
+void conn_peer_text(const struct peer *peer, char *out, size_t room)
+{
+    if (peer->family == AF_INET)
+        inet_ntop(AF_INET, peer->address + 12, out, (socklen_t)room);
+    else if (peer->family == AF_INET6)
+        inet_ntop(AF_INET6, peer->address, out, (socklen_t)room);
+    else
+        snprintf(out, room, "unix:");
+}

@@ -1,0 +1,29 @@
+/* The response side of a protocol: how a finished head and body pieces are framed for the connection. response.c decides what is sent,
+ * a gate how. */
+#ifndef PYHOST_GATE_H
+#define PYHOST_GATE_H
+
+#include <stdbool.h>
+
+#include "conn.h"
+#include "request.h"
+
+struct gate_out {
+    bool cgi_head;  /* "Status: 200 OK" instead of a status line; no Date, Server, Connection, framing fields */
+    bool has_chunks;/* chunked framing exists (HTTP/1.1 decides per request) */
+    /* Frames and hands over: head (may be empty), then body bytes. last: nothing follows. 0, or -1 with errno EPIPE. */
+    int (*send)(struct request *r, struct slice head, struct slice body, bool last);
+    /* The same for a piece of a file; takes file_fd over. */
+    int (*send_file)(struct request *r, struct slice head, int file_fd, int64_t offset, int64_t len, bool last);
+    /* The last piece has been handed over: the connection may go on once it is out. The request's reference is the gate's to drop. */
+    void (*ended)(struct request *r);
+    /* The handler has room for more of the body; called when it has taken what there was. Sends 100 Continue where due. */
+    void (*body_wanted)(struct request *r);
+};
+
+extern const struct gate gate_http; /* gate_fcgi, gate_scgi, gate_uwsgi: where they exist */
+
+/* The gate for an enum listen_protocol, or NULL when it is not built in. */
+const struct gate *gate_for(int protocol);
+
+#endif

@@ -1,0 +1,166 @@
+/* Accepting. Workers share the listening sockets (EPOLLEXCLUSIVE); a worker that has no room or no descriptors stops asking for a while. */
+#include "listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gate.h"
+#include "limit.h"
+#include "log.h"
+#include "shm.h"
+#include "worker.h"
+
+enum { ACCEPTS_PER_TURN = 64, PAUSE_MS = 100, NS_PER_MS = 1000000 };
+
+static void listener_ready(struct source *s, uint32_t events);
+
+static void listener_resume_fired(struct timer *t) { listener_resume((struct listener *)((char *)t - offsetof(struct listener, resume))); }
+
+struct listener *listener_start(struct worker *w, const struct listen_conf *conf)
+{
+    struct listener *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->source = (struct source){.ready = listener_ready, .fd = conf->fd};
+    l->resume.fire = listener_resume_fired;
+    l->conf = conf;
+    l->worker = w;
+    l->gate = gate_for(conf->protocol);
+    int one = 1;
+    if (conf->address.family != AF_UNIX)
+        setsockopt(conf->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted sockets inherit it */
+    listener_resume(l);
+    return l;
+}
+
+void listener_resume(struct listener *l)
+{
+    timer_disarm(&l->worker->loop.timers, &l->resume);
+    if (l->open)
+        return;
+    l->source.fd = l->conf->fd;
+    l->open = loop_add(&l->worker->loop, &l->source, EPOLLIN | EPOLLEXCLUSIVE) == 0;
+    if (!l->open)
+        listener_pause(l, l->worker->loop.now_ns + (int64_t)PAUSE_MS * NS_PER_MS);
+}
+
+void listener_pause(struct listener *l, int64_t until_ns)
+{
+    if (l->open)
+        loop_remove(&l->worker->loop, &l->source);
+    l->open = false;
+    timer_arm(&l->worker->loop.timers, &l->resume, until_ns);
+}
+
+static void peer_from(struct peer *peer, const struct sockaddr_storage *from)
+{
+    memset(peer, 0, sizeof *peer);
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+        peer->address[10] = peer->address[11] = 0xff;
+        memcpy(peer->address + 12, &in->sin_addr, 4);
+        peer->port = ntohs(in->sin_port);
+        peer->family = AF_INET;
+    } else if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)from;
+        memcpy(peer->address, &in->sin6_addr, 16);
+        peer->port = ntohs(in->sin6_port);
+        peer->family = AF_INET6;
+    } else {
+        peer->family = AF_UNIX;
+    }
+}
+
+/* 503 to a client for which there is no room; it would otherwise wait in the queue for nothing. */
+static void listener_refuse(int fd)
+{
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    char away[512];
+    if (send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        shutdown(fd, SHUT_WR);
+    while (recv(fd, away, sizeof away, MSG_DONTWAIT) > 0)
+        continue;
+    close(fd);
+}
+
+static void listener_out_of_descriptors(struct listener *l, int error)
+{
+    struct worker *w = l->worker;
+    log_error(NULL, LEVEL_CRIT, "core", "cannot accept on %s: %s; accepting pauses for %d ms", l->conf->where, strerror(error), PAUSE_MS);
+    if ((error == EMFILE || error == ENFILE) && w->reserve_fd >= 0) {
+        close(w->reserve_fd);
+        int fd = accept4(l->conf->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            listener_refuse(fd);
+        w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    listener_pause(l, w->loop.now_ns + (int64_t)PAUSE_MS * NS_PER_MS);
+}
+
+static bool listener_is_full(struct listener *l)
+{
+    struct worker *w = l->worker;
+    if (w->conn_count < (uint32_t)w->conf->max_connections)
+        return false;
+    if (w->full_logged_ns + 1000000000 <= w->loop.now_ns) {
+        w->full_logged_ns = w->loop.now_ns;
+        log_error(NULL, LEVEL_WARN, "core", "%u connections are open, as many as PyMaxConnections allows; accepting pauses", w->conn_count);
+    }
+    shm_slot->limits_hit++;
+    listener_pause(l, w->loop.now_ns + (int64_t)PAUSE_MS * NS_PER_MS);
+    return true;
+}
+
+/* False: no more for now. */
+static bool listener_accept(struct listener *l)
+{
+    struct sockaddr_storage from;
+    socklen_t len = sizeof from;
+    int fd = accept4(l->conf->fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        int error = errno;
+        if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS)
+            listener_out_of_descriptors(l, error);
+        return error == ECONNABORTED || error == EINTR;
+    }
+    struct peer peer;
+    peer_from(&peer, &from);
+    struct conn *c = conn_new(l, fd, &peer);
+    if (c) {
+        shm_slot->connections_total++;
+        c->gate->opened(c);
+    }
+    return true;
+}
+
+static void listener_ready(struct source *s, uint32_t events)
+{
+    struct listener *l = (struct listener *)s;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN && l->open; i++)
+        if (listener_is_full(l) || !listener_accept(l))
+            break;
+}
+
+void listener_stop(struct listener *l)
+{
+    while (l->open && listener_accept(l))
+        continue;
+    timer_disarm(&l->worker->loop.timers, &l->resume);
+    if (l->open)
+        loop_remove(&l->worker->loop, &l->source);
+    l->open = false;
+}
+
+void listener_free(struct listener *l)
+{
+    if (l)
+        listener_stop(l);
+    free(l);
+}

@@ -1,0 +1,144 @@
+/* Output queues. A piece is either bytes (in one allocation with its header) or a stretch of a file. */
+#include "outq.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { FILE_COUNTS_AS_BYTES = 4096, SENDFILE_MAX_BYTES = 1 << 30 };
+
+struct outq_piece {
+    struct outq_piece *next;
+    int file_fd; /* -1: bytes */
+    int64_t offset;
+    int64_t left;
+    size_t counted;
+    char bytes[];
+};
+
+static enum outq_result outq_fault(void) { return errno == EAGAIN || errno == EWOULDBLOCK ? OUTQ_WAITING : OUTQ_BROKEN; }
+
+static void piece_free(struct outq_piece *p)
+{
+    if (p->file_fd >= 0)
+        close(p->file_fd);
+    free(p);
+}
+
+static struct outq_piece *piece_push(struct outq *q, size_t bytes)
+{
+    struct outq_piece *p = malloc(sizeof *p + bytes);
+    if (!p) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    *p = (struct outq_piece){.file_fd = -1, .left = (int64_t)bytes, .counted = bytes};
+    if (q->last)
+        q->last->next = p;
+    else
+        q->first = p;
+    q->last = p;
+    return p;
+}
+
+static enum outq_result outq_keep(struct outq *q, const char *at, size_t len)
+{
+    if (len == 0)
+        return q->first ? OUTQ_WAITING : OUTQ_EMPTY;
+    struct outq_piece *p = piece_push(q, len);
+    if (!p)
+        return OUTQ_BROKEN;
+    memcpy(p->bytes, at, len);
+    q->pending += len;
+    return OUTQ_WAITING;
+}
+
+enum outq_result outq_send(struct outq *q, int fd, const char *head, size_t head_len, const char *body, size_t body_len)
+{
+    size_t sent = 0;
+    if (!q->first && head_len + body_len) {
+        struct iovec parts[2] = {{(void *)head, head_len}, {(void *)body, body_len}};
+        struct msghdr message = {.msg_iov = head_len ? parts : parts + 1, .msg_iovlen = (size_t)(head_len && body_len ? 2 : 1)};
+        ssize_t n = message.msg_iovlen == 1
+                        ? send(fd, message.msg_iov->iov_base, message.msg_iov->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                        : sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR && outq_fault() == OUTQ_BROKEN)
+            return OUTQ_BROKEN;
+        sent = n > 0 ? (size_t)n : 0;
+        if (sent == head_len + body_len)
+            return OUTQ_EMPTY;
+    }
+    size_t of_head = sent < head_len ? sent : head_len, of_body = sent - of_head;
+    if (of_head < head_len && outq_keep(q, head + of_head, head_len - of_head) == OUTQ_BROKEN)
+        return OUTQ_BROKEN;
+    return outq_keep(q, body + of_body, body_len - of_body);
+}
+
+static ssize_t piece_send(struct outq_piece *p, int fd)
+{
+    if (p->file_fd < 0)
+        return send(fd, p->bytes + p->offset, (size_t)p->left, MSG_DONTWAIT | MSG_NOSIGNAL);
+    off_t offset = p->offset;
+    size_t part = p->left < SENDFILE_MAX_BYTES ? (size_t)p->left : SENDFILE_MAX_BYTES;
+    ssize_t n = sendfile(fd, p->file_fd, &offset, part);
+    if (n == 0 && part) { /* the file has become shorter than what was promised */
+        errno = EIO;
+        return -1;
+    }
+    return n;
+}
+
+enum outq_result outq_flush(struct outq *q, int fd)
+{
+    while (q->first) {
+        struct outq_piece *p = q->first;
+        ssize_t n = p->left ? piece_send(p, fd) : 0;
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            return outq_fault();
+        }
+        p->offset += n;
+        p->left -= n;
+        size_t gone = p->file_fd < 0 ? (size_t)n : 0;
+        p->counted -= gone;
+        q->pending -= gone;
+        if (p->left)
+            continue;
+        q->pending -= p->counted;
+        q->first = p->next;
+        if (!q->first)
+            q->last = NULL;
+        piece_free(p);
+    }
+    return OUTQ_EMPTY;
+}
+
+enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len)
+{
+    struct outq_piece *p = piece_push(q, 0);
+    if (!p) {
+        close(file_fd);
+        return OUTQ_BROKEN;
+    }
+    p->file_fd = file_fd;
+    p->offset = offset;
+    p->left = len;
+    p->counted = FILE_COUNTS_AS_BYTES;
+    q->pending += FILE_COUNTS_AS_BYTES;
+    return q->first == p ? outq_flush(q, fd) : OUTQ_WAITING;
+}
+
+void outq_clear(struct outq *q)
+{
+    while (q->first) {
+        struct outq_piece *p = q->first;
+        q->first = p->next;
+        piece_free(p);
+    }
+    *q = (struct outq){0};
+}

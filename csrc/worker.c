@@ -1,0 +1,246 @@
+/* A worker's life: make the loop, the interpreters and the listeners, turn until told to stop, drain, leave. */
+#include "worker.h"
+
+#include <Python.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "coro.h"
+#include "gate.h"
+#include "interp.h"
+#include "listener.h"
+#include "log.h"
+#include "pyphase.h"
+#include "shm.h"
+#include "upcall.h"
+
+enum { RUN_BUDGET_NS = 20000000, EXIT_CANNOT_START = 3 };
+
+struct worker *worker;
+
+/* What signal handlers leave behind; the descriptor wakes the loop. */
+static struct { atomic_uint orders; struct source source; } orders = {.source = {.fd = -1}};
+static PyThreadState *waiting_state;
+
+void worker_order(enum worker_order order)
+{
+    int error = errno;
+    uint64_t one = 1;
+    atomic_fetch_or(&orders.orders, (unsigned)order);
+    if (orders.source.fd >= 0 && write(orders.source.fd, &one, sizeof one) < 0)
+        errno = error; /* the counter is full: the loop is awake anyway */
+    errno = error;
+}
+
+static void on_signal(int number)
+{
+    worker_order(number == SIGUSR1 ? WORKER_REOPEN_LOGS : number == SIGQUIT ? WORKER_GRACEFUL : WORKER_STOP);
+}
+
+static void worker_catch_signals(void)
+{
+    static const int caught[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        sigaction(caught[i], &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGHUP, &action, NULL); /* the master reloads, not we */
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void on_order(struct source *s, uint32_t events)
+{
+    uint64_t count;
+    (void)events;
+    if (read(s->fd, &count, sizeof count) < 0)
+        return; /* the orders are looked at once a turn in any case */
+}
+
+static void let_gil_go(struct loop *l)
+{
+    (void)l;
+    waiting_state = PyEval_SaveThread();
+}
+
+static void take_gil(struct loop *l)
+{
+    (void)l;
+    PyEval_RestoreThread(waiting_state);
+}
+
+static const struct dir_conf *worker_merge(const struct server_conf *server, const int *ids, int count, const char *const *htaccess)
+{
+    return upcall_merge(worker->conf->generation, server->index, ids, count, htaccess);
+}
+
+void worker_on_hub(struct worker *w, struct job *job)
+{
+    job->next = NULL;
+    if (w->hub_last)
+        w->hub_last->next = job;
+    else
+        w->hub_first = job;
+    w->hub_last = job;
+}
+
+static void worker_run_hub_jobs(struct worker *w)
+{
+    while (w->hub_first) {
+        struct job *job = w->hub_first;
+        w->hub_first = job->next;
+        if (!w->hub_first)
+            w->hub_last = NULL;
+        job->run(job);
+    }
+}
+
+static void worker_start_listeners(struct worker *w)
+{
+    w->listeners = calloc((size_t)w->conf->listen_count + 1, sizeof *w->listeners);
+    for (int i = 0; w->listeners && i < w->conf->listen_count; i++)
+        if (gate_for(w->conf->listens[i].protocol) && (w->listeners[w->listener_count] = listener_start(w, &w->conf->listens[i])))
+            w->listener_count++;
+}
+
+static void worker_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int worker_start(struct worker *w)
+{
+    worker_raise_descriptors();
+    if (loop_init(&w->loop) < 0)
+        return -1;
+    w->loop.before_wait = let_gil_go;
+    w->loop.after_wait = take_gil;
+    orders.source = (struct source){.ready = on_order, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    if (orders.source.fd < 0 || loop_add(&w->loop, &orders.source, EPOLLIN) < 0)
+        return -1;
+    worker_catch_signals();
+    w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    w->route = route_new(w->conf, worker_merge);
+    if (!w->route)
+        return -1;
+    if (interp_after_fork() < 0 || coro_init(&w->loop) < 0 || pyphase_prepare(interp_main()) < 0) {
+        PyErr_Print();
+        errno = EPROTO;
+        return -1;
+    }
+    return 0;
+}
+
+static void worker_drain(struct worker *w)
+{
+    w->draining = true;
+    if (w->conf->graceful_timeout_ms)
+        w->drain_until_ns = w->loop.now_ns + w->conf->graceful_timeout_ms * 1000000;
+    for (int i = 0; i < w->listener_count; i++)
+        listener_stop(w->listeners[i]);
+    for (struct conn *c = w->conns, *next; c; c = next) {
+        next = c->next;
+        c->gate->drain(c);
+    }
+}
+
+static void worker_reopen_logs(struct worker *w)
+{
+    log_flush();
+    if (log_open_all(w->conf) < 0)
+        log_error(NULL, LEVEL_ERROR, "core", "logs cannot be reopened; the old files stay in use");
+}
+
+/* False: leave. */
+static bool worker_obey(struct worker *w)
+{
+    unsigned now = atomic_exchange(&orders.orders, 0);
+    if (now & WORKER_REOPEN_LOGS)
+        worker_reopen_logs(w);
+    if (now & WORKER_STOP)
+        return false;
+    if (now & WORKER_GRACEFUL && !w->draining)
+        worker_drain(w);
+    int most = w->conf->max_requests_per_child;
+    if (most && !w->draining && shm_slot->connections_total >= (uint64_t)most) {
+        log_error(NULL, LEVEL_INFO, "core", "%d connections served, as many as MaxConnectionsPerChild allows; this worker drains", most);
+        worker_drain(w);
+    }
+    if (!w->draining)
+        return true;
+    if (w->drain_until_ns && w->loop.now_ns >= w->drain_until_ns) {
+        if (w->conn_count)
+            log_error(NULL, LEVEL_WARN, "core", "%u connections are cut: GracefulShutdownTimeout has passed", w->conn_count);
+        return false;
+    }
+    return w->conn_count > 0 || w->in_flight > 0;
+}
+
+static void worker_turn(struct worker *w)
+{
+    bool busy = coro_has_ready() || w->hub_first;
+    if (loop_turn(&w->loop, busy ? 0 : w->drain_until_ns ? w->drain_until_ns : -1) < 0)
+        log_error(NULL, LEVEL_CRIT, "core", "epoll_wait: %s", strerror(errno));
+    worker_run_hub_jobs(w);
+    coro_run_ready(RUN_BUDGET_NS);
+    worker_run_hub_jobs(w);
+    log_flush();
+    loop_end_turn(&w->loop);
+    atomic_store_explicit(&shm_slot->turn_ns, w->loop.now_ns, memory_order_relaxed);
+    atomic_store_explicit(&shm_slot->connections, w->conn_count, memory_order_relaxed);
+    atomic_store_explicit(&shm_slot->busy, w->in_flight, memory_order_relaxed);
+}
+
+static void worker_leave(struct worker *w)
+{
+    shm_slot->state = SLOT_STOPPING;
+    for (int i = 0; i < w->listener_count; i++)
+        listener_free(w->listeners[i]);
+    while (w->conns)
+        conn_close(w->conns);
+    loop_end_turn(&w->loop);
+    interp_leave_all();
+    log_flush();
+    shm_slot->state = SLOT_DEAD;
+}
+
+int worker_run(struct main_conf *conf, int slot)
+{
+    struct worker *w = worker = calloc(1, sizeof *w);
+    if (!w)
+        return EXIT_CANNOT_START;
+    w->conf = conf;
+    shm_slot = &shm->slots[slot];
+    shm_slot->state = SLOT_STARTING;
+    shm_slot->pid = getpid();
+    shm_slot->generation = conf->generation;
+    log_use_slot(slot);
+    int code = 0;
+    if (worker_start(w) < 0) {
+        log_error(NULL, LEVEL_EMERG, "core", "the worker cannot start: %s", strerror(errno));
+        code = EXIT_CANNOT_START;
+    } else {
+        pyphase_import_all(conf);
+        worker_start_listeners(w);
+        shm_slot->started_us = w->loop.wall_us;
+        shm_slot->state = SLOT_READY;
+        while (worker_obey(w))
+            worker_turn(w);
+        worker_leave(w);
+    }
+    log_flush();
+    fflush(NULL);
+    _exit(code); /* with sub-interpreters alive Py_FinalizeEx would abort */
+}
