@@ -68,6 +68,7 @@ struct header_rule { /* Header, RequestHeader */
 
 struct setenvif_rule { /* SetEnvIf, SetEnvIfNoCase, BrowserMatch; in order */
     const char *attribute; /* header name (or regex of one), Remote_Host, Remote_Addr, Server_Addr, Request_Method, Request_Protocol, Request_URI, or an earlier variable */
+    struct regex_conf attribute_regex; /* when attribute is a pattern of header names (it has characters that no token has); else pattern NULL */
     struct regex_conf regex;
     int count;
     const struct pair_conf *set; /* value NULL: unset ("!VAR"); $0…$9 are filled from the match */
@@ -175,6 +176,8 @@ struct dir_conf {
     int cancel_on_disconnect;              /* PyCancelOnDisconnect */
     const char *wsgi_application;          /* file-or-module[:callable] for SetHandler wsgi and PyWSGIAlias */
     const char *location;                  /* the Location string that matched last, NULL: none */
+    int file_section_count;               /* <Files> and <FilesMatch> of the .htaccess files merged here: those that match the base name are */
+    const struct section_conf *file_sections; /* merged in a second round, their ids among the Files of the list */
     void *runtime;                         /* C's own cache for this configuration (resolved handlers …); NULL at first */
 };
 

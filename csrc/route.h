@@ -30,6 +30,9 @@ enum route_result route_location(struct route *route, struct request *r, bool ma
  * Location merged. When the handler that Location sections set needs no file (mod_python, wsgi …), no stat is made: file_known stays
  * false and filename is the unsplit path; route_stat does the rest on demand. A filename that a Trans handler set is kept. */
 enum route_result route_map(struct route *route, struct request *r, bool may_merge);
+/* Redirects of the merged configuration (Redirect in Directory, Location, .htaccess). Belongs behind access control, with the fixups, as in
+ * httpd. ROUTE_STATUS as above, else ROUTE_OK. */
+enum route_result route_fixup(struct request *r);
 /* Splits filename into filename and path_info at the first component that does not exist and fills finfo. */
 void route_stat(struct request *r);
 /* The handler by SetHandler, AddHandler (extension) or NULL for static; sets r->handler and, when unset, content_type from AddType/TypesConfig. */
