@@ -1,5 +1,5 @@
 /* HTTP/1.x request heads: a resumable parser over a slice of bytes. Pure: no allocation, no clock, no errno, no log.
- * It is strict where RFC 9112 leaves a choice (see docs and ../shared/reference/http.md): what a proxy might read otherwise is refused.
+ * It is strict where RFC 9112 leaves a choice (RFC 9110, 9112): what a proxy might read otherwise is refused.
  * Everything it finds is an offset from the start of the head, so the bytes may move afterwards. */
 #ifndef PYHOST_HTTP_HEAD_H
 #define PYHOST_HTTP_HEAD_H
@@ -46,7 +46,9 @@ struct http_head {
     /* where the parser stands */
     uint32_t at;      /* start of the line that is not whole yet */
     uint32_t scanned; /* bytes already searched for the end of that line */
+    uint32_t seen;    /* bit 1 << enum http_field_name: that field was there */
     uint8_t state;
+    uint8_t connection; /* private: what Connection fields named so far */
     /* result */
     uint8_t method;       /* enum http_method */
     uint8_t form;         /* enum http_target_form */
@@ -61,7 +63,7 @@ struct http_head {
     uint64_t length;      /* Content-Length, bytes */
     uint32_t start;       /* where the request line begins (1 empty CRLF may precede it) */
     uint32_t line_len;    /* request line without CRLF */
-    struct http_span method_name, target, path, query, host; /* path: raw, within target; query: behind '?'; host: field or authority, with port */
+    struct http_span method_name, target, path, query, host; /* path: raw, within target, never empty but in authority form; query: behind '?'; host: field or authority, with port */
     bool has_query;       /* there was a '?', even with nothing behind */
     uint32_t host_name_len; /* host without port (brackets of IPv6 kept) and without a trailing dot */
     uint32_t port;        /* from Host, 0 when absent */
@@ -111,8 +113,8 @@ bool http_is_token(struct slice s);
 /* May it stand in a field value that we send: no CR, LF, NUL. */
 bool http_is_value(struct slice s);
 
-/* Percent-decodes path and resolves "." and ".." and "//" (merged) into out, which has room for len + 1 bytes; NUL-terminated.
- * Returns the length, or -1: bad escape, %00, or above the root (400), or -2: an encoded slash while slashes_ok is false (404). */
+/* Percent-decodes path and resolves "." and ".." and "//" (merged) into out, which has room for len + 1 bytes; NUL-terminated. "*" stays.
+ * Returns the length, or -1: bad escape, %00, above the root, or no leading slash (400), or -2: an encoded slash while slashes_ok is false (404). */
 long http_path_decode(struct slice path, bool slashes_ok, char *out);
 
 #endif
