@@ -20,6 +20,8 @@ struct interp {
     struct interp *next_ready; /* queue of interpreters that have something to run */
     bool queued;
     uint32_t greenlets, greenlets_idle, waiting;
+    PyObject *worker_main;     /* strong: what worker greenlets run */
+    PyObject *task_type;       /* strong: pyhost.coro's handle type of this interpreter */
     void *py;                  /* pyphase.c's: strong references it keeps per interpreter */
 };
 
@@ -33,6 +35,8 @@ struct interp *interp_current(void);              /* the one whose thread state 
 /* Makes its thread state current. Only the hub. Returns the one that was. */
 struct interp *interp_enter(struct interp *i);
 struct interp *interp_first(void);                /* iterate with ->next */
+/* Writes the exception that is set, with its traceback, into the error log and clears it; what: what was being done. Any interpreter. */
+void interp_log_exception(const char *what);
 /* Before the process leaves by _exit: threading._shutdown, atexit, flush in each. */
 void interp_leave_all(void);
 

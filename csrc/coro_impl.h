@@ -1,0 +1,63 @@
+/* What the files of room coro share and nobody else sees: the greenlet that waits, its descriptor, its task. */
+#ifndef PYHOST_CORO_IMPL_H
+#define PYHOST_CORO_IMPL_H
+
+#include "coro.h"
+#include "timer.h"
+
+enum coro_state {
+    CORO_IDLE,    /* a pooled greenlet with no job */
+    CORO_RUNNING,
+    CORO_PARKED,
+    CORO_READY,   /* woken, in its interpreter's queue */
+    CORO_DEAD
+};
+
+/* One wait on one descriptor. On the heap (in a coro, or in an array for poll). */
+struct fd_wait {
+    struct fd_wait *next; /* the others on this descriptor */
+    struct coro *coro;    /* borrowed: lives as long as the wait */
+    int fd;
+    uint32_t events;      /* wanted; EPOLLERR and EPOLLHUP always are */
+    uint32_t got;         /* events that came; 0: none yet */
+    int error;            /* EBADF: closed while it waited */
+    bool linked;
+};
+
+struct coro {
+    PyObject *greenlet;     /* strong: the pooled greenlet */
+    PyObject *parked_at;    /* strong: the greenlet to resume, which may be one that the handler made itself */
+    struct interp *interp;
+    struct coro *next;      /* in the woken or the idle list */
+    struct job *job;        /* what it runs; borrowed */
+    PyObject *task;         /* strong: pyhost.coro's handle of this job; NULL until somebody asks */
+    PyObject *thrown;       /* strong: an exception to raise where it waits */
+    struct timer timer;
+    struct waker waker;
+    struct fd_wait fd_wait;
+    uint32_t refs;
+    uint8_t state;          /* enum coro_state */
+    bool woken;             /* a wake that came before the park */
+    bool timed_out;
+};
+
+/* Context of all: the loop thread. */
+/* coro_park without raising: CORO_ERROR leaves what was thrown in c->thrown, or an exception set where greenlet itself threw. SWITCHES. */
+enum coro_wake coro_block(int64_t until_ns);
+/* Raises c->thrown (taken). */
+void coro_raise_thrown(struct coro *c);
+int64_t coro_now_ns(void);
+
+/* Links a wait and arms epoll. 0: waits; 1: ready at once (a regular file); -1: errno (EBADF). The caller unlinks in every case but -1. */
+int fd_wait_link(struct fd_wait *w, struct coro *c, int fd, uint32_t events);
+void fd_wait_unlink(struct fd_wait *w);
+
+/* Makes this context the base of what runs until coro_leave_context. A new reference, or NULL with an exception. */
+PyObject *coro_enter_copy(void);
+void coro_leave_context(PyObject *context);
+
+/* pycoro's task of the running job: a new reference, or NULL with an exception. Told when the job is over. */
+PyObject *task_of(struct coro *c);
+void task_over(struct coro *c);
+
+#endif

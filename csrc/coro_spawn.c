@@ -1,0 +1,173 @@
+/* Tasks: Python's handle on what a greenlet runs, be it a request or a spawned call.
+ *
+ * A spawned call is a job like a request, taken by a pooled greenlet; its task exists from the start, a request's only once somebody asks
+ * for it. A task keeps the result, knows its greenlet while it runs, and wakes those who join it. */
+#include "coro_spawn.h"
+
+#include <stdlib.h>
+
+static struct task *task_alloc(struct interp *i)
+{
+    if (!i->task_type) {
+        PyObject *module = PyImport_ImportModule("_coro");
+        Py_XDECREF(module);
+        if (!module)
+            return NULL;
+    }
+    PyTypeObject *type = (PyTypeObject *)i->task_type;
+    return (struct task *)type->tp_alloc(type, 0);
+}
+
+PyObject *task_of(struct coro *c)
+{
+    if (!c->task) {
+        struct task *t = task_alloc(c->interp);
+        if (!t)
+            return NULL;
+        t->state = TASK_RUNNING;
+        t->coro = c;
+        c->task = (PyObject *)t;
+    }
+    return Py_NewRef(c->task);
+}
+
+static void wake_joiners(struct task *t)
+{
+    for (struct joiner *j = t->joiners; j; j = j->next)
+        coro_wake(j->coro);
+}
+
+static void task_end(struct task *t)
+{
+    t->state = TASK_DONE;
+    t->coro = NULL;
+    wake_joiners(t);
+}
+
+void task_over(struct coro *c)
+{
+    struct task *t = (struct task *)c->task;
+    if (!t)
+        return;
+    if (t->state == TASK_RUNNING)
+        task_end(t);
+    Py_CLEAR(c->task);
+}
+
+/* Takes the exception that is set into the task. SystemExit and GreenletExit end a task quietly, as they end a thread. */
+static void keep_exception(struct task *t)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (trace)
+        PyException_SetTraceback(value, trace);
+    Py_XSETREF(t->exception, Py_NewRef(value));
+    bool quiet = PyErr_GivenExceptionMatches(type, PyExc_SystemExit) || t->killed;
+    PyErr_Restore(type, value, trace);
+    if (quiet)
+        PyErr_Clear();
+    else
+        interp_log_exception("exception in a spawned greenlet");
+}
+
+static void task_call(struct task *t)
+{
+    PyObject *result = NULL;
+    if (t->killed)
+        PyErr_SetObject((PyObject *)Py_TYPE(t->killed), t->killed);
+    else if (PyContext_Enter(t->context) == 0) {
+        result = PyObject_Call(t->callable, t->args, t->kwargs);
+        PyObject *type, *value, *trace;
+        PyErr_Fetch(&type, &value, &trace);
+        if (PyContext_Exit(t->context))
+            PyErr_Clear();
+        PyErr_Restore(type, value, trace);
+    }
+    if (result)
+        t->result = result;
+    else
+        keep_exception(t);
+}
+
+static void task_run(struct job *job)
+{
+    struct task *t = (struct task *)((char *)job - offsetof(struct task, job));
+    struct coro *c = coro_current();
+    c->task = (PyObject *)t; /* takes the reference that the queue had */
+    t->coro = c;
+    t->state = TASK_RUNNING;
+    task_call(t);
+    Py_CLEAR(t->callable);
+    Py_CLEAR(t->args);
+    Py_CLEAR(t->kwargs);
+    Py_CLEAR(t->context);
+}
+
+PyObject *coro_spawn(PyObject *callable, PyObject *args, PyObject *kwargs)
+{
+    if (!coro_hub) {
+        PyErr_SetString(PyExc_RuntimeError, "only the server's own thread can spawn");
+        return NULL;
+    }
+    struct interp *i = interp_current();
+    struct task *t = task_alloc(i);
+    if (!t)
+        return NULL;
+    t->callable = Py_NewRef(callable);
+    t->args = args ? Py_NewRef(args) : PyTuple_New(0);
+    t->kwargs = Py_XNewRef(kwargs);
+    t->context = PyContext_CopyCurrent();
+    if (!t->args || !t->context) {
+        Py_DECREF(t);
+        return NULL;
+    }
+    t->job.run = task_run;
+    coro_submit(i, &t->job);
+    return Py_NewRef(t); /* the queue has the other */
+}
+
+/* Waits until the task is over. 1; 0: until_ns passed; -1: exception set. SWITCHES. */
+int task_join(struct task *t, int64_t until_ns)
+{
+    struct coro *c = coro_current();
+    if (t->state == TASK_DONE)
+        return 1;
+    if (!c || t->coro == c) {
+        PyErr_SetString(PyExc_RuntimeError, c ? "a greenlet cannot join itself" : "only a handler can join");
+        return -1;
+    }
+    struct joiner *j = malloc(sizeof *j);
+    if (!j) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *j = (struct joiner){.next = t->joiners, .coro = c};
+    t->joiners = j;
+    enum coro_wake woken = CORO_WOKEN;
+    Py_INCREF(t);
+    while (t->state != TASK_DONE && woken == CORO_WOKEN)
+        woken = coro_park(until_ns);
+    struct joiner **at = &t->joiners;
+    while (*at != j)
+        at = &(*at)->next;
+    *at = j->next;
+    free(j);
+    int result = woken == CORO_ERROR ? -1 : t->state == TASK_DONE;
+    Py_DECREF(t);
+    return result;
+}
+
+/* exception: a new reference, taken. */
+void task_kill(struct task *t, PyObject *exception)
+{
+    if (t->state == TASK_DONE) {
+        Py_DECREF(exception);
+        return;
+    }
+    Py_XSETREF(t->killed, Py_NewRef(exception));
+    if (t->coro)
+        coro_throw(t->coro, exception);
+    else
+        Py_DECREF(exception);
+}

@@ -1,0 +1,31 @@
+/* The task object, shared by coro_spawn.c (its life) and pycoro.c (its Python face). */
+#ifndef PYHOST_CORO_SPAWN_H
+#define PYHOST_CORO_SPAWN_H
+
+#include "coro_impl.h"
+
+enum task_state { TASK_QUEUED, TASK_RUNNING, TASK_DONE };
+
+struct joiner { /* on the heap; owned by the greenlet that joins */
+    struct joiner *next;
+    struct coro *coro;
+};
+
+struct task {
+    PyObject_HEAD
+    struct job job;
+    struct coro *coro;  /* borrowed: while it runs */
+    struct joiner *joiners;
+    PyObject *callable, *args, *kwargs, *context; /* strong until it has run; NULL for a request */
+    PyObject *result, *exception, *killed;        /* strong */
+    PyObject *locals;   /* strong: dict of pyhost.coro's locals, made on first use */
+    PyObject *name;     /* strong */
+    PyObject *weakrefs;
+    uint8_t state;      /* enum task_state */
+};
+
+/* Context of all: loop thread, GIL held, the task's interpreter. */
+int task_join(struct task *t, int64_t until_ns);
+void task_kill(struct task *t, PyObject *exception);
+
+#endif

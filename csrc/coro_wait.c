@@ -1,0 +1,174 @@
+/* Waits on descriptors: any number of greenlets on one, one epoll_ctl per wait.
+ *
+ * A registration is one-shot with the union of what its waiters want, and checks itself: MOD where it is believed to exist, ADD where the
+ * kernel says ENOENT, MOD where it says EEXIST. So a descriptor that was closed (or closed and opened again) behind our back does no harm,
+ * and nothing has to be taken out. A late event finds no waiter and is forgotten. */
+#include "coro_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FD_MAX = 1 << 24 };
+
+struct fd_entry {
+    struct source source;
+    struct fd_wait *waits; /* borrowed, oldest first */
+    bool registered;       /* believed, not known */
+};
+
+/* By descriptor; entries are made on first use and stay. */
+static _Thread_local struct {
+    struct fd_entry **at;
+    int count;
+} fds;
+
+static uint32_t wanted(const struct fd_entry *e)
+{
+    uint32_t events = 0;
+    for (const struct fd_wait *w = e->waits; w; w = w->next)
+        events |= w->events;
+    return events;
+}
+
+/* 0, or -1 with errno of epoll_ctl. */
+static int entry_arm(struct fd_entry *e)
+{
+    struct loop *loop = coro_hub->loop;
+    uint32_t events = wanted(e) | EPOLLONESHOT;
+    int bad = e->registered ? loop_mod(loop, &e->source, events) : loop_add(loop, &e->source, events);
+    if (bad && e->registered && errno == ENOENT)
+        bad = loop_add(loop, &e->source, events);
+    else if (bad && !e->registered && errno == EEXIST)
+        bad = loop_mod(loop, &e->source, events);
+    e->registered = !bad;
+    return bad;
+}
+
+static void entry_ready(struct source *s, uint32_t events)
+{
+    struct fd_entry *e = (struct fd_entry *)s;
+    struct fd_wait *w = e->waits, *next;
+    for (; w; w = next) {
+        next = w->next;
+        uint32_t got = events & (w->events | EPOLLERR | EPOLLHUP);
+        if (!got)
+            continue;
+        w->got = got;
+        fd_wait_unlink(w);
+        coro_wake(w->coro);
+    }
+    if (e->waits && entry_arm(e))
+        coro_fd_closing(e->source.fd);
+}
+
+static struct fd_entry *entry_at(int fd)
+{
+    if (fd < 0 || fd >= FD_MAX) {
+        errno = EBADF;
+        return NULL;
+    }
+    if (fd >= fds.count) {
+        int count = fd < 512 ? 1024 : fd * 2;
+        struct fd_entry **at = realloc(fds.at, (size_t)count * sizeof *at);
+        if (!at)
+            return NULL;
+        memset(at + fds.count, 0, (size_t)(count - fds.count) * sizeof *at);
+        fds.at = at;
+        fds.count = count;
+    }
+    if (!fds.at[fd]) {
+        fds.at[fd] = calloc(1, sizeof **fds.at);
+        if (fds.at[fd])
+            fds.at[fd]->source = (struct source){.ready = entry_ready, .fd = fd};
+    }
+    return fds.at[fd];
+}
+
+static void append_wait(struct fd_entry *e, struct fd_wait *w)
+{
+    struct fd_wait **at = &e->waits;
+    while (*at)
+        at = &(*at)->next;
+    *at = w;
+}
+
+int fd_wait_link(struct fd_wait *w, struct coro *c, int fd, uint32_t events)
+{
+    *w = (struct fd_wait){.coro = c, .fd = fd, .events = events};
+    struct fd_entry *e = entry_at(fd);
+    if (!e)
+        return -1;
+    append_wait(e, w);
+    w->linked = true;
+    if (!entry_arm(e))
+        return 0;
+    int error = errno;
+    fd_wait_unlink(w);
+    if (error == EPERM) { /* a regular file is always ready */
+        w->got = events;
+        return 1;
+    }
+    errno = error;
+    return -1;
+}
+
+void fd_wait_unlink(struct fd_wait *w)
+{
+    if (!w->linked)
+        return;
+    struct fd_wait **at = &fds.at[w->fd]->waits;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    w->linked = false;
+}
+
+void coro_fd_closing(int fd)
+{
+    if (fd < 0 || fd >= fds.count || !fds.at[fd])
+        return;
+    struct fd_wait *w;
+    while ((w = fds.at[fd]->waits)) {
+        w->error = EBADF;
+        fd_wait_unlink(w);
+        coro_wake(w->coro);
+    }
+}
+
+/* Until something came for w, skipping wakes that were meant for others. 1, 0 (deadline) or -1 with an exception. */
+static int wait_for(struct fd_wait *w, int64_t until_ns)
+{
+    while (!w->got && !w->error) {
+        enum coro_wake result = coro_park(until_ns);
+        if (result == CORO_ERROR)
+            return -1;
+        if (result == CORO_TIMED_OUT && !w->got && !w->error)
+            return 0;
+    }
+    return 1;
+}
+
+int coro_wait_fd(int fd, uint32_t events, int64_t until_ns)
+{
+    struct coro *c = coro_current();
+    if (!c) {
+        PyErr_SetString(PyExc_RuntimeError, "only a handler can wait on a descriptor");
+        return -1;
+    }
+    struct fd_wait *w = &c->fd_wait;
+    if (fd_wait_link(w, c, fd, events) < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    int result = wait_for(w, until_ns);
+    fd_wait_unlink(w);
+    if (result <= 0)
+        return result;
+    if (w->error) {
+        errno = w->error;
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    return (int)w->got;
+}

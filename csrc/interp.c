@@ -1,0 +1,245 @@
+/* Interpreters: CPython's own and named ones beside it with the same GIL, on one OS thread.
+ *
+ * Named ones are made on first use, after the fork, and never ended: Py_EndInterpreter with greenlets alive would drop them under a
+ * foreign thread state. It knows nothing of requests or greenlets, but that greenlet has to be imported in the main interpreter first. */
+#include "interp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "pyphase.h"
+#include "pystate.h"
+
+static const char main_name[] = "main_interpreter";
+static struct interp *interps; /* main first */
+
+struct interp *interp_main(void) { return interps; }
+struct interp *interp_first(void) { return interps; }
+
+struct interp *interp_find(const char *name)
+{
+    if (!name)
+        return interps;
+    struct interp *i = interps;
+    while (i && strcmp(i->name, name) != 0)
+        i = i->next;
+    return i;
+}
+
+struct interp *interp_current(void)
+{
+    PyInterpreterState *state = PyInterpreterState_Get();
+    struct interp *i = interps;
+    while (i && PyThreadState_GetInterpreter(i->tstate) != state)
+        i = i->next;
+    return i;
+}
+
+struct interp *interp_enter(struct interp *i)
+{
+    PyThreadState *now = PyThreadState_Get();
+    if (now == i->tstate)
+        return i;
+    struct interp *was = interp_current();
+    PyThreadState_Swap(i->tstate);
+    pystate_bind_gilstate(i->tstate);
+    return was;
+}
+
+/* Text of the exception that is set (taken), as traceback.format_exception writes it; NULL when that fails too. */
+static PyObject *exception_text(void)
+{
+    PyObject *type, *value, *trace, *text = NULL;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    PyObject *module = PyImport_ImportModule("traceback"), *empty = PyUnicode_FromString("");
+    PyObject *lines = module && empty
+        ? PyObject_CallMethod(module, "format_exception", "OOO", type, value ? value : Py_None, trace ? trace : Py_None) : NULL;
+    if (lines)
+        text = PyUnicode_Join(empty, lines);
+    Py_XDECREF(lines);
+    Py_XDECREF(empty);
+    Py_XDECREF(module);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    PyErr_Clear();
+    return text;
+}
+
+void interp_log_exception(const char *what)
+{
+    if (!PyErr_Occurred())
+        return;
+    PyObject *text = exception_text();
+    PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace") : NULL;
+    log_error(NULL, LEVEL_ERROR, "python", "%s:", what);
+    if (bytes)
+        log_text(NULL, NULL, LEVEL_ERROR, "python", slice_of(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), true);
+    PyErr_Clear();
+    Py_XDECREF(bytes);
+    Py_XDECREF(text);
+}
+
+static int import_module(const char *name)
+{
+    PyObject *module = PyImport_ImportModule(name);
+    Py_XDECREF(module);
+    return module ? 0 : -1;
+}
+
+/* greenlet's two exceptions are heap types that all interpreters share. */
+static int freeze_greenlet_errors(void)
+{
+    static const char *const names[] = {"GreenletExit", "error"};
+    PyObject *module = PyImport_ImportModule("greenlet");
+    int bad = module ? 0 : -1;
+    for (size_t n = 0; !bad && n < sizeof names / sizeof *names; n++) {
+        PyObject *type = PyObject_GetAttrString(module, names[n]);
+        if (type)
+            pystate_freeze_type((PyTypeObject *)type);
+        bad = type ? 0 : -1;
+        Py_XDECREF(type);
+    }
+    Py_XDECREF(module);
+    return bad;
+}
+
+/* threading binds its main thread to whoever imports it first: that has to be the hub. */
+static int import_foundation(bool is_main)
+{
+    if (import_module("threading") || import_module("traceback"))
+        return -1;
+    if (!is_main)
+        return import_module("greenlet");
+    return import_module("_cffi_backend") || freeze_greenlet_errors() ? -1 : 0;
+}
+
+static struct interp *interp_new(const char *name, PyThreadState *tstate)
+{
+    struct interp *i = calloc(1, sizeof *i);
+    char *copy = i ? strdup(name) : NULL;
+    if (!copy) {
+        free(i);
+        return NULL;
+    }
+    i->name = copy;
+    i->tstate = tstate;
+    return i;
+}
+
+int interp_init(void)
+{
+    interps = interp_new(main_name, PyThreadState_Get());
+    if (!interps) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return import_foundation(true);
+}
+
+/* The module pyhost.boot; without it the interpreter still lives, and its requests are answered with 500. */
+static void interp_prepare(struct interp *i)
+{
+    if (i->boot)
+        return;
+    if (pyphase_prepare(i))
+        interp_log_exception("preparing an interpreter");
+    if (!i->boot)
+        i->boot = Py_NewRef(Py_None);
+}
+
+int interp_after_fork(void)
+{
+    interps->tstate = PyThreadState_Get();
+    pystate_bind_gilstate(interps->tstate);
+    interp_prepare(interps);
+    return 0;
+}
+
+/* A forked child of a process with several interpreters hangs or aborts in CPython's own clean-up, so os.fork is refused by its audit event. */
+static int refuse_fork(const char *event, PyObject *args, void *unused)
+{
+    (void)args;
+    (void)unused;
+    if (strcmp(event, "os.fork") != 0 && strcmp(event, "os.forkpty") != 0)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError, "os.fork() is not possible in a process with several interpreters; use subprocess");
+    return -1;
+}
+
+static void interp_append(struct interp *i)
+{
+    struct interp *last = interps;
+    while (last->next)
+        last = last->next;
+    if (last == interps)
+        PySys_AddAuditHook(refuse_fork, NULL);
+    last->next = i;
+}
+
+/* Py_NewInterpreter leaves its own thread state current, also when what follows fails. */
+static struct interp *interp_make(const char *name)
+{
+    PyThreadState *was = PyThreadState_Get(), *tstate = Py_NewInterpreter();
+    struct interp *i = tstate ? interp_new(name, tstate) : NULL;
+    if (!i) {
+        log_error(NULL, LEVEL_ERROR, "python", "interpreter %s cannot be made", name);
+    } else {
+        pystate_bind_gilstate(tstate);
+        interp_append(i);
+        if (import_foundation(false))
+            interp_log_exception("importing the foundation of an interpreter");
+    }
+    PyThreadState_Swap(was);
+    pystate_bind_gilstate(was);
+    return i;
+}
+
+struct interp *interp_get(const char *name)
+{
+    struct interp *i = interp_find(name);
+    if (!i)
+        i = interp_make(name);
+    if (i && !i->boot) {
+        struct interp *was = interp_enter(i);
+        interp_prepare(i);
+        interp_enter(was);
+    }
+    return i;
+}
+
+static void call_quietly(const char *module_name, const char *function, const char *what)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *result = module ? PyObject_CallMethod(module, function, NULL) : NULL;
+    if (!result)
+        interp_log_exception(what);
+    Py_XDECREF(result);
+    Py_XDECREF(module);
+}
+
+static void flush_stream(const char *name)
+{
+    PyObject *stream = PySys_GetObject(name); /* borrowed */
+    if (!stream || stream == Py_None)
+        return;
+    PyObject *result = PyObject_CallMethod(stream, "flush", NULL);
+    if (!result)
+        PyErr_Clear();
+    Py_XDECREF(result);
+}
+
+void interp_leave_all(void)
+{
+    for (struct interp *i = interps; i; i = i->next) {
+        interp_enter(i);
+        call_quietly("threading", "_shutdown", "waiting for the threads of an interpreter");
+        call_quietly("atexit", "_run_exitfuncs", "running atexit functions");
+        flush_stream("stdout");
+        flush_stream("stderr");
+    }
+    if (interps)
+        interp_enter(interps);
+}

@@ -1,0 +1,310 @@
+/* The module `_coro`: waits, spawning and the task type, as Python sees them. */
+#include "pycoro.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <structmember.h>
+
+#include "coro_spawn.h"
+
+/* Seconds (None: for ever) as an absolute time; -2 with an exception. */
+static int64_t deadline_of(PyObject *timeout)
+{
+    if (!timeout || timeout == Py_None)
+        return -1;
+    double seconds = PyFloat_AsDouble(timeout);
+    if (seconds == -1.0 && PyErr_Occurred())
+        return -2;
+    if (isnan(seconds)) {
+        PyErr_SetString(PyExc_ValueError, "a timeout must be a number of seconds");
+        return -2;
+    }
+    if (seconds > 1e9)
+        return -1;
+    return coro_now_ns() + (seconds > 0 ? (int64_t)(seconds * 1e9) : 0);
+}
+
+/* --- the task type --- */
+
+static int task_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    struct task *t = (struct task *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(t->callable);
+    Py_VISIT(t->args);
+    Py_VISIT(t->kwargs);
+    Py_VISIT(t->context);
+    Py_VISIT(t->result);
+    Py_VISIT(t->exception);
+    Py_VISIT(t->killed);
+    Py_VISIT(t->locals);
+    Py_VISIT(t->name);
+    return 0;
+}
+
+static int task_clear(PyObject *self)
+{
+    struct task *t = (struct task *)self;
+    Py_CLEAR(t->callable);
+    Py_CLEAR(t->args);
+    Py_CLEAR(t->kwargs);
+    Py_CLEAR(t->context);
+    Py_CLEAR(t->result);
+    Py_CLEAR(t->exception);
+    Py_CLEAR(t->killed);
+    Py_CLEAR(t->locals);
+    Py_CLEAR(t->name);
+    return 0;
+}
+
+static void task_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (((struct task *)self)->weakrefs)
+        PyObject_ClearWeakRefs(self);
+    task_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyDoc_STRVAR(join_doc, "join(timeout=None)\n--\n\nWait until it is over.\n\ntimeout: seconds, None waits for ever. Returns True, or False "
+                       "when the timeout passed. May switch.");
+static PyObject *task_py_join(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+    int64_t until = deadline_of(n > 0 ? args[0] : NULL);
+    int done = until == -2 ? -1 : task_join((struct task *)self, until);
+    return done < 0 ? NULL : PyBool_FromLong(done);
+}
+
+PyDoc_STRVAR(get_doc, "get(timeout=None)\n--\n\nWait for the result and return it, or raise what the call raised.\n\n"
+                      "timeout: seconds, None waits for ever. Raises TimeoutError. May switch.");
+static PyObject *task_py_get(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+    struct task *t = (struct task *)self;
+    int64_t until = deadline_of(n > 0 ? args[0] : NULL);
+    int done = until == -2 ? -1 : task_join(t, until);
+    if (done < 0)
+        return NULL;
+    if (!done)
+        PyErr_SetString(PyExc_TimeoutError, "the greenlet has not ended in time");
+    else if (t->exception)
+        PyErr_SetObject((PyObject *)Py_TYPE(t->exception), t->exception);
+    else
+        return Py_NewRef(t->result ? t->result : Py_None);
+    return NULL;
+}
+
+PyDoc_STRVAR(kill_doc, "throw(exception)\n--\n\nRaise an exception in it where it waits; when it has not begun, it never runs. Never switches.");
+static PyObject *task_py_throw(PyObject *self, PyObject *exception)
+{
+    PyObject *made = PyExceptionClass_Check(exception) ? PyObject_CallNoArgs(exception) : Py_NewRef(exception);
+    if (!made)
+        return NULL;
+    if (!PyExceptionInstance_Check(made)) {
+        Py_DECREF(made);
+        PyErr_SetString(PyExc_TypeError, "an exception class or instance is needed");
+        return NULL;
+    }
+    task_kill((struct task *)self, made);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(wake_doc, "wake()\n--\n\nEnd its park() now, or its next one. Never switches.");
+static PyObject *task_py_wake(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    struct task *t = (struct task *)self;
+    if (t->coro)
+        coro_wake(t->coro);
+    Py_RETURN_NONE;
+}
+
+static PyObject *task_done(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((struct task *)self)->state == TASK_DONE);
+}
+
+static PyObject *task_started(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((struct task *)self)->state != TASK_QUEUED);
+}
+
+static PyObject *task_locals(PyObject *self, void *unused)
+{
+    (void)unused;
+    struct task *t = (struct task *)self;
+    if (!t->locals)
+        t->locals = PyDict_New();
+    return Py_XNewRef(t->locals);
+}
+
+static PyMethodDef task_methods[] = {
+    {"join", (PyCFunction)(void (*)(void))task_py_join, METH_FASTCALL, join_doc},
+    {"get", (PyCFunction)(void (*)(void))task_py_get, METH_FASTCALL, get_doc},
+    {"throw", task_py_throw, METH_O, kill_doc},
+    {"wake", task_py_wake, METH_NOARGS, wake_doc},
+    {NULL, NULL, 0, NULL}};
+
+static PyGetSetDef task_getset[] = {
+    {"done", task_done, NULL, "True when it is over.", NULL},
+    {"started", task_started, NULL, "True when it has begun.", NULL},
+    {"locals", task_locals, NULL, "A dict of its own.", NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
+
+static PyMemberDef task_members[] = {
+    {"result", T_OBJECT, offsetof(struct task, result), READONLY, "What the call returned; None before."},
+    {"exception", T_OBJECT, offsetof(struct task, exception), READONLY, "What the call raised; None: nothing."},
+    {"name", T_OBJECT, offsetof(struct task, name), 0, "For people."},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(struct task, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL}};
+
+PyDoc_STRVAR(task_doc, "A greenlet that the hub knows: a spawned call, or the request that runs.");
+static PyType_Slot task_slots[] = {
+    {Py_tp_doc, (void *)task_doc},       {Py_tp_dealloc, task_dealloc}, {Py_tp_traverse, task_traverse}, {Py_tp_clear, task_clear},
+    {Py_tp_methods, task_methods},       {Py_tp_getset, task_getset},   {Py_tp_members, task_members},   {0, NULL}};
+static PyType_Spec task_spec = {
+    .name = "_coro.Task", .basicsize = sizeof(struct task), .slots = task_slots,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION};
+
+/* --- functions --- */
+
+static PyObject *none_unless(bool bad)
+{
+    if (bad)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(sleep_doc, "sleep(seconds=0)\n--\n\nWait that long; 0 gives way once. May switch.");
+static PyObject *coro_py_sleep(PyObject *module, PyObject *const *args, Py_ssize_t n)
+{
+    (void)module;
+    int64_t until = n > 0 ? deadline_of(args[0]) : 0;
+    if (until == -2)
+        return NULL;
+    if (n == 0 || (until >= 0 && until <= coro_now_ns()))
+        return none_unless(coro_yield());
+    enum coro_wake woken;
+    do
+        woken = coro_park(until);
+    while (woken == CORO_WOKEN);
+    return none_unless(woken == CORO_ERROR);
+}
+
+PyDoc_STRVAR(park_doc, "park(timeout=None)\n--\n\nWait for wake(). Returns False when the timeout (seconds) passed. May switch.");
+static PyObject *coro_py_park(PyObject *module, PyObject *const *args, Py_ssize_t n)
+{
+    (void)module;
+    int64_t until = deadline_of(n > 0 ? args[0] : NULL);
+    enum coro_wake woken = until == -2 ? CORO_ERROR : coro_park(until);
+    return woken == CORO_ERROR ? NULL : PyBool_FromLong(woken == CORO_WOKEN);
+}
+
+PyDoc_STRVAR(yield_doc, "yield_()\n--\n\nGive way once: to the end of the queue. May switch.");
+static PyObject *coro_py_yield(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return none_unless(coro_yield());
+}
+
+PyDoc_STRVAR(wait_fd_doc, "wait_fd(fd, events, timeout=None)\n--\n\nWait on a descriptor.\n\nevents: select.EPOLLIN | select.EPOLLOUT; timeout: "
+                          "seconds, None waits for ever.\nReturns the events that came, 0 when the timeout passed. Raises OSError. May switch.");
+static PyObject *coro_py_wait_fd(PyObject *module, PyObject *const *args, Py_ssize_t n)
+{
+    (void)module;
+    if (n < 2 || n > 3) {
+        PyErr_SetString(PyExc_TypeError, "wait_fd(fd, events, timeout=None)");
+        return NULL;
+    }
+    int fd = PyObject_AsFileDescriptor(args[0]);
+    long events = fd < 0 ? -1 : PyLong_AsLong(args[1]);
+    if (events == -1 && PyErr_Occurred())
+        return NULL;
+    int64_t until = deadline_of(n > 2 ? args[2] : NULL);
+    int got = until == -2 ? -1 : coro_wait_fd(fd, (uint32_t)events, until);
+    return got < 0 ? NULL : PyLong_FromLong(got);
+}
+
+PyDoc_STRVAR(fd_closing_doc, "fd_closing(fd)\n--\n\nWake those who wait on this descriptor; they get OSError(EBADF). Never switches.");
+static PyObject *coro_py_fd_closing(PyObject *module, PyObject *file)
+{
+    (void)module;
+    int fd = PyObject_AsFileDescriptor(file);
+    if (fd < 0)
+        return NULL;
+    if (coro_hub)
+        coro_fd_closing(fd);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(spawn_doc, "spawn(function, /, *args, **kwargs)\n--\n\nCall it in a greenlet of its own, on a later turn. Returns its Task. Never switches.");
+static PyObject *coro_py_spawn(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    (void)module;
+    if (PyTuple_GET_SIZE(args) < 1 || !PyCallable_Check(PyTuple_GET_ITEM(args, 0))) {
+        PyErr_SetString(PyExc_TypeError, "spawn() needs something that can be called");
+        return NULL;
+    }
+    PyObject *rest = PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args));
+    PyObject *task = rest ? coro_spawn(PyTuple_GET_ITEM(args, 0), rest, kwargs) : NULL;
+    Py_XDECREF(rest);
+    return task;
+}
+
+PyDoc_STRVAR(current_doc, "current()\n--\n\nThe Task that runs; None on the hub and in other threads. Never switches.");
+static PyObject *coro_py_current(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    struct coro *c = coro_current();
+    return c ? task_of(c) : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(counts_doc, "counts()\n--\n\nA dict of numbers about this interpreter's greenlets: greenlets, idle, waiting, switches.");
+static PyObject *coro_py_counts(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    struct interp *i = interp_current();
+    return Py_BuildValue("{sIsIsIsK}", "greenlets", i->greenlets, "idle", i->greenlets_idle, "waiting", i->waiting, "switches",
+                         (unsigned long long)(coro_hub ? coro_hub->switches : 0));
+}
+
+static PyMethodDef coro_methods[] = {
+    {"sleep", (PyCFunction)(void (*)(void))coro_py_sleep, METH_FASTCALL, sleep_doc},
+    {"park", (PyCFunction)(void (*)(void))coro_py_park, METH_FASTCALL, park_doc},
+    {"yield_", coro_py_yield, METH_NOARGS, yield_doc},
+    {"wait_fd", (PyCFunction)(void (*)(void))coro_py_wait_fd, METH_FASTCALL, wait_fd_doc},
+    {"fd_closing", coro_py_fd_closing, METH_O, fd_closing_doc},
+    {"spawn", (PyCFunction)(void (*)(void))coro_py_spawn, METH_VARARGS | METH_KEYWORDS, spawn_doc},
+    {"current", coro_py_current, METH_NOARGS, current_doc},
+    {"counts", coro_py_counts, METH_NOARGS, counts_doc},
+    {NULL, NULL, 0, NULL}};
+
+static int coro_exec(PyObject *module)
+{
+    struct interp *i = interp_current();
+    PyObject *type = PyType_FromModuleAndSpec(module, &task_spec, NULL);
+    if (!type || PyModule_AddObjectRef(module, "Task", type)) {
+        Py_XDECREF(type);
+        return -1;
+    }
+    Py_XSETREF(i->task_type, type);
+    return 0;
+}
+
+static PyModuleDef_Slot coro_slots[] = {
+    {Py_mod_exec, coro_exec},
+#if PY_VERSION_HEX >= 0x030c0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED},
+#endif
+    {0, NULL}};
+
+static struct PyModuleDef coro_module = {
+    PyModuleDef_HEAD_INIT, .m_name = "_coro", .m_doc = "Greenlets that wait on pyhost's hub.", .m_methods = coro_methods, .m_slots = coro_slots};
+
+PyObject *PyInit__coro(void) { return PyModuleDef_Init(&coro_module); }
