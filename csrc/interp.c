@@ -139,22 +139,10 @@ int interp_init(void)
     return import_foundation(true);
 }
 
-/* The module pyhost.boot; without it the interpreter still lives, and its requests are answered with 500. */
-static void interp_prepare(struct interp *i)
-{
-    if (i->boot)
-        return;
-    if (pyphase_prepare(i))
-        interp_log_exception("preparing an interpreter");
-    if (!i->boot)
-        i->boot = Py_NewRef(Py_None);
-}
-
 int interp_after_fork(void)
 {
     interps->tstate = PyThreadState_Get();
     pystate_bind_gilstate(interps->tstate);
-    interp_prepare(interps);
     return 0;
 }
 
@@ -195,6 +183,17 @@ static struct interp *interp_make(const char *name)
     PyThreadState_Swap(was);
     pystate_bind_gilstate(was);
     return i;
+}
+
+/* The module pyhost.boot; without it the interpreter still lives, and its requests are answered with 500. */
+static void interp_prepare(struct interp *i)
+{
+    if (i->boot)
+        return;
+    if (pyphase_prepare(i))
+        interp_log_exception("preparing an interpreter");
+    if (!i->boot)
+        i->boot = Py_NewRef(Py_None);
 }
 
 struct interp *interp_get(const char *name)
