@@ -1,0 +1,93 @@
+"""Fixtures: the real binary, servers in folders of their own, and what must hold after every test.
+
+    def test_hello(server):
+        host = server('''
+            <Location /hello>
+                SetHandler mod_python
+                PythonHandler hello
+                PythonPath "['@ROOT@/www'] + sys.path"
+            </Location>
+        ''', files={"www/hello.py": "def handler(req): …"})
+        assert host.get("/hello").body == b"hello"
+
+`@ROOT@` is the folder (www/ is its DocumentRoot), `@PORT@` (and @PORT2@ …) a free port, `@SOCK@` a unix socket path. A preamble sets
+ServerRoot, PidFile, ErrorLog, CustomLog and DocumentRoot; without any Listen, `Listen 127.0.0.1:@PORT@` is added. By default it is
+one process (-X); workers=2 starts a master with two. After the test: fds as before, SIGTERM ends it with status 0, no line of level
+error in the log unless `host.expect_log(regex)` waited for it (or `allow_log` let it pass), nothing from a sanitizer.
+"""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.server import Server
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def binary() -> Path:
+    """The program: PYHOST_BINARY, else built into this virtual environment (with sanitizers when PYHOST_SANITIZE is set)."""
+    if "PYHOST_BINARY" in os.environ:
+        return Path(os.environ["PYHOST_BINARY"])
+    sanitize = bool(os.environ.get("PYHOST_SANITIZE"))
+    target = Path(sys.prefix) / "bin" / ("pyhost-asan" if sanitize else "pyhost")
+    if sys.prefix == sys.base_prefix:
+        pytest.exit("run the tests by 'make test', or by the python of a virtual environment: the program finds its Python beside itself", 2)
+    command = [sys.executable, str(ROOT / "pyhost" / "_build.py"), "-o", str(target), *(["--sanitize"] if sanitize else [])]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        pytest.exit(f"the program cannot be built:\n{done.stdout}{done.stderr}", 2)
+    return target
+
+
+@pytest.fixture(scope="session")
+def base_env() -> dict[str, str]:
+    """The environment servers start in: nothing of the caller's Python, sanitizers set to speak up."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYHOST_"))}
+    env["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1:handle_segv=0:detect_stack_use_after_return=0"
+    env["UBSAN_OPTIONS"] = "print_stacktrace=1"
+    return env
+
+
+@pytest.fixture
+def run(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the program with arguments to its end: run("-t", "-f", file)."""
+
+    def call(*args: str, timeout: float = 30.0, **more: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(binary), *args], capture_output=True, text=True, env=base_env, cwd=tmp_path, timeout=timeout, **more)  # type: ignore[call-overload,no-any-return]
+
+    return call
+
+
+@pytest.fixture
+def server(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """A function that starts a server; several may run in one test, each in its own folder."""
+    servers: list[Server] = []
+
+    def start(conf: str = "", files: dict[str, str | bytes] | None = None, *, workers: int = 0, args: tuple[str, ...] = (),
+              env: dict[str, str] | None = None, preamble: bool = True, started: bool = True) -> Server:
+        if workers:
+            conf += f"\nStartServers {workers}\n"
+        else:
+            args = (*args, "-X")
+        root = tmp_path / f"host{len(servers)}" if servers else tmp_path
+        host = Server(binary, root, conf, files or {}, args, {**base_env, **(env or {})}, preamble)
+        servers.append(host)
+        return host.start() if started else host
+
+    yield start
+    failures = []
+    for host in reversed(servers):
+        try:
+            if host.process is not None:
+                host.finish()
+        except AssertionError as exc:
+            failures.append(str(exc))
+    if failures:
+        pytest.fail("\n".join(failures), pytrace=False)

@@ -1,0 +1,243 @@
+"""A pyhost process under test: a folder with a configuration and files, started, waited for, stopped, and looked at afterwards."""
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+from .client import Client, Response
+
+__all__ = ["Server", "free_port", "wait_until"]
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+BAD_LINE = re.compile(r"\[[\w.-]*:(?:emerg|alert|crit|error)\]")
+SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|Assertion .* failed|Fatal Python error")
+PREAMBLE = """\
+ServerRoot "@ROOT@"
+ServerName localhost
+PidFile "@ROOT@/pyhost.pid"
+ErrorLog "@ROOT@/error.log"
+LogLevel info
+CustomLog "@ROOT@/access.log" combined
+DocumentRoot "@ROOT@/www"
+"""
+
+
+def wait_until(true, what: str, seconds: float = 10.0):  # type: ignore[no-untyped-def]
+    """Call `true` until it returns something true, and return that; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (result := true()):
+        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
+        select.select([], [], [], 0.005)
+    return result
+
+
+def free_port(family: int = socket.AF_INET, host: str = "127.0.0.1") -> int:
+    """Return a port that nobody listened on a moment ago."""
+    with socket.socket(family) as sock:
+        sock.bind((host, 0))
+        return int(sock.getsockname()[1])
+
+
+def open_files(pid: int) -> Counter[str]:
+    """Return what the descriptors of a process point to, sockets and pipes by kind only."""
+    found: Counter[str] = Counter()
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                found[re.sub(r":\[\d+\]", "", os.readlink(f"/proc/{pid}/fd/{name}"))] += 1
+            except FileNotFoundError:
+                pass
+    except (FileNotFoundError, PermissionError):
+        pass
+    return found
+
+
+class Server:
+    """See the fixture `server` in conftest.py."""
+
+    def __init__(self, binary: Path, root: Path, conf: str, files: dict[str, str | bytes], args: tuple[str, ...], env: dict[str, str],
+                 preamble: bool = True) -> None:
+        self.binary, self.root, self.args, self.env = binary, root, args, env
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ports: dict[str, int] = {}
+        self.clients: list[Client] = []
+        self.expected: list[re.Pattern[str]] = []
+        self.check_fds = True
+        self.exit_status = 0
+        self.files_before: dict[int, Counter[str]] = {}
+        (root / "www").mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            self.write(name, content)
+        self.template = (PREAMBLE if preamble else "") + conf
+        if not re.search(r"(?im)^\s*Listen\s", conf):
+            self.template += "\nListen 127.0.0.1:@PORT@\n"
+        self.conf_file = root / "pyhost.conf"
+
+    # the folder
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file below the folder (a path relative to it; handlers and static files go to www/)."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def write_conf(self, conf: str | None = None) -> None:
+        """Write the configuration with @ROOT@, @SOCK@ and @PORT…@ filled in; the same names keep their ports."""
+        if conf is not None:
+            self.template = conf
+        for name in re.findall(r"@(PORT\w*)@", self.template):
+            self.ports.setdefault(name, free_port())
+        text = self.template.replace("@ROOT@", str(self.root)).replace("@SOCK@", str(self.root / "sock"))
+        self.conf_file.write_text(re.sub(r"@(PORT\w*)@", lambda match: str(self.ports[match[1]]), text))
+
+    @property
+    def port(self) -> int:
+        return self.ports["PORT"]
+
+    @property
+    def address(self) -> tuple[str, int] | str:
+        return ("127.0.0.1", self.port) if self.ports else str(self.root / "sock")
+
+    def read(self, name: str) -> str:
+        path = self.root / name
+        return path.read_text(errors="backslashreplace") if path.exists() else ""
+
+    @property
+    def error_log(self) -> str:
+        return self.read("error.log")
+
+    @property
+    def access_log(self) -> str:
+        return self.read("access.log")
+
+    @property
+    def stderr(self) -> str:
+        return self.read("stderr")
+
+    # the process
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def workers(self) -> list[int]:
+        """Return the pids of the worker processes; the process itself with -X."""
+        try:
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        except FileNotFoundError:
+            return []
+        return [int(pid) for pid in children] or [self.pid]
+
+    def start(self) -> "Server":
+        for _ in range(3):
+            self.write_conf()
+            with open(self.root / "stderr", "wb") as stderr:
+                self.process = subprocess.Popen([str(self.binary), "-f", str(self.conf_file), *self.args], stdin=subprocess.DEVNULL,
+                                                stdout=stderr, stderr=stderr, env=self.env, cwd=self.root)
+            if self.wait_ready():
+                break
+            self.ports.clear()  # somebody took the port between free_port and now
+        self.files_before = {pid: open_files(pid) for pid in [self.pid, *self.workers()]}
+        return self
+
+    def wait_ready(self) -> bool:
+        """Wait until something listens and each worker runs; False: the address was taken."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            assert self.process is not None
+            if self.process.poll() is not None:
+                if "in use" in self.stderr + self.error_log:
+                    return False
+                raise AssertionError(f"pyhost ended with status {self.process.returncode}:\n{self.stderr}{self.error_log[-4000:]}")
+            try:
+                Client(self.address, timeout=1.0).close()
+                return True
+            except OSError:
+                assert time.monotonic() < deadline, f"pyhost does not listen:\n{self.stderr}{self.error_log[-4000:]}"
+                select.select([], [], [], 0.01)
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop the process and return its exit status; harmless when it has ended."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            for pid in self.workers():
+                os.kill(pid, signal.SIGKILL)
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"pyhost did not stop within {STOP_SECONDS} s:\n{self.stderr[-4000:]}{self.error_log[-4000:]}") from None
+
+    # talking to it
+
+    def client(self, address: tuple[str, int] | str | None = None) -> Client:
+        """Open a connection; it is closed after the test."""
+        client = Client(address or self.address)
+        self.clients.append(client)
+        return client
+
+    def request(self, method: str = "GET", target: str = "/", headers: dict[str, str] | list[tuple[str, str]] | None = None,
+                body: bytes | None = None, version: str = "HTTP/1.1") -> Response:
+        """One request on a connection of its own."""
+        with Client(self.address) as client:
+            return client.request(method, target, headers, body, version)
+
+    def get(self, target: str = "/", headers: dict[str, str] | list[tuple[str, str]] | None = None) -> Response:
+        return self.request("GET", target, headers)
+
+    # looking at it
+
+    def expect_log(self, pattern: str, seconds: float = 10.0) -> str:
+        """Wait for a line of the error log (or stderr) that matches, and return it; such lines do not fail the test."""
+        regex = re.compile(pattern)
+        self.expected.append(regex)
+        match = wait_until(lambda: re.search(f"(?m)^.*(?:{pattern}).*$", self.error_log + self.stderr), f"log line {pattern!r}", seconds)
+        return str(match[0])
+
+    def allow_log(self, pattern: str) -> None:
+        """Lines of level error that match may come, or not."""
+        self.expected.append(re.compile(pattern))
+
+    def unexpected_lines(self) -> list[str]:
+        lines = (self.error_log + self.stderr).splitlines()
+        bad = [line for line in lines if BAD_LINE.search(line) and not any(regex.search(line) for regex in self.expected)]
+        return bad + [line for line in lines if SANITIZER.search(line)]
+
+    def leaked(self) -> str:
+        """Return what descriptors a process has that it did not have when it was ready, or ''."""
+        for pid, before in self.files_before.items():
+            now = open_files(pid)
+            if now and now - before:
+                return f"process {pid}: {dict(now - before)}"
+        return ""
+
+    def finish(self) -> None:
+        """What must hold after every test. Runs the checks only when the process lives; stops it."""
+        for client in self.clients:
+            client.close()
+        alive = self.process is not None and self.process.poll() is None
+        if alive and self.check_fds:
+            try:
+                wait_until(lambda: not self.leaked(), "descriptors closed", 5.0)
+            except AssertionError:
+                self.stop()
+                raise AssertionError(f"descriptors left open: {self.leaked() or 'none at the very end'}") from None
+        status = self.stop()
+        assert status == self.exit_status, f"exit status {status}:\n{self.stderr[-4000:]}{self.error_log[-2000:]}"
+        bad = self.unexpected_lines()
+        assert not bad, "unexpected in the error log:\n" + "\n".join(bad[:20])
