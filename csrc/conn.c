@@ -208,9 +208,9 @@ static int conn_sent(struct conn *c, enum outq_result result)
     return -1;
 }
 
-int conn_send(struct conn *c, const char *head, size_t head_len, const char *body, size_t body_len)
+int conn_send(struct conn *c, const struct slice *parts, int count)
 {
-    return conn_sent(c, outq_send(&c->out, c->source.fd, head, head_len, body, body_len));
+    return conn_sent(c, outq_send(&c->out, c->source.fd, parts, count));
 }
 
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len)

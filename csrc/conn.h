@@ -80,7 +80,7 @@ void conn_pause(struct conn *c);
 /* Input is wanted again: what is kept and what the socket has is given to the gate, on a later turn or at the end of this one. */
 void conn_resume(struct conn *c);
 /* Sends now and queues the rest. 0, or -1: the client is gone. */
-int conn_send(struct conn *c, const char *head, size_t head_len, const char *body, size_t body_len);
+int conn_send(struct conn *c, const struct slice *parts, int count);
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len);
 /* Closes when the queue is empty: shuts down our side and reads the client's bytes away for LIMIT_LINGER_MS. */
 void conn_linger(struct conn *c);

@@ -32,11 +32,24 @@ struct listener *listener_start(struct worker *w, const struct listen_conf *conf
     l->conf = conf;
     l->worker = w;
     l->gate = gate_for(conf->protocol);
+    l->default_server = route_server(w->route, &conf->address, slice_of("", 0));
+    l->needs_local_address = route_needs_local_address(w->route, conf);
     int one = 1;
     if (conf->address.family != AF_UNIX)
         setsockopt(conf->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted sockets inherit it */
     listener_resume(l);
     return l;
+}
+
+const struct server_conf *listener_server(const struct conn *c, struct slice host)
+{
+    struct listener *l = c->listener;
+    struct address_conf local;
+    if (l->worker->conf->server_count == 1)
+        return l->default_server;
+    if (l->needs_local_address && conn_local_address(c, &local) == 0)
+        return route_server(l->worker->route, &local, host);
+    return route_server(l->worker->route, &l->conf->address, host);
 }
 
 void listener_resume(struct listener *l)

@@ -18,9 +18,13 @@ struct listener { /* a worker's side of one listening socket */
     const struct listen_conf *conf;
     struct worker *worker;      /* borrowed */
     const struct gate *gate;
+    const struct server_conf *default_server; /* for what is decided before Host is known */
+    bool needs_local_address;   /* virtual hosts are told apart by our address too */
     bool open;
 };
 struct listener *listener_start(struct worker *worker, const struct listen_conf *conf); /* NULL with errno */
+/* The virtual host for a Host name (lower case, no port) on this connection. */
+const struct server_conf *listener_server(const struct conn *c, struct slice host);
 void listener_pause(struct listener *l, int64_t until_ns);
 void listener_resume(struct listener *l);
 void listener_stop(struct listener *l); /* accepts what is in the queue, then stops */

@@ -57,25 +57,38 @@ static enum outq_result outq_keep(struct outq *q, const char *at, size_t len)
     return OUTQ_WAITING;
 }
 
-enum outq_result outq_send(struct outq *q, int fd, const char *head, size_t head_len, const char *body, size_t body_len)
+/* What the socket takes of the parts right now; -1: it is broken. */
+static ssize_t outq_send_now(int fd, const struct slice *parts, int count)
 {
-    size_t sent = 0;
-    if (!q->first && head_len + body_len) {
-        struct iovec parts[2] = {{(void *)head, head_len}, {(void *)body, body_len}};
-        struct msghdr message = {.msg_iov = head_len ? parts : parts + 1, .msg_iovlen = (size_t)(head_len && body_len ? 2 : 1)};
-        ssize_t n = message.msg_iovlen == 1
-                        ? send(fd, message.msg_iov->iov_base, message.msg_iov->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                        : sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR && outq_fault() == OUTQ_BROKEN)
-            return OUTQ_BROKEN;
-        sent = n > 0 ? (size_t)n : 0;
-        if (sent == head_len + body_len)
-            return OUTQ_EMPTY;
-    }
-    size_t of_head = sent < head_len ? sent : head_len, of_body = sent - of_head;
-    if (of_head < head_len && outq_keep(q, head + of_head, head_len - of_head) == OUTQ_BROKEN)
+    struct iovec vector[OUTQ_PARTS];
+    int used = 0;
+    for (int i = 0; i < count; i++)
+        if (parts[i].len)
+            vector[used++] = (struct iovec){(void *)parts[i].at, parts[i].len};
+    struct msghdr message = {.msg_iov = vector, .msg_iovlen = (size_t)used};
+    ssize_t n = used == 0   ? 0
+                : used == 1 ? send(fd, vector[0].iov_base, vector[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                            : sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && errno != EINTR && outq_fault() == OUTQ_BROKEN)
+        return -1;
+    return n < 0 ? 0 : n;
+}
+
+enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, int count)
+{
+    ssize_t now = q->first ? 0 : outq_send_now(fd, parts, count);
+    if (now < 0)
         return OUTQ_BROKEN;
-    return outq_keep(q, body + of_body, body_len - of_body);
+    size_t sent = (size_t)now;
+    enum outq_result result = q->first ? OUTQ_WAITING : OUTQ_EMPTY;
+    for (int i = 0; i < count; i++) {
+        size_t skip = sent < parts[i].len ? sent : parts[i].len;
+        sent -= skip;
+        result = outq_keep(q, parts[i].at + skip, parts[i].len - skip);
+        if (result == OUTQ_BROKEN)
+            break;
+    }
+    return result;
 }
 
 static ssize_t piece_send(struct outq_piece *p, int fd)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "slice.h"
+
 struct outq_piece;
 
 struct outq {
@@ -16,8 +18,9 @@ struct outq {
 enum outq_result { OUTQ_EMPTY, OUTQ_WAITING /* the socket is full: wait for EPOLLOUT */, OUTQ_BROKEN /* errno; the client is gone */ };
 
 /* Context of all: the loop thread. fd: a non-blocking socket. */
-/* Sends head then body at once as far as the socket takes them, queues a copy of the rest. Either may be empty. */
-enum outq_result outq_send(struct outq *q, int fd, const char *head, size_t head_len, const char *body, size_t body_len);
+/* Sends the parts (at most OUTQ_PARTS, some may be empty) at once as far as the socket takes them, queues a copy of the rest. */
+enum { OUTQ_PARTS = 4 };
+enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, int count);
 /* Queues len bytes of file_fd from offset (takes the descriptor over, closes it when done) and sends what the socket takes. */
 enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len);
 /* Goes on sending. */

@@ -48,7 +48,7 @@ struct request {
     bool no_body_out;    /* HEAD, 1xx, 204, 304: body bytes are counted and dropped */
     bool aborted;        /* client gone before the response was out */
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
-    bool logged, finished_phases, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
+    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
     const struct main_conf *main;
     const struct server_conf *server;
@@ -102,6 +102,7 @@ struct request {
     struct waker *on_body;       /* woken when there is more to read, or the body ended or failed; borrowed */
     struct waker *on_drain;      /* woken when the output fell below the low-water mark, or the client is gone; borrowed */
     struct waker *on_gone;       /* woken when the client went away; borrowed */
+    struct waker *on_phases_over;/* woken when serve has gone through all phases of it (for who started it as a redirect) */
 
     struct request *prev, *next, *main_request; /* internal redirects and sub-requests; strong references to prev and main_request */
     uint8_t redirects;

@@ -8,8 +8,11 @@
 /* Context of all: the loop thread (hub or handler greenlet); no GIL needed; none of them switches. */
 
 /* Appends body bytes; nothing is sent before response_flush or response_finish unless more than the high-water mark has gathered.
- * 0, or -1 with errno: EPIPE client gone, EINVAL after the end, ENOMEM. */
+ * 0, or -1 with errno: EPIPE client gone, EINVAL after the end, ENOMEM, EPROTO a header or status that must not go out. */
 int response_write(struct request *r, const void *data, size_t n);
+/* Takes as many of n bytes as the connection has room for without passing the high-water mark, the socket first: > 0 bytes taken; 0: congested,
+ * wait on on_drain and come again; -1 with errno as above. The way to write for those who can wait. Sends the head (flushing). */
+long response_write_some(struct request *r, const void *data, size_t n);
 /* Sends the head if it has not been sent, and hands over everything written so far. As response_write. */
 int response_flush(struct request *r);
 /* Hands over len bytes of a file from offset by sendfile; takes a duplicate of fd. As response_write. */

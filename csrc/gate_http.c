@@ -1,0 +1,497 @@
+/* HTTP/1.x on a connection: from bytes to requests, one at a time and in order; from responses to bytes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gate.h"
+#include "http_body.h"
+#include "limit.h"
+#include "listener.h"
+#include "log.h"
+#include "route.h"
+#include "serve.h"
+#include "shm.h"
+#include "worker.h"
+
+enum { DISCARD_BODY_BYTES = 262144, NS_PER_MS = 1000000 };
+
+static int64_t now_ns(const struct conn *c) { return conn_loop(c)->now_ns; }
+static int64_t after_ms(const struct conn *c, int64_t ms) { return ms ? now_ns(c) + ms * NS_PER_MS : 0; }
+static const struct server_conf *server_of(const struct conn *c)
+{
+    return c->req && c->req->server ? c->req->server : c->listener->default_server;
+}
+
+/* RequestReadTimeout: so much time at first, more as bytes come in, never more than the maximum. */
+static void rate_deadline(struct conn *c, const struct rate_conf *rate, int64_t start_ns, uint64_t bytes)
+{
+    if (!rate->initial_ms) {
+        conn_set_deadline(c, after_ms(c, server_of(c)->timeout_ms));
+        return;
+    }
+    int64_t allowed = rate->initial_ms;
+    if (rate->min_bytes_per_s)
+        allowed += (int64_t)(bytes * 1000 / (uint64_t)rate->min_bytes_per_s);
+    if (rate->max_ms && allowed > rate->max_ms)
+        allowed = rate->max_ms;
+    conn_set_deadline(c, start_ns + allowed * NS_PER_MS);
+}
+
+/* ---- requests ---- */
+
+static bool http_begin(struct conn *c)
+{
+    const struct server_conf *server = c->listener->default_server;
+    struct request *r = request_new((uint32_t)server->limit_request_fields);
+    if (!r) {
+        conn_close(c);
+        return false;
+    }
+    struct worker *w = c->listener->worker;
+    r->conn = c;
+    r->main = w->conf;
+    r->server = server;
+    r->start_ns = w->loop.now_ns;
+    r->start_us = w->loop.wall_us;
+    r->id = ++w->next_request_id;
+    http_head_init(&r->head, r->fields, (uint32_t)server->limit_request_line, (uint32_t)server->limit_request_field_size,
+                   (uint32_t)server->limit_request_fields);
+    c->req = r;
+    c->state = CONN_HEAD;
+    return true;
+}
+
+/* What the log may say of a head that was refused: its request line as far as it was understood. */
+static void http_keep_line(struct request *r, const char *bytes, size_t len)
+{
+    size_t keep = r->head.line_len ? r->head.start + r->head.line_len : len < 256 ? len : 256;
+    r->bytes = request_strdup(r, slice_of(bytes, keep));
+    r->method = r->head.line_len ? request_strdup(r, request_span(r, r->head.method_name)) : (char *)"-";
+    r->unparsed_uri = r->uri = r->head.line_len ? request_strdup(r, request_span(r, r->head.target)) : (char *)"-";
+    if (!r->head.line_len) {
+        r->head.start = 0;
+        r->head.line_len = (uint32_t)keep;
+    }
+    r->head.nfields = 0;
+}
+
+static void http_refuse(struct conn *c, const char *bytes, size_t len, enum http_fault fault)
+{
+    struct request *r = c->req;
+    struct http_fault_text text = http_fault_info(fault);
+    http_keep_line(r, bytes, len);
+    c->state = CONN_BUSY;
+    conn_pause(c);
+    r->body = BODY_WHOLE;
+    serve_fault(r, text.status, text.why, text.directive);
+}
+
+static const char *method_text(struct request *r)
+{
+    const char *known = http_method_name(r->head.method);
+    if (r->head.head_only)
+        return "HEAD";
+    return known ? known : request_strdup(r, request_span(r, r->head.method_name));
+}
+
+static bool wants_to_close(const struct conn *c, const struct request *r)
+{
+    const struct server_conf *s = r->server;
+    return !r->head.keep_alive || !s->keep_alive || (s->max_keep_alive_requests && c->requests + 1 >= (uint32_t)s->max_keep_alive_requests) ||
+           c->listener->worker->draining;
+}
+
+/* Copies of what the phases use, NUL-terminated, in the request's own memory. False: answered already. */
+static bool http_fill(struct conn *c, struct request *r, const char *bytes, size_t used)
+{
+    struct http_head *h = &r->head;
+    r->bytes = request_strdup(r, slice_of(bytes, used));
+    r->method = (char *)method_text(r);
+    r->method_number = h->method;
+    r->header_only = h->head_only;
+    r->unparsed_uri = request_strdup(r, request_span(r, h->target));
+    if (h->has_query)
+        r->args = r->unparsed_uri + (h->query.at - h->target.at);
+    struct slice host = h->host.len ? slice_of(r->bytes + h->host.at, h->host_name_len) : slice_of("", 0);
+    if (host.len) {
+        r->hostname = request_strdup(r, host);
+        for (char *p = r->hostname; *p; p++)
+            if (*p >= 'A' && *p <= 'Z')
+                *p = (char)(*p + 32);
+        host.at = r->hostname;
+    }
+    r->server = listener_server(c, host);
+    struct slice path = h->form == TARGET_ASTERISK ? SLICE("*") : request_span(r, h->path);
+    r->uri = request_alloc(r, path.len + 2);
+    long len = http_path_decode(path.len ? path : SLICE("/"), r->server->allow_encoded_slashes != 0, r->uri);
+    r->close_after = wants_to_close(c, r);
+    r->continue_due = h->expect_continue;
+    if (len >= 0)
+        return true;
+    r->uri = r->unparsed_uri;
+    if (len == -1)
+        serve_fault(r, 400, "the path has a bad escape, an encoded NUL, or leads above the root", NULL);
+    else
+        serve_fault(r, 404, "the path has an encoded slash", "AllowEncodedSlashes");
+    return false;
+}
+
+/* The decoder of a body lives in the request's memory, and only when there is a body. */
+static bool http_prepare_body(struct conn *c, struct request *r)
+{
+    if (http_body_is_empty(r->head.chunked, r->head.length)) {
+        r->body = BODY_WHOLE;
+        r->continue_due = false;
+        conn_pause(c);
+        return true;
+    }
+    struct http_body *decoder = request_alloc(r, sizeof *decoder);
+    if (!decoder) {
+        conn_close(c);
+        return false;
+    }
+    http_body_init(decoder, r->head.chunked, r->head.length, 0, (uint32_t)r->server->limit_request_field_size, (uint32_t)r->server->limit_request_fields);
+    r->gate = decoder;
+    return true;
+}
+
+static size_t http_head_input(struct conn *c, const char *bytes, size_t len)
+{
+    struct request *r = c->req;
+    size_t used = 0;
+    enum http_fault fault = FAULT_NONE;
+    switch (http_head_parse(&r->head, bytes, len, &used, &fault)) {
+    case HTTP_MORE:
+        rate_deadline(c, &r->server->read_header, r->start_ns, len);
+        return 0;
+    case HTTP_BAD:
+        http_refuse(c, bytes, len, fault);
+        return len;
+    case HTTP_DONE:
+        break;
+    }
+    c->state = CONN_BUSY;
+    conn_set_deadline(c, 0);
+    if (http_prepare_body(c, r) && http_fill(c, r, bytes, used))
+        serve_request(r);
+    return used;
+}
+
+/* LimitRequestBody is known once the configuration of the request is; it holds for what comes and for what has come. */
+static bool body_over_limit(struct request *r)
+{
+    int64_t limit = r->conf ? r->conf->limit_request_body_bytes : 0;
+    return limit && r->body_bytes_in > (uint64_t)limit;
+}
+
+static void body_ended(struct request *r, enum body_state state)
+{
+    r->body = (uint8_t)state;
+    if (r->conn) {
+        conn_set_deadline(r->conn, 0);
+        if (state != BODY_WHOLE)
+            r->close_after = true;
+        conn_pause(r->conn);
+    }
+    if (r->on_body)
+        r->on_body->wake(r->on_body);
+}
+
+static void http_go_on(struct conn *c);
+
+static void body_data(struct conn *c, struct request *r, struct slice data)
+{
+    r->body_bytes_in += data.len;
+    if (r->response == RESPONSE_ENDED)
+        return; /* nobody will read it */
+    if (body_over_limit(r)) {
+        log_request(r, LEVEL_WARN, "core", "the body is larger than LimitRequestBody allows");
+        shm_slot->limits_hit++;
+        body_ended(r, BODY_TOO_LARGE);
+    } else if (buf_add(&r->in, data.at, data.len) < 0) {
+        body_ended(r, BODY_BROKEN);
+    } else {
+        if (r->in.len >= (uint64_t)r->main->body_memory_bytes)
+            conn_pause(c);
+        if (r->on_body)
+            r->on_body->wake(r->on_body);
+    }
+}
+
+static size_t http_body_input(struct conn *c, const char *bytes, size_t len)
+{
+    struct request *r = c->req;
+    size_t used = 0;
+    while (used < len && r->body == BODY_READING && !c->paused) {
+        size_t n = 0;
+        struct slice data;
+        enum http_fault fault = FAULT_NONE;
+        enum body_result result = http_body_feed(r->gate, slice_of(bytes + used, len - used), &n, &data, &fault);
+        used += n;
+        if (result == BODY_DATA) {
+            body_data(c, r, data);
+        } else if (result == BODY_END) {
+            body_ended(r, BODY_WHOLE);
+        } else if (result == BODY_BAD) {
+            struct http_fault_text text = http_fault_info(fault);
+            log_request(r, LEVEL_INFO, "core", "bad request body: %s%s%s", text.why, text.directive ? ": " : "", text.directive ? text.directive : "");
+            body_ended(r, BODY_MALFORMED);
+            used = len;
+        } else {
+            break;
+        }
+    }
+    if (r->body == BODY_READING && !c->paused)
+        rate_deadline(c, &r->server->read_body, r->start_ns, r->body_bytes_in);
+    else if (r->body == BODY_WHOLE && ((struct http_body *)r->gate)->total == 0)
+        r->continue_due = false;
+    if (r->response == RESPONSE_ENDED && (r->body != BODY_READING || r->body_bytes_in > DISCARD_BODY_BYTES))
+        http_go_on(c);
+    return used;
+}
+
+static size_t http_input(struct conn *c, const char *bytes, size_t len)
+{
+    switch ((enum conn_state)c->state) {
+    case CONN_IDLE:
+        return http_begin(c) ? http_head_input(c, bytes, len) : 0;
+    case CONN_HEAD:
+        return http_head_input(c, bytes, len);
+    case CONN_BUSY:
+    case CONN_FLUSHING:
+        return http_body_input(c, bytes, len);
+    case CONN_LINGERING:
+    case CONN_CLOSED:
+        return len;
+    }
+    return len;
+}
+
+static void http_body_wanted(struct request *r)
+{
+    struct conn *c = r->conn;
+    if (r->continue_due) {
+        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        struct slice text = SLICE(go_on);
+        r->continue_due = false;
+        if (r->response == RESPONSE_OPEN)
+            conn_send(c, &text, 1);
+    }
+    if (!c->deadline_ns)
+        rate_deadline(c, &r->server->read_body, now_ns(c), 0);
+    conn_resume(c);
+}
+
+/* ---- responses ---- */
+
+static int http_send(struct request *r, struct slice head, struct slice body, bool last)
+{
+    struct conn *c = r->conn;
+    struct slice parts[OUTQ_PARTS] = {head};
+    int count = 1;
+    char size[20];
+    if (!r->chunked_out || r->no_body_out) {
+        parts[count++] = body;
+    } else {
+        if (body.len) {
+            parts[count++] = slice_of(size, (size_t)snprintf(size, sizeof size, "%zx\r\n", body.len));
+            parts[count++] = body;
+        }
+        parts[count++] = body.len ? last ? SLICE("\r\n0\r\n\r\n") : SLICE("\r\n") : last ? SLICE("0\r\n\r\n") : SLICE("");
+    }
+    for (int i = 0; i < count; i++)
+        r->wire_bytes_out += parts[i].len;
+    if (conn_send(c, parts, count) < 0)
+        return -1;
+    if (c->out_waiting && !c->deadline_ns)
+        conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
+    return 0;
+}
+
+static int http_send_file(struct request *r, struct slice head, int file_fd, int64_t offset, int64_t len, bool last)
+{
+    struct conn *c = r->conn;
+    char size[20];
+    if (r->chunked_out) {
+        struct slice parts[2] = {head, slice_of(size, (size_t)snprintf(size, sizeof size, "%llx\r\n", (unsigned long long)len))};
+        if (conn_send(c, parts, 2) < 0 || conn_send_file(c, file_fd, offset, len) < 0)
+            return -1;
+        parts[0] = last ? SLICE("\r\n0\r\n\r\n") : SLICE("\r\n");
+        r->wire_bytes_out += head.len + (uint64_t)len + parts[1].len + parts[0].len;
+        return conn_send(c, parts, 1);
+    }
+    r->wire_bytes_out += head.len + (uint64_t)len;
+    if ((head.len && conn_send(c, &head, 1) < 0) || conn_send_file(c, file_fd, offset, len) < 0)
+        return -1;
+    if (c->out_waiting && !c->deadline_ns)
+        conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
+    return 0;
+}
+
+/* The request is over: the connection closes or waits for the next one. */
+static void http_over(struct conn *c)
+{
+    struct request *r = c->req;
+    bool close = r->close_after || c->eof, cut = r->aborted;
+    int64_t keep = r->server->keep_alive_timeout_ms;
+    c->req = NULL;
+    r->conn = NULL;
+    c->requests++;
+    serve_done(r);
+    if (c->state == CONN_CLOSED)
+        return;
+    if (cut && close) {
+        conn_linger(c);
+    } else if (close) {
+        conn_linger(c);
+    } else if (c->listener->worker->draining) {
+        conn_linger(c);
+    } else {
+        c->state = CONN_IDLE;
+        conn_set_deadline(c, after_ms(c, keep));
+        conn_resume(c);
+    }
+}
+
+/* The response has been handed over. What is left: the rest of the body (a little is read away), the rest of the output. */
+static void http_go_on(struct conn *c)
+{
+    struct request *r = c->req;
+    if (r->body == BODY_READING && !r->close_after) {
+        uint64_t left = r->head.chunked ? 0 : r->head.length - r->body_bytes_in;
+        if (r->continue_due || c->eof || left > DISCARD_BODY_BYTES || r->body_bytes_in > DISCARD_BODY_BYTES) {
+            r->close_after = true;
+        } else {
+            rate_deadline(c, &r->server->read_body, now_ns(c), 0);
+            conn_resume(c);
+            return;
+        }
+    }
+    if (!c->out_waiting) {
+        http_over(c);
+        return;
+    }
+    c->state = CONN_FLUSHING;
+    conn_pause(c);
+    conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
+}
+
+static void http_ended(struct request *r)
+{
+    buf_clear(&r->in);
+    http_go_on(r->conn);
+}
+
+static void wake(struct waker *w)
+{
+    if (w)
+        w->wake(w);
+}
+
+static void http_drained(struct conn *c)
+{
+    struct request *r = c->req;
+    if (!r) {
+        if (c->state == CONN_IDLE && !c->out_waiting)
+            conn_set_deadline(c, after_ms(c, server_of(c)->keep_alive_timeout_ms));
+        return;
+    }
+    if (c->out_waiting)
+        conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
+    else if (c->state == CONN_FLUSHING)
+        http_over(c);
+    else
+        conn_set_deadline(c, 0);
+    if (c->req && c->out.pending * 2 <= LIMIT_OUTPUT_HIGH_BYTES)
+        wake(r->on_drain);
+}
+
+/* ---- faults ---- */
+
+static void http_eof(struct conn *c, bool broken)
+{
+    struct request *r = c->req;
+    if (broken || c->state == CONN_IDLE || c->state == CONN_HEAD) {
+        conn_close(c);
+        return;
+    }
+    if (r->body == BODY_READING && !c->paused)
+        body_ended(r, BODY_BROKEN);
+    if (c->state == CONN_CLOSED || !c->req)
+        return;
+    r->close_after = true;
+    wake(r->on_gone);
+    if (r->response == RESPONSE_ENDED && c->state == CONN_BUSY)
+        http_go_on(c);
+}
+
+static void http_timeout(struct conn *c)
+{
+    struct request *r = c->req;
+    if (c->state == CONN_HEAD && r->head.scanned + r->head.at) {
+        struct slice seen = slice_of(c->in.at, c->in.len);
+        http_keep_line(r, seen.at, seen.len);
+        c->state = CONN_BUSY;
+        r->body = BODY_WHOLE;
+        conn_pause(c);
+        serve_fault(r, 408, "the head did not come in time", "RequestReadTimeout");
+    } else if (c->state == CONN_BUSY && r->body == BODY_READING && !c->out_waiting) {
+        log_request(r, LEVEL_INFO, "core", "the body did not come in time: %s", r->server->read_body.initial_ms ? "RequestReadTimeout" : "Timeout");
+        shm_slot->limits_hit++;
+        body_ended(r, BODY_TIMED_OUT);
+        if (c->req && r->response == RESPONSE_ENDED)
+            http_go_on(c);
+    } else {
+        if (r && c->out_waiting) {
+            log_request(r, LEVEL_INFO, "core", "the client takes no more of the answer: Timeout");
+            shm_slot->limits_hit++;
+        }
+        conn_close(c);
+    }
+}
+
+static void http_opened(struct conn *c)
+{
+    rate_deadline(c, &c->listener->default_server->read_header, now_ns(c), 0);
+}
+
+static void http_drain(struct conn *c)
+{
+    if (c->state == CONN_IDLE && !c->in.len && !c->readable)
+        conn_close(c);
+    else if (c->req)
+        c->req->close_after = true;
+}
+
+/* The connection goes; a request that is still being handled finds out at its next read or write. */
+static void http_close(struct conn *c)
+{
+    struct request *r = c->req;
+    if (!r)
+        return;
+    c->req = NULL;
+    r->conn = NULL;
+    r->aborted = true;
+    if (r->body == BODY_READING)
+        r->body = BODY_BROKEN;
+    if (!r->method) { /* its head never came whole: serve has not seen it */
+        request_unref(r);
+        return;
+    }
+    if (r->response == RESPONSE_ENDED) {
+        serve_done(r);
+        return;
+    }
+    wake(r->on_body);
+    wake(r->on_drain);
+    wake(r->on_gone);
+}
+
+static const struct gate_out http_out = {
+    .has_chunks = true, .send = http_send, .send_file = http_send_file, .ended = http_ended, .body_wanted = http_body_wanted};
+
+const struct gate gate_http = {
+    .name = "http", .opened = http_opened, .input = http_input, .eof = http_eof, .timeout = http_timeout, .drained = http_drained,
+    .drain = http_drain, .close = http_close, .out = &http_out};
+
+const struct gate *gate_for(int protocol) { return protocol == PROTOCOL_HTTP ? &gate_http : NULL; }

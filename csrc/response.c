@@ -1,0 +1,318 @@
+/* What a producer writes becomes one well framed response. The gate of the connection does the framing. */
+#include "response.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "errors.h"
+#include "gate.h"
+#include "limit.h"
+#include "log.h"
+#include "response_head.h"
+#include "serve.h"
+
+enum { KEEP_HEAD_BYTES = 16384 };
+
+static struct buf head; /* reused: a head is built and handed over without a switch between */
+
+static const struct gate_out *out_of(const struct request *r) { return r->conn->gate->out; }
+
+static size_t high_mark(const struct request *r)
+{
+    return r->conf && r->conf->output_high_bytes > 0 ? (size_t)r->conf->output_high_bytes : LIMIT_OUTPUT_HIGH_BYTES;
+}
+
+bool response_is_congested(const struct request *r) { return r->conn && r->conn->out.pending >= high_mark(r); }
+
+static int response_build(struct request *r, bool last)
+{
+    const struct gate_out *out = out_of(r);
+    if (response_head_build(r, out->cgi_head, out->has_chunks, last, &head) < 0)
+        return -1;
+    r->response = RESPONSE_STARTED;
+    return 0;
+}
+
+static struct slice head_slice(void) { return slice_of(head.at, head.len); }
+
+static void head_release(void)
+{
+    if (head.cap > KEEP_HEAD_BYTES)
+        buf_clear(&head);
+}
+
+/* Why nothing can be written; 0: it can. */
+static int write_fault(const struct request *r)
+{
+    if (r->response == RESPONSE_ENDED && r->next)
+        return 0; /* handed over to an internal redirect: swallowed, as mod_python does */
+    if (!r->conn)
+        return EPIPE;
+    return r->response == RESPONSE_ENDED ? EINVAL : 0;
+}
+
+/* How many of n more bytes the announced length allows; the others are cut (and logged once, at the end). */
+static size_t within_length(const struct request *r, size_t n)
+{
+    if (r->response != RESPONSE_STARTED || r->clength < 0)
+        return n;
+    uint64_t before = r->body_bytes_out, length = (uint64_t)r->clength;
+    return before >= length ? 0 : length - before < n ? (size_t)(length - before) : n;
+}
+
+static int send_pieces(struct request *r, struct slice first, struct slice body, bool last)
+{
+    if (r->no_body_out)
+        body.len = 0;
+    return out_of(r)->send(r, first, body, last);
+}
+
+int response_flush(struct request *r)
+{
+    int fault = write_fault(r);
+    if (fault) {
+        errno = fault;
+        return -1;
+    }
+    if (r->next)
+        return 0;
+    struct slice first = {NULL, 0};
+    if (r->response == RESPONSE_OPEN) {
+        if (response_build(r, false) < 0)
+            return -1;
+        if (r->clength >= 0 && r->out.len > (uint64_t)r->clength)
+            r->out.len = (uint32_t)r->clength;
+        first = head_slice();
+    }
+    if (!first.len && !r->out.len)
+        return 0;
+    int result = send_pieces(r, first, slice_of(r->out.at, r->out.len), false);
+    buf_clear(&r->out);
+    head_release();
+    return result;
+}
+
+int response_write(struct request *r, const void *data, size_t n)
+{
+    int fault = write_fault(r);
+    if (fault) {
+        errno = fault;
+        return -1;
+    }
+    if (r->next)
+        return 0;
+    size_t take = within_length(r, n);
+    r->body_bytes_out += n;
+    if (r->header_only || r->no_body_out)
+        return 0;
+    if (buf_add(&r->out, data, take) < 0)
+        return -1;
+    return r->out.len >= high_mark(r) ? response_flush(r) : 0;
+}
+
+long response_write_some(struct request *r, const void *data, size_t n)
+{
+    if (response_flush(r) < 0)
+        return -1;
+    if (r->next || n == 0)
+        return (long)n;
+    if (r->no_body_out || within_length(r, 1) == 0) {
+        r->body_bytes_out += n;
+        return (long)n;
+    }
+    if (response_is_congested(r))
+        return 0;
+    size_t room = high_mark(r) - r->conn->out.pending, take = n;
+    if (take > room)
+        take = room;
+    take = within_length(r, take);
+    r->body_bytes_out += take;
+    return send_pieces(r, slice_of(NULL, 0), slice_of(data, take), false) < 0 ? -1 : (long)take;
+}
+
+int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
+{
+    int fault = write_fault(r);
+    if (fault) {
+        errno = fault;
+        return -1;
+    }
+    if (r->next)
+        return 0;
+    bool open = r->response == RESPONSE_OPEN;
+    if (open && response_build(r, false) < 0)
+        return -1;
+    int64_t take = r->clength >= 0 && (int64_t)r->body_bytes_out + len > r->clength ? r->clength - (int64_t)r->body_bytes_out : len;
+    struct slice first = open ? head_slice() : slice_of(NULL, 0);
+    int result = 0;
+    if (first.len || r->out.len)
+        result = send_pieces(r, first, slice_of(r->out.at, r->out.len), false);
+    buf_clear(&r->out);
+    head_release();
+    r->body_bytes_out += (uint64_t)len;
+    if (result < 0 || r->no_body_out || take <= 0)
+        return result;
+    int own = dup(fd);
+    if (own < 0)
+        return -1;
+    return out_of(r)->send_file(r, slice_of(NULL, 0), own, offset, take, false);
+}
+
+static void response_over(struct request *r)
+{
+    r->response = RESPONSE_ENDED;
+    buf_clear(&r->out);
+    if (r->conn)
+        out_of(r)->ended(r);
+    else
+        serve_done(r);
+}
+
+/* RFC 9112 8: a body that is shorter than announced must end with the connection, or the next response would be read as its rest. */
+static void check_length(struct request *r)
+{
+    if (r->clength < 0 || r->no_body_out || r->body_bytes_out == (uint64_t)r->clength)
+        return;
+    if (r->body_bytes_out > (uint64_t)r->clength) {
+        log_request(r, LEVEL_ERROR, "core", "the handler wrote %llu bytes, its Content-Length is %lld: the rest was cut",
+                    (unsigned long long)r->body_bytes_out, (long long)r->clength);
+        return;
+    }
+    log_request(r, LEVEL_ERROR, "core", "the handler wrote %llu bytes, its Content-Length is %lld: the connection is closed",
+                (unsigned long long)r->body_bytes_out, (long long)r->clength);
+    r->close_after = true;
+    r->aborted = true;
+}
+
+static int finish_open(struct request *r)
+{
+    if (response_build(r, true) < 0)
+        return -1;
+    if (r->clength >= 0 && r->out.len > (uint64_t)r->clength)
+        r->out.len = (uint32_t)r->clength;
+    send_pieces(r, head_slice(), slice_of(r->out.at, r->out.len), true);
+    head_release();
+    check_length(r);
+    return 0;
+}
+
+void response_finish(struct request *r)
+{
+    if (r->response == RESPONSE_ENDED)
+        return;
+    if (!r->conn) {
+        r->aborted = true;
+        response_over(r);
+        return;
+    }
+    if (r->response == RESPONSE_OPEN) {
+        if (finish_open(r) < 0) {
+            response_reset(r);
+            response_error(r, 500, false);
+            return;
+        }
+    } else {
+        check_length(r);
+        if (!r->aborted)
+            send_pieces(r, slice_of(NULL, 0), slice_of(r->out.at, r->out.len), true);
+    }
+    response_over(r);
+}
+
+void response_reset(struct request *r)
+{
+    if (r->response != RESPONSE_OPEN)
+        return;
+    table_clear(&r->headers_out);
+    buf_clear(&r->out);
+    r->body_bytes_out = 0;
+    r->clength = -1;
+    r->content_type = r->content_encoding = r->status_line = NULL;
+}
+
+static const char *const method_words[] = {"GET", "PUT", "POST", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+
+static void add_allow(struct request *r)
+{
+    char text[256];
+    size_t used = 0;
+    for (int m = 0; m < 8; m++)
+        if (r->allowed & (1ull << m))
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%s", used ? "," : "", method_words[m], m == 0 ? ",HEAD" : "");
+    if (used && !table_find(&r->err_headers_out, SLICE("Allow")))
+        table_set(&r->err_headers_out, SLICE("Allow"), slice_of(text, used));
+}
+
+void response_error(struct request *r, int status, bool close)
+{
+    if (r->response == RESPONSE_OPEN) {
+        response_reset(r);
+        r->status = status;
+        r->close_after |= close;
+        if (status == 405 || status == 501)
+            add_allow(r);
+        if (!response_has_no_body(r) || r->header_only) {
+            r->content_type = (char *)"text/html; charset=utf-8";
+            errors_page(&r->out, status, response_reason(status), r);
+            r->body_bytes_out = r->out.len;
+            if (r->header_only)
+                buf_clear(&r->out);
+        }
+        if (r->conn && finish_open(r) < 0) { /* a header that configuration or an earlier phase put there is bad: send none of them */
+            table_clear(&r->err_headers_out);
+            r->close_after = true;
+            finish_open(r);
+        }
+    } else if (r->response == RESPONSE_STARTED) {
+        r->aborted = r->close_after = true; /* half an answer is out: only cutting it short tells the client */
+    }
+    if (r->response != RESPONSE_ENDED)
+        response_over(r);
+}
+
+int response_interim(struct request *r, int status, const struct table *fields)
+{
+    if (!r->conn || r->response != RESPONSE_OPEN || r->head.minor == 0 || out_of(r)->cgi_head)
+        return 0;
+    struct buf text = {0};
+    int result = buf_addf(&text, "HTTP/1.1 %d %s\r\n", status, response_reason(status));
+    for (uint32_t i = 0; fields && result == 0 && i < fields->count; i++) {
+        const struct table_entry *e = &fields->entries[i];
+        struct slice name = slice_of(e->key, e->key_len), value = slice_of(e->value, e->value_len);
+        if (http_is_token(name) && http_is_value(value))
+            result = buf_addf(&text, "%.*s: %.*s\r\n", (int)name.len, name.at, (int)value.len, value.at);
+    }
+    if (result == 0 && (result = buf_add(&text, "\r\n", 2)) == 0) {
+        struct slice all = slice_of(text.at, text.len);
+        result = conn_send(r->conn, &all, 1);
+    }
+    buf_clear(&text);
+    return result;
+}
+
+long request_body_read(struct request *r, void *to, size_t n)
+{
+    static const int faults[] = {[BODY_TIMED_OUT] = ETIMEDOUT, [BODY_BROKEN] = ECONNRESET, [BODY_MALFORMED] = EBADMSG, [BODY_TOO_LARGE] = EFBIG};
+    if (n == 0)
+        return 0;
+    if (r->in.len) {
+        size_t take = r->in.len < n ? r->in.len : n;
+        memcpy(to, r->in.at, take);
+        buf_drop(&r->in, take);
+        r->body_bytes_read += take;
+        if (!r->in.len && r->body == BODY_READING && r->conn)
+            out_of(r)->body_wanted(r);
+        return (long)take;
+    }
+    if (r->body == BODY_WHOLE)
+        return 0;
+    if (r->body == BODY_READING && r->conn) {
+        out_of(r)->body_wanted(r);
+        errno = EAGAIN;
+        return -1;
+    }
+    errno = r->body == BODY_READING ? ECONNRESET : faults[r->body];
+    return -1;
+}
