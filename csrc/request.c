@@ -54,6 +54,8 @@ static void request_release(struct request *r)
     }
     if (r->fields != r->inline_fields)
         free(r->fields);
+    if (r->prev)
+        r->prev->next = NULL;
 }
 
 void request_unref(struct request *r)

@@ -48,7 +48,7 @@ struct request {
     bool no_body_out;    /* HEAD, 1xx, 204, 304: body bytes are counted and dropped */
     bool aborted;        /* client gone before the response was out */
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
-    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
+    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, cleanup_due, needs_user, error_document, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
     const struct main_conf *main;
     const struct server_conf *server;

@@ -46,7 +46,7 @@ static void head_release(void)
 /* Why nothing can be written; 0: it can. */
 static int write_fault(const struct request *r)
 {
-    if (r->response == RESPONSE_ENDED && r->next)
+    if (r->handed_over)
         return 0; /* handed over to an internal redirect: swallowed, as mod_python does */
     if (!r->conn)
         return EPIPE;
@@ -76,7 +76,7 @@ int response_flush(struct request *r)
         errno = fault;
         return -1;
     }
-    if (r->next)
+    if (r->handed_over)
         return 0;
     struct slice first = {NULL, 0};
     if (r->response == RESPONSE_OPEN) {
@@ -101,7 +101,7 @@ int response_write(struct request *r, const void *data, size_t n)
         errno = fault;
         return -1;
     }
-    if (r->next)
+    if (r->handed_over)
         return 0;
     size_t take = within_length(r, n);
     r->body_bytes_out += n;
@@ -116,7 +116,7 @@ long response_write_some(struct request *r, const void *data, size_t n)
 {
     if (response_flush(r) < 0)
         return -1;
-    if (r->next || n == 0)
+    if (r->handed_over || n == 0)
         return (long)n;
     if (r->no_body_out || within_length(r, 1) == 0) {
         r->body_bytes_out += n;
@@ -139,7 +139,7 @@ int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
         errno = fault;
         return -1;
     }
-    if (r->next)
+    if (r->handed_over)
         return 0;
     bool open = r->response == RESPONSE_OPEN;
     if (open && response_build(r, false) < 0)
@@ -200,7 +200,7 @@ static int finish_open(struct request *r)
 
 void response_finish(struct request *r)
 {
-    if (r->response == RESPONSE_ENDED)
+    if (r->response == RESPONSE_ENDED || r->handed_over)
         return;
     if (!r->conn) {
         r->aborted = true;

@@ -1,0 +1,458 @@
+/* The life of a request on one screen: the phases in httpd's order, each with its share in C and its handlers in Python.
+ *
+ * A request is a small state machine (r->at_phase). It starts on the hub; the first phase that has Python handlers moves it into the ready queue
+ * of its interpreter, where a worker greenlet goes on from there. What needs the hub again (a merge of configuration, a new interpreter)
+ * moves it back. Nobody waits for anybody on the way. */
+#include "serve.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "access.h"
+#include "conn.h"
+#include "coro.h"
+#include "env.h"
+#include "limit.h"
+#include "log.h"
+#include "pyphase.h"
+#include "response.h"
+#include "route.h"
+#include "serve_redirect.h"
+#include "shm.h"
+#include "static.h"
+#include "worker.h"
+
+enum step {
+    STEP_ON,    /* the next phase */
+    STEP_MOVED, /* it goes on elsewhere, or later */
+    STEP_OVER   /* all phases are over */
+};
+
+static void serve_run(struct request *r);
+static void serve_job(struct job *job) { serve_run((struct request *)job); }
+
+/* ---- moving between the hub and the interpreters ---- */
+
+static enum step move_to_hub(struct request *r)
+{
+    r->job.run = serve_job;
+    worker_on_hub(worker, &r->job);
+    return STEP_MOVED;
+}
+
+/* True: this phase's handlers can run right here. */
+static bool at_home(struct request *r, enum phase phase, enum step *step)
+{
+    const char *name = pyphase_interpreter(r, phase);
+    struct interp *home = interp_find(name);
+    if (coro_current() && home && interp_current() == home)
+        return true;
+    if (!home && coro_current()) {
+        *step = move_to_hub(r); /* only the hub makes interpreters */
+        return false;
+    }
+    if (!home)
+        home = interp_get(name);
+    if (!home) {
+        log_request(r, LEVEL_ERROR, "python", "the interpreter %s cannot be made", name);
+        r->at_phase = PHASE_LOG;
+        response_error(r, 500, false);
+        *step = STEP_ON;
+        return false;
+    }
+    r->interp = home;
+    r->job.run = serve_job;
+    coro_submit(home, &r->job);
+    *step = STEP_MOVED;
+    return false;
+}
+
+/* ---- answers that are not a handler's ---- */
+
+static const struct error_document *error_document_for(const struct request *r, int status)
+{
+    for (int i = 0; r->conf && i < r->conf->error_document_count; i++)
+        if (r->conf->error_documents[i].status == status)
+            return &r->conf->error_documents[i];
+    return NULL;
+}
+
+static enum step answer_text(struct request *r, int status, const char *text)
+{
+    response_reset(r);
+    r->status = status;
+    r->content_type = (char *)"text/html; charset=utf-8";
+    response_write(r, text, strlen(text));
+    response_finish(r);
+    return STEP_ON;
+}
+
+static enum step answer_elsewhere(struct request *r, const char *url)
+{
+    response_reset(r);
+    table_set(&r->err_headers_out, SLICE("Location"), slice_text(url));
+    response_error(r, 302, false);
+    return STEP_ON;
+}
+
+/* The request ends with this status: an error document of the configuration, or the built-in page. */
+static enum step end_with(struct request *r, int status)
+{
+    r->at_phase = PHASE_LOG;
+    if (status == 401)
+        access_challenge(r);
+    const struct error_document *document = r->response == RESPONSE_OPEN && !r->error_document ? error_document_for(r, status) : NULL;
+    if (document && document->target[0] == '/') {
+        struct request *to = redirect_error_document(r, status, document->target);
+        if (to) {
+            r->at_phase = PHASE_CLEANUP;
+            to->job.run = serve_job;
+            worker_on_hub(worker, &to->job);
+            r->cleanup_due = true;
+            request_ref(r);
+            return STEP_MOVED;
+        }
+    } else if (document && strncmp(document->target, "http", 4) == 0 && status != 401) {
+        return answer_elsewhere(r, document->target);
+    } else if (document) {
+        return answer_text(r, status, document->target);
+    }
+    response_error(r, r->error_document && r->status >= 400 ? r->status : status, false);
+    return STEP_ON;
+}
+
+/* ---- the phases ---- */
+
+static enum step next_phase(struct request *r)
+{
+    r->at_phase++;
+    return STEP_ON;
+}
+
+static enum step routed(struct request *r, enum route_result result)
+{
+    if (result == ROUTE_NEEDS_HUB)
+        return move_to_hub(r);
+    return result == ROUTE_STATUS ? end_with(r, r->status) : STEP_ON;
+}
+
+/* Before a URI is mapped, only Location sections hold; most servers have no handlers there, and the look-up is left out. */
+static enum step do_post_read_request(struct request *r)
+{
+    int early = 1 << PHASE_POST_READ_REQUEST | 1 << PHASE_TRANS;
+    if (!(r->server->python_hook_phases & early))
+        r->at_phase = PHASE_TRANS;
+    return next_phase(r);
+}
+
+static enum step do_map(struct request *r)
+{
+    enum step step = routed(r, route_map(worker->route, r, !coro_current()));
+    if (step != STEP_ON || r->at_phase != PHASE_HEADER_PARSER)
+        return step;
+    if (r->head.form == TARGET_ORIGIN && r->conf->limit_request_body_bytes && r->head.has_length &&
+        r->head.length > (uint64_t)r->conf->limit_request_body_bytes) {
+        log_request(r, LEVEL_WARN, "core", "Content-Length is larger than LimitRequestBody allows");
+        shm_slot->limits_hit++;
+        r->close_after = true;
+        return end_with(r, 413);
+    }
+    if (r->conf->setenvif_count || r->conf->setenv_count)
+        env_apply(r, false);
+    return STEP_ON;
+}
+
+static enum step do_access(struct request *r)
+{
+    enum access_result result = r->conf->require ? access_check(r) : ACCESS_GRANTED;
+    if (result == ACCESS_DENIED) {
+        log_request(r, LEVEL_ERROR, "core", "client denied by server configuration: %s", r->filename ? r->filename : r->uri);
+        return end_with(r, 403);
+    }
+    r->needs_user = result == ACCESS_NEEDS_USER;
+    r->at_phase = r->needs_user ? PHASE_AUTHEN : PHASE_TYPE;
+    return STEP_ON;
+}
+
+static enum step do_authen(struct request *r)
+{
+    if (!r->user) {
+        int status = access_basic(r);
+        if (status)
+            return end_with(r, status);
+    }
+    return next_phase(r);
+}
+
+static enum step do_authz(struct request *r)
+{
+    if (access_check(r) != ACCESS_GRANTED) {
+        log_request(r, LEVEL_ERROR, "core", "user %s: access to %s denied by Require", r->user ? r->user : "-", r->uri);
+        return end_with(r, 401);
+    }
+    return next_phase(r);
+}
+
+static enum step do_type(struct request *r)
+{
+    route_handler(r);
+    return next_phase(r);
+}
+
+static enum step do_fixup(struct request *r)
+{
+    if (r->conf->request_header_rule_count)
+        env_request_headers(r);
+    if (r->conf->setenv_count)
+        env_apply(r, true);
+    return next_phase(r);
+}
+
+static enum step finish(struct request *r)
+{
+    r->at_phase = PHASE_LOG;
+    response_finish(r);
+    return STEP_ON;
+}
+
+static enum step do_content(struct request *r)
+{
+    char *index = NULL;
+    int status = static_answer(r, &index);
+    if (status > 0)
+        return end_with(r, status);
+    if (status == STATIC_REDIRECT) {
+        struct request *to = redirect_take_over(r, index);
+        if (!to)
+            return end_with(r, 500);
+        r->at_phase = PHASE_CLEANUP;
+        r->cleanup_due = true;
+        request_ref(r);
+        to->job.run = serve_job;
+        worker_on_hub(worker, &to->job);
+        return STEP_MOVED;
+    }
+    return finish(r);
+}
+
+/* The log line is written when the last byte is out, so that it can tell how it went. */
+static enum step do_log(struct request *r)
+{
+    if (!r->out_over && !r->handed_over)
+        return STEP_MOVED;
+    if (!r->handed_over && !r->logged) {
+        r->logged = true;
+        log_access(r);
+    }
+    return next_phase(r);
+}
+
+static enum step do_cleanup(struct request *r)
+{
+    if (r->py)
+        pyphase_finish(r);
+    return STEP_OVER;
+}
+
+/* What C does in a phase, after the Python handlers have had their say. first: a handler's OK replaces it (httpd's RUN_FIRST phases). */
+static const struct { enum step (*in_c)(struct request *); bool first; } phases[PHASES] = {
+    [PHASE_CONNECTION] = {next_phase, false},  [PHASE_POST_READ_REQUEST] = {do_post_read_request, false},
+    [PHASE_TRANS] = {next_phase, false},       [PHASE_HEADER_PARSER] = {next_phase, false},
+    [PHASE_ACCESS] = {do_access, false},       [PHASE_AUTHEN] = {do_authen, true},
+    [PHASE_AUTHZ] = {do_authz, true},          [PHASE_TYPE] = {do_type, false},
+    [PHASE_FIXUP] = {do_fixup, false},         [PHASE_CONTENT] = {do_content, true},
+    [PHASE_LOG] = {do_log, false},             [PHASE_CLEANUP] = {do_cleanup, false},
+};
+
+/* What a Python handler's value means. */
+static enum step after_python(struct request *r, enum phase phase, int value)
+{
+    if (phase >= PHASE_LOG)
+        return phases[phase].in_c(r);
+    if (r->handed_over) { /* the handler redirected inside: the other request answers */
+        r->at_phase = PHASE_LOG;
+        return STEP_ON;
+    }
+    if (value == PY_DONE)
+        return finish(r);
+    if (value > 0)
+        return end_with(r, value);
+    if (phase == PHASE_CONTENT)
+        return value == PY_OK ? finish(r) : phases[phase].in_c(r);
+    if (phase == PHASE_AUTHEN && value == PY_OK && !r->user) {
+        log_request(r, LEVEL_ERROR, "python", "PythonAuthenHandler returned OK and left req.user unset");
+        return end_with(r, 500);
+    }
+    if (phases[phase].first && value == PY_OK)
+        return next_phase(r);
+    return phases[phase].in_c(r);
+}
+
+static bool phase_wants_python(struct request *r, enum phase phase)
+{
+    if (phase == PHASE_CONTENT)
+        return r->handler && pyphase_has(r, phase) && (strcmp(r->handler, "mod_python") == 0 || strcmp(r->handler, "python-program") == 0);
+    if (phase == PHASE_CLEANUP)
+        return r->py || pyphase_has(r, phase);
+    if (phase == PHASE_LOG && (!r->out_over || r->logged || r->handed_over))
+        return false;
+    return pyphase_has(r, phase);
+}
+
+static enum step serve_step(struct request *r)
+{
+    enum phase phase = r->at_phase;
+    enum step step = STEP_ON;
+    if (phase == PHASE_POST_READ_REQUEST && !r->conf && r->server->python_hook_phases & (1 << PHASE_POST_READ_REQUEST | 1 << PHASE_TRANS)) {
+        step = routed(r, route_location(worker->route, r, !coro_current()));
+        if (step != STEP_ON || r->at_phase != phase)
+            return step;
+    }
+    if (phase == PHASE_HEADER_PARSER && !r->mapped) {
+        step = do_map(r);
+        if (step != STEP_ON || r->at_phase != phase)
+            return step;
+        r->mapped = true;
+    }
+    if (!r->conf || !phase_wants_python(r, phase))
+        return phases[phase].in_c(r);
+    if (!at_home(r, phase, &step))
+        return step;
+    if (phase == PHASE_CLEANUP)
+        return do_cleanup(r);
+    return after_python(r, phase, pyphase_run(r, phase));
+}
+
+/* All phases are over: whoever waits for that goes on, the ones behind clean up, the reference of the request in flight is dropped. */
+static void serve_over(struct request *r)
+{
+    r->phases_over = true;
+    if (r->on_phases_over)
+        r->on_phases_over->wake(r->on_phases_over);
+    struct request *behind = r->prev;
+    if (behind && behind->cleanup_due) {
+        behind->cleanup_due = false;
+        serve_run(behind); /* at PHASE_CLEANUP; it drops the reference that was taken for it */
+    }
+    request_unref(r);
+}
+
+static void serve_run(struct request *r)
+{
+    request_ref(r);
+    r->in_phases = true;
+    enum step step;
+    do
+        step = serve_step(r);
+    while (step == STEP_ON);
+    r->in_phases = false;
+    if (step == STEP_OVER)
+        serve_over(r);
+    request_unref(r);
+}
+
+/* ---- doors ---- */
+
+static bool refuse_early(struct request *r)
+{
+    if (worker->in_flight > (uint32_t)r->main->max_requests_in_flight) {
+        log_request(r, LEVEL_WARN, "core", "%u requests are in flight, as many as PyMaxRequestsInFlight allows", worker->in_flight - 1);
+        shm_slot->limits_hit++;
+        table_set(&r->err_headers_out, SLICE("Retry-After"), SLICE("1"));
+        response_error(r, 503, true);
+    } else if (r->head.method == METHOD_CONNECT || (r->head.method == METHOD_TRACE && !r->server->trace_enable)) {
+        r->allowed = 1u << METHOD_GET | 1u << METHOD_POST | 1u << METHOD_OPTIONS;
+        response_error(r, 405, false);
+    } else if (r->head.form == TARGET_ASTERISK) {
+        table_set(&r->headers_out, SLICE("Allow"), SLICE("GET,HEAD,POST,OPTIONS"));
+        response_finish(r);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void serve_request(struct request *r)
+{
+    worker->in_flight++;
+    r->at_phase = PHASE_LOG;
+    r->in_phases = true; /* an early answer that is out at once must not end the request under our feet */
+    if (!refuse_early(r))
+        r->at_phase = PHASE_POST_READ_REQUEST;
+    serve_run(r);
+}
+
+void serve_fault(struct request *r, int status, const char *why, const char *directive)
+{
+    log_request(r, directive ? LEVEL_WARN : LEVEL_INFO, "core", "answered %d: %s%s%s", status, why, directive ? ": " : "", directive ? directive : "");
+    if (directive)
+        shm_slot->limits_hit++;
+    worker->in_flight++;
+    r->at_phase = PHASE_LOG;
+    r->in_phases = true;
+    response_error(r, status, status != 404);
+    serve_run(r);
+}
+
+static void count(const struct request *r)
+{
+    shm_slot->requests++;
+    shm_slot->bytes_out += r->wire_bytes_out;
+    shm_slot->bytes_in += r->body_bytes_in;
+    if (r->status >= 500)
+        shm_slot->errors_5xx++;
+    else if (r->status >= 400)
+        shm_slot->errors_4xx++;
+}
+
+void serve_done(struct request *r)
+{
+    if (r->out_over)
+        return;
+    r->out_over = true;
+    worker->in_flight--;
+    worker->served++;
+    count(r);
+    if (!r->in_phases)
+        serve_run(r); /* it stands at PHASE_LOG */
+}
+
+/* ---- requests inside requests ---- */
+
+static void wait_for_phases(struct request *r)
+{
+    struct coro *me = coro_current();
+    while (me && !r->phases_over && !r->out_over) {
+        r->on_phases_over = coro_waker(me);
+        if (coro_park(-1) == CORO_ERROR)
+            break;
+    }
+    r->on_phases_over = NULL;
+}
+
+int serve_internal_redirect(struct request *r, const char *uri)
+{
+    struct request *to = redirect_take_over(r, uri);
+    if (!to)
+        return 500;
+    request_ref(to);
+    request_ref(r); /* for its own end: the reference of the connection went to the new one's prev */
+    to->at_phase = PHASE_POST_READ_REQUEST;
+    serve_run(to);
+    wait_for_phases(to);
+    int status = to->status >= 400 ? to->status : 0;
+    request_unref(to);
+    return status;
+}
+
+struct request *serve_subrequest(struct request *r, const char *uri)
+{
+    struct request *to = redirect_look_up(r, uri);
+    if (to && (route_map(worker->route, to, !coro_current()) == ROUTE_OK)) {
+        route_stat(to);
+        route_handler(to);
+    } else if (to) {
+        to->status = to->status == 200 ? 500 : to->status;
+    }
+    return to;
+}
