@@ -205,6 +205,11 @@ static enum step do_fixup(struct request *r)
         env_request_headers(r);
     if (r->conf->setenv_count)
         env_apply(r, true);
+    if (r->conf->redirect_count) {
+        enum step step = routed(r, route_fixup(r));
+        if (step != STEP_ON || r->at_phase != PHASE_FIXUP)
+            return step;
+    }
     return next_phase(r);
 }
 

@@ -1,0 +1,63 @@
+/* The control plane that Python sees. Every function returns at once. */
+#include "bridge.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "limit.h"
+#include "listener.h"
+#include "log.h"
+#include "master.h"
+#include "shm.h"
+
+int bridge_configure(struct main_conf *conf)
+{
+    master_next_conf = conf;
+    return 0;
+}
+
+int bridge_open(struct main_conf *conf, char *error, int room)
+{
+    if (listener_open_all(conf, NULL, error, room) < 0)
+        return -1;
+    int result = log_open_all(conf);
+    if (result < 0)
+        snprintf(error, (size_t)room, "a log cannot be opened");
+    log_close_all(conf);
+    listener_close_unused(conf, NULL);
+    return result;
+}
+
+int bridge_slot_read(int slot, int64_t *out, int count)
+{
+    if (!shm || slot < 0 || slot >= SHM_SLOTS)
+        return -1;
+    const struct slot *s = &shm->slots[slot];
+    const int64_t values[] = {s->pid, s->state, s->generation, s->started_us, s->turn_ns, (int64_t)s->requests, (int64_t)s->connections_total,
+                              (int64_t)s->bytes_out, (int64_t)s->bytes_in, (int64_t)s->errors_5xx, (int64_t)s->errors_4xx,
+                              (int64_t)s->limits_hit, s->connections, s->busy};
+    int have = (int)(sizeof values / sizeof *values);
+    memcpy(out, values, sizeof *values * (size_t)(count < have ? count : have));
+    return have;
+}
+
+void bridge_log(int level, const char *module, const char *message, int length)
+{
+    log_error(NULL, level, module, "%.*s", length, message);
+}
+
+long bridge_limit(const char *name)
+{
+    static const struct { const char *name; long value; } limits[] = {
+#define ROW(limit) {#limit, limit}
+        ROW(LIMIT_REQUEST_LINE_BYTES), ROW(LIMIT_REQUEST_FIELDS), ROW(LIMIT_REQUEST_FIELD_SIZE_BYTES), ROW(LIMIT_KEEP_ALIVE_MS),
+        ROW(LIMIT_TIMEOUT_MS), ROW(LIMIT_MAX_KEEP_ALIVE_REQUESTS), ROW(LIMIT_LISTEN_BACKLOG), ROW(LIMIT_MAX_CONNECTIONS),
+        ROW(LIMIT_MAX_REQUESTS_IN_FLIGHT), ROW(LIMIT_OUTPUT_HIGH_BYTES), ROW(LIMIT_BODY_MEMORY_BYTES), ROW(LIMIT_METHOD_BYTES),
+        ROW(LIMIT_READ_BYTES), ROW(LIMIT_CHUNK_LINE_BYTES), ROW(LIMIT_CHUNK_EXTENSIONS_BYTES), ROW(LIMIT_LINGER_MS),
+        ROW(LIMIT_LINGER_BYTES), ROW(LIMIT_INTERNAL_REDIRECTS), ROW(LIMIT_RANGES), ROW(LIMIT_PATH_BYTES)};
+#undef ROW
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (strcmp(limits[i].name, name) == 0)
+            return limits[i].value;
+    return -1;
+}
