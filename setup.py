@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from setuptools import Distribution, setup
-from setuptools.command.build_scripts import build_scripts
 from setuptools.command.bdist_wheel import bdist_wheel
+
+from distutils.command.build_scripts import build_scripts  # setuptools brings its own distutils
 
 ROOT = Path(__file__).resolve().parent
 spec = importlib.util.spec_from_file_location("pyhost_build", ROOT / "pyhost" / "_build.py")
