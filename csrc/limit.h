@@ -26,7 +26,14 @@ enum {
     LIMIT_LINGER_BYTES = 1 << 20,
     LIMIT_INTERNAL_REDIRECTS = 10,
     LIMIT_RANGES = 200,                  /* MaxRanges */
-    LIMIT_PATH_BYTES = 4096
+    LIMIT_PATH_BYTES = 4096,
+    LIMIT_MATCHED_SECTIONS = 256,        /* sections that hold for one request; more: 500 */
+    LIMIT_HTACCESS_FILES = 32,           /* .htaccess files read for one request; more: 500 */
+    LIMIT_MERGED_SETS = 16384,           /* merged configurations kept; at the bound the cache starts anew */
+    LIMIT_ROUTE_PATHS = 1024,            /* paths whose route is remembered, power of two */
+    LIMIT_ROUTE_PATH_BYTES = 512,        /* longer ones are not */
+    LIMIT_PASSWORD_FILE_BYTES = 16 << 20,/* AuthUserFile, AuthGroupFile; larger: 500 */
+    LIMIT_PASSWORDS_KNOWN = 1024         /* passwords that have been verified lately, power of two */
 };
 
 #endif
