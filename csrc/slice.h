@@ -19,12 +19,12 @@ static inline struct slice slice_of(const char *at, size_t len) { return (struct
 static inline struct slice slice_text(const char *text) { return (struct slice){text, text ? strlen(text) : 0}; }
 static inline bool slice_is(struct slice s, const char *text, size_t len)
 {
-    return s.len == len && memcmp(s.at, text, len) == 0;
+    return s.len == len && (len == 0 || memcmp(s.at, text, len) == 0);
 }
 static inline bool slice_eq(struct slice a, struct slice b) { return slice_is(a, b.at, b.len); }
 static inline bool slice_eq_nocase(struct slice a, struct slice b)
 {
-    return a.len == b.len && strncasecmp(a.at, b.at, a.len) == 0;
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
 }
 
 #endif

@@ -1,0 +1,262 @@
+/* Directory listings: sorted, escaped, sortable by the reader, with what would not be served left out. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "errors.h"
+#include "response.h"
+#include "static_room.h"
+
+enum { ENTRIES_MAX = 5000, NAMES_MAX_BYTES = 4 << 20 };
+
+struct entry {
+    uint32_t name_at, name_len; /* in the names of the listing */
+    bool is_dir;
+    int64_t size, mtime_s;
+};
+
+struct listing {
+    struct buf names;     /* owned; all names, NUL-terminated */
+    struct entry *entries;/* owned */
+    uint32_t count;
+    bool cut;             /* there are more than ENTRIES_MAX */
+    char column;          /* 'N' name, 'M' modified, 'S' size: mod_autoindex's C= */
+    bool descending;
+};
+
+static const char LISTING_STYLE[] =
+    "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
+    "th,td{text-align:left;padding:.42rem .75rem;border-bottom:1px solid var(--line);vertical-align:baseline}"
+    "th{color:var(--dim);font-size:.85rem;font-weight:500;white-space:nowrap}th a{color:inherit;text-decoration:none}th a:hover{text-decoration:underline}"
+    "th[aria-sort]{color:var(--text)}th[aria-sort=ascending] a::after{content:\" \\2191\"}th[aria-sort=descending] a::after{content:\" \\2193\"}"
+    "td:first-child{overflow-wrap:anywhere;width:100%}td:first-child a{text-decoration:none}td:first-child a:hover{text-decoration:underline}"
+    ".dir{font-weight:600}.size{text-align:right;white-space:nowrap}td.size,td.date{color:var(--dim)}.date{white-space:nowrap}"
+    "tbody tr:hover{background:var(--hover)}.sum{color:var(--dim);font-size:.9rem}"
+    "@media(max-width:34rem){th.date,td.date{display:none}}";
+
+/* --- reading --- */
+
+/* "C=S;O=D" and "C=S&O=D". */
+static void listing_order(struct listing *l, const char *args)
+{
+    l->column = 'N';
+    for (const char *at = args; at && *at; at += strcspn(at, ";&"), at += *at != 0) {
+        if (at[0] == 'C' && at[1] == '=' && at[2] && strchr("NMS", at[2]))
+            l->column = at[2];
+        if (at[0] == 'O' && at[1] == '=')
+            l->descending = at[2] == 'D';
+    }
+}
+
+/* What a request for the entry would be refused for is not shown: hidden files, links that may not be followed, neither file nor directory. */
+static bool entry_stat(const struct request *r, int dir, const char *name, struct stat *st)
+{
+    int links = r->conf->options & (OPTION_FOLLOW_SYMLINKS | OPTION_SYMLINKS_IF_OWNER);
+    if (name[0] == '.' || fstatat(dir, name, st, links ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    return S_ISDIR(st->st_mode) || S_ISREG(st->st_mode);
+}
+
+static int entry_add(struct listing *l, const char *name, const struct stat *st)
+{
+    if (l->count == ENTRIES_MAX || l->names.len + NAME_MAX + 1 > NAMES_MAX_BYTES) {
+        l->cut = true;
+        return 0;
+    }
+    if ((l->count & (l->count - 1)) == 0) { /* full at each power of two */
+        struct entry *more = realloc(l->entries, (l->count ? l->count * 2 : 1) * sizeof *more);
+        if (!more)
+            return -1;
+        l->entries = more;
+    }
+    size_t len = strlen(name);
+    l->entries[l->count] = (struct entry){.name_at = l->names.len, .name_len = (uint32_t)len, .is_dir = S_ISDIR(st->st_mode),
+                                          .size = st->st_size, .mtime_s = st->st_mtim.tv_sec};
+    if (buf_add(&l->names, name, len + 1) < 0)
+        return -1;
+    l->count++;
+    return 0;
+}
+
+/* Takes fd. */
+static int listing_read(struct listing *l, const struct request *r, int fd)
+{
+    DIR *dir = fdopendir(fd);
+    struct dirent *d;
+    struct stat st;
+    int result = 0;
+    if (!dir) {
+        close(fd);
+        return -1;
+    }
+    while (result == 0 && !l->cut && (d = readdir(dir)))
+        if (entry_stat(r, fd, d->d_name, &st))
+            result = entry_add(l, d->d_name, &st);
+    closedir(dir);
+    return result;
+}
+
+static int compare_names(const struct listing *l, const struct entry *a, const struct entry *b)
+{
+    const char *x = l->names.at + a->name_at, *y = l->names.at + b->name_at;
+    int order = strcasecmp(x, y);
+    return order ? order : strcmp(x, y);
+}
+
+/* Folders first whatever the order is; names decide between equals. */
+static int entry_compare(const void *x, const void *y, void *listing)
+{
+    const struct listing *l = listing;
+    const struct entry *a = x, *b = y;
+    int64_t order = 0;
+    if (a->is_dir != b->is_dir)
+        return a->is_dir ? -1 : 1;
+    if (l->column == 'S' && !a->is_dir)
+        order = a->size < b->size ? -1 : a->size > b->size;
+    else if (l->column == 'M')
+        order = a->mtime_s < b->mtime_s ? -1 : a->mtime_s > b->mtime_s;
+    if (order == 0 && l->column != 'N')
+        return compare_names(l, a, b);
+    if (order == 0)
+        order = compare_names(l, a, b);
+    return (int)(l->descending ? -order : order);
+}
+
+/* --- writing --- */
+
+static int size_add(struct buf *to, int64_t bytes)
+{
+    static const char *const units[] = {"KB", "MB", "GB", "TB", "PB", "EB"};
+    double size = (double)bytes / 1000;
+    int unit = 0;
+    if (bytes < 1000)
+        return buf_addf(to, "%" PRId64 " B", bytes);
+    while (size >= 999.5 && unit < 5) {
+        size /= 1000;
+        unit++;
+    }
+    return buf_addf(to, size < 9.95 ? "%.1f %s" : "%.0f %s", size, units[unit]);
+}
+
+static int date_add(struct buf *to, int64_t seconds)
+{
+    struct tm tm;
+    time_t t = (time_t)seconds;
+    char text[32];
+    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%d %H:%M", &tm))
+        return buf_add(to, "–", 3);
+    return buf_addf(to, "<time datetime=\"%.10sT%sZ\">%s</time>", text, text + 11, text);
+}
+
+static int head_cell(struct buf *to, const struct listing *l, char column, const char *css, const char *words)
+{
+    bool sorted = l->column == column, turn = sorted && !l->descending;
+    return buf_addf(to, "<th scope=\"col\"%s%s><a href=\"?C=%c;O=%c\">%s</a></th>", css,
+                    !sorted ? "" : l->descending ? " aria-sort=\"descending\"" : " aria-sort=\"ascending\"", column, turn ? 'D' : 'A', words);
+}
+
+static int row_add(struct buf *to, const struct listing *l, const struct entry *e, struct slice base)
+{
+    struct slice name = slice_of(l->names.at + e->name_at, e->name_len);
+    const char *slash = e->is_dir ? "/" : "";
+    if (buf_addf(to, "<tr><td><a%s href=\"", e->is_dir ? " class=\"dir\"" : "") < 0 || url_escape(to, base) < 0 || url_escape(to, name) < 0
+        || buf_addf(to, "%s\">", slash) < 0 || html_escape(to, name) < 0 || buf_addf(to, "%s</a></td><td class=\"size\">", slash) < 0)
+        return -1;
+    if ((e->is_dir ? buf_add(to, "–", 3) : size_add(to, e->size)) < 0 || buf_addf(to, "</td><td class=\"date\">") < 0)
+        return -1;
+    return date_add(to, e->mtime_s) < 0 ? -1 : buf_addf(to, "</td></tr>\n");
+}
+
+static int summary_add(struct buf *to, const struct listing *l)
+{
+    uint32_t folders = 0;
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < l->count; i++) {
+        folders += l->entries[i].is_dir;
+        bytes += l->entries[i].is_dir ? 0 : l->entries[i].size;
+    }
+    uint32_t files = l->count - folders;
+    if (l->count == 0)
+        return buf_addf(to, "<p class=\"sum\">Nothing is in here.</p>\n");
+    if (l->cut)
+        return buf_addf(to, "<p class=\"sum\">There is more in here than is shown: %u entries are.</p>\n", l->count);
+    if (buf_addf(to, "<p class=\"sum\">%u folder%s, %u file%s, ", folders, folders == 1 ? "" : "s", files, files == 1 ? "" : "s") < 0
+        || size_add(to, bytes) < 0)
+        return -1;
+    return buf_addf(to, "</p>\n");
+}
+
+static int table_head(struct buf *to, const struct listing *l, const struct request *r)
+{
+    if (buf_addf(to, "<table>\n<thead><tr>") < 0 || head_cell(to, l, 'N', "", "Name") < 0 || head_cell(to, l, 'S', " class=\"size\"", "Size") < 0
+        || head_cell(to, l, 'M', " class=\"date\"", "Last modified (UTC)") < 0 || buf_addf(to, "</tr></thead>\n<tbody>\n") < 0)
+        return -1;
+    if (strcmp(r->uri, "/") == 0)
+        return 0;
+    return buf_addf(to, "<tr><td><a class=\"dir\" href=\"../\">Parent folder</a></td><td class=\"size\"></td><td class=\"date\"></td></tr>\n");
+}
+
+/* What hrefs begin with: "./" keeps a name from being read as anything else; below no trailing slash (DirectorySlash Off) the folder's name. */
+static struct slice listing_base(const struct request *r, char **owned)
+{
+    const char *last = strrchr(r->uri, '/');
+    *owned = NULL;
+    if (!last || last[1] == 0)
+        return SLICE("./");
+    if (asprintf(owned, "./%s/", last + 1) < 0) {
+        *owned = NULL;
+        return SLICE("./");
+    }
+    return slice_text(*owned);
+}
+
+static int listing_page(struct buf *to, const struct listing *l, const struct request *r)
+{
+    struct buf title = {0};
+    char *owned;
+    struct slice base = listing_base(r, &owned);
+    int result = r->conf->index_title ? buf_addf(&title, "%s", r->conf->index_title) : buf_addf(&title, "Index of %s", r->uri);
+    struct slice words = slice_of(title.at, title.len);
+    if (result == 0 && (page_begin(to, words, LISTING_STYLE) < 0 || buf_addf(to, "<h1>") < 0 || html_escape(to, words) < 0
+                        || buf_addf(to, "</h1>\n") < 0 || table_head(to, l, r) < 0))
+        result = -1;
+    for (uint32_t i = 0; i < l->count && result == 0; i++)
+        result = row_add(to, l, &l->entries[i], base);
+    if (result == 0 && (buf_addf(to, "</tbody>\n</table>\n") < 0 || summary_add(to, l) < 0 || page_end(to, r) < 0))
+        result = -1;
+    buf_clear(&title);
+    free(owned);
+    return result;
+}
+
+int listing_answer(struct request *r, int fd)
+{
+    struct listing l = {0};
+    struct buf page = {0};
+    int status = 500;
+    listing_order(&l, r->args);
+    if (listing_read(&l, r, fd) < 0)
+        goto out;
+    if (l.count)
+        qsort_r(l.entries, l.count, sizeof *l.entries, entry_compare, &l);
+    if (listing_page(&page, &l, r) < 0)
+        goto out;
+    status = 0;
+    r->content_type = (char *)"text/html; charset=utf-8";
+    static_header(r, SLICE("Content-Security-Policy"), SLICE("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"));
+    r->clength = page.len;
+    response_write(r, page.at, page.len);
+    response_finish(r);
+out:
+    free(l.entries);
+    buf_clear(&l.names);
+    buf_clear(&page);
+    return status;
+}
