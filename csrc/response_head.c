@@ -9,11 +9,10 @@
 #include "env.h"
 #include "log.h"
 #include "static.h"
+#include "version.h"
 
 /* Date and Server change once a second and with ServerTokens: kept as text. */
 static struct { int64_t second; int tokens; int len; char text[128]; } common = {.tokens = -1};
-
-static const char *const server_words[] = {"pyhost/0.1.0 (Unix)", "pyhost/0.1.0 (Unix)", "pyhost/0.1", "pyhost/0.1.0", "pyhost/0", "pyhost"};
 
 const char *response_reason(int status)
 {
@@ -45,7 +44,7 @@ static void common_refresh(int64_t second, int tokens)
     common.second = second;
     common.tokens = tokens;
     common.len = snprintf(common.text, sizeof common.text, "Date: %s\r\nServer: %s\r\n", date,
-                          server_words[tokens >= 0 && tokens <= 5 ? tokens : 3]);
+                          version_words(tokens));
 }
 
 static bool table_has(const struct table *t, struct slice key) { return t->count && table_find(t, key); }

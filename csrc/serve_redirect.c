@@ -36,14 +36,15 @@ static int share_environment(struct request *to, const struct request *from)
     return table_set(&to->subprocess_env, SLICE("REDIRECT_URL"), slice_text(from->uri));
 }
 
+/* A target inside is written as a client would write it: its path is decoded once, and cannot lead above the root either. */
 static int set_target(struct request *to, const char *uri)
 {
     const char *query = strchr(uri, '?');
-    size_t path = query ? (size_t)(query - uri) : strlen(uri);
-    to->uri = request_strdup(to, slice_of(uri, path));
+    struct slice path = slice_of(uri, query ? (size_t)(query - uri) : strlen(uri));
+    to->uri = request_alloc(to, path.len + 1);
     to->args = query ? request_strdup(to, slice_text(query + 1)) : NULL;
     to->unparsed_uri = request_strdup(to, slice_text(uri));
-    return to->uri && to->unparsed_uri ? 0 : -1;
+    return to->uri && to->unparsed_uri && http_path_decode(path, true, to->uri) >= 0 ? 0 : -1;
 }
 
 static struct request *derive(struct request *from, const char *uri)
