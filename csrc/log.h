@@ -4,6 +4,7 @@
 #define PYHOST_LOG_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "conf.h"
 #include "slice.h"
@@ -12,15 +13,17 @@ struct request;
 
 /* Context of all: any thread of the process for log_error; the loop thread for the others. No GIL needed, none of them switches. */
 
-/* Opens (or reopens) every log of the configuration. 0, or -1 with a message on stderr naming file and directive. Keeps old files on failure. */
+/* Opens (or reopens: a configuration whose logs are open already) every log of the configuration. 0, or -1 with a message on stderr and in the
+ * log naming file and directive. Keeps old files on failure. In a worker it takes the files that the master has opened again. */
 int log_open_all(struct main_conf *main);
+/* Closes what no other configuration has open; log lines go to the newest one that is left. */
 void log_close_all(struct main_conf *main);
 /* Before any configuration: where messages go (stderr) and the least level. */
 void log_start(int fd, int level);
 /* One line "[date] [module:level] [pid N] message"; message is escaped (control bytes, newlines, non-printing) and cut at 8 KiB.
  * server NULL: the main log. */
 void log_error(const struct server_conf *server, int level, const char *module, const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* The same with "[client address:port]" of the request, and its id. */
+/* The same with "[client address:port]" of the request. */
 void log_request(const struct request *r, int level, const char *module, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Already formatted text of any length, one line per line of text (tracebacks; sys.stderr of handlers, which goes raw when prefix is false). */
 void log_text(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice text, bool prefix);
@@ -33,6 +36,15 @@ void log_flush(void);
 void log_rescue(int slot);
 /* In a worker after the fork: gathers in the shared buffer of this slot. */
 void log_use_slot(int slot);
+/* Master and worker (master.c's business). */
+/* In a worker after the fork: log_open_all takes files from this socket. */
+void log_in_worker(int take_fd);
+/* Gives the open files to the worker at the other end, to be taken by its log_open_all. */
+void log_send_files(int give_fd);
+/* A child of the master ended: true when it was a log command ("|command"), which log_commands_due starts again. */
+bool log_child_ended(pid_t pid, int status);
+/* Starts what ended, at most once a second each; returns when to come back (monotonic), -1: nothing is due. */
+int64_t log_commands_due(int64_t now_ns);
 /* Appends text with everything outside printing ASCII, and '"' and '\\', as \xHH or \n … ; returns bytes written (< room). */
 size_t log_escape(char *to, size_t room, struct slice text);
 

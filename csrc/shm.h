@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SHM_SLOTS = 256, SHM_LOG_BYTES = 65536 };
+enum { SHM_SLOTS = 256, SHM_LOG_BYTES = 65536, SHM_LOG_LOCKS = 64 };
 
 enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_READY, SLOT_STOPPING, SLOT_DEAD };
 
@@ -19,14 +19,30 @@ struct slot {
     _Atomic int64_t turn_ns;          /* monotonic time of the last turn: the heartbeat */
     _Atomic uint64_t requests, connections_total, bytes_out, bytes_in, errors_5xx, errors_4xx, limits_hit;
     _Atomic uint32_t connections, busy; /* open connections, requests in flight */
-    _Atomic uint32_t log_used;
-    char log[SHM_LOG_BYTES];          /* access lines not yet written: records of {uint32_t fd_index, uint32_t len, bytes} (log.c) */
+    _Atomic uint32_t log_used;        /* bytes of log in use */
+    _Atomic uint32_t log_flushed;     /* files of the running flush that are done, in order of their first record */
+    _Atomic uint64_t log_lost;        /* access lines lost: the disk was full, or the file broken */
+    _Alignas(8) char log[SHM_LOG_BYTES]; /* access lines not yet written, as records: see log_gather.c */
+};
+
+/* Serialises the flushes of one file, and says how far a flush got whose process was killed. */
+struct shm_log_lock {
+    _Atomic uint32_t word;   /* 0: free; else 1 + slot of the holder, SHM_LOG_CONTENDED when others wait (futex) */
+    _Atomic uint32_t index;  /* which file of the flush, as log_flushed counts */
+    _Atomic int64_t offset;  /* size of the file before the write; -1: not begun, or not a regular file */
+};
+#define SHM_LOG_CONTENDED 0x80000000u
+
+struct shm_past { /* what workers that are gone had counted */
+    _Atomic uint64_t workers, requests, connections_total, bytes_out, bytes_in, errors_5xx, errors_4xx, limits_hit, log_lost;
 };
 
 struct shm {
     _Atomic pid_t master;
     _Atomic int generation;
     _Atomic int64_t started_us, restarted_us;
+    struct shm_past past;
+    struct shm_log_lock log_locks[SHM_LOG_LOCKS];
     struct slot slots[SHM_SLOTS];
 };
 
@@ -34,5 +50,7 @@ struct shm {
 extern struct shm *shm;
 extern struct slot *shm_slot; /* this worker's; in -X and in the master it is slot 0 */
 int shm_init(void); /* 0, or -1 with errno */
+/* Adds a dead worker's counters to the past and clears its slot, the log buffer included. Context: master. */
+void shm_bury(int slot);
 
 #endif

@@ -242,5 +242,7 @@ int worker_run(struct main_conf *conf, int slot)
     }
     log_flush();
     fflush(NULL);
+    if (conf->one_process)
+        return code; /* main leaves in the same way */
     _exit(code); /* with sub-interpreters alive Py_FinalizeEx would abort */
 }

@@ -1,0 +1,192 @@
+/* The error log: one line, made in one buffer, written by one write to a file opened with O_APPEND, so that lines of several processes never mix. */
+#include "log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "log_parts.h"
+#include "request.h"
+
+enum { MESSAGE_BYTES = 8192, PREFIX_BYTES = 256, TEXT_BYTES = 65536 };
+
+static struct { int fd, level; } start = {2, LEVEL_WARN}; /* in force until a configuration is there */
+
+void log_start(int fd, int level)
+{
+    start.fd = fd;
+    start.level = level;
+}
+
+static const struct server_conf *server_or_main(const struct server_conf *server)
+{
+    const struct main_conf *current = log_current();
+    return server || !current ? server : current->servers[0];
+}
+
+bool log_wants(const struct server_conf *server, int level)
+{
+    server = server_or_main(server);
+    return level == LEVEL_NOTICE || level <= (server ? server->log_level : start.level); /* httpd: a notice is always logged */
+}
+
+static const char *level_name(int level)
+{
+    static const char *const names[] = {"emerg", "alert", "crit", "error", "warn", "notice", "info", "debug", "trace1"};
+    return names[level < LEVEL_EMERG ? LEVEL_EMERG : level > LEVEL_TRACE ? LEVEL_TRACE : level];
+}
+
+static size_t prefix_client(char *to, size_t room, const struct request *r)
+{
+    char name[64] = "";
+    if (!r || (!r->conn && !r->useragent_ip))
+        return 0;
+    if (r->conn)
+        conn_peer_text(&r->conn->peer, name, sizeof name);
+    int n = r->conn && r->conn->peer.family != AF_UNIX && !r->useragent_ip
+                ? snprintf(to, room, " [client %s:%u]", name, r->conn->peer.port)
+                : snprintf(to, room, " [client %.64s]", r->useragent_ip ? r->useragent_ip : name);
+    return n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+}
+
+/* "[date] [module:level] [pid N] [client a:p] " */
+static size_t line_prefix(char *to, const struct request *r, int level, const char *module, bool dated)
+{
+    size_t at = 0;
+    if (dated) {
+        log_time_error(to);
+        at = LOG_TIME_ERROR_BYTES;
+        to[at++] = ' ';
+    }
+    int n = snprintf(to + at, PREFIX_BYTES - at, "[%.32s:%s] [pid %d]", module, level_name(level), (int)getpid());
+    at += n > 0 ? (size_t)n : 0;
+    at += prefix_client(to + at, PREFIX_BYTES - at - 1, r);
+    to[at++] = ' ';
+    return at;
+}
+
+static void write_whole(int fd, const char *line, size_t n)
+{
+    while (n) {
+        ssize_t done = write(fd, line, n);
+        if (done < 0 && errno != EINTR)
+            return; /* there is nowhere left to say it */
+        if (done > 0) {
+            line += done;
+            n -= (size_t)done;
+        }
+    }
+}
+
+/* line ends with a newline and has a NUL's room behind it. */
+static void line_out(const struct server_conf *server, int level, char *line, size_t n)
+{
+    int fd = server ? server->error_fd : start.fd, error = errno;
+    if (log_fd_is_syslog(fd))
+        syslog((LOG_SYSLOG_BASE - fd) | (level > LEVEL_DEBUG ? LEVEL_DEBUG : level), "%.*s", (int)(n - 1), line);
+    else
+        write_whole(fd, line, n);
+    errno = error;
+}
+
+static void message_out(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice message)
+{
+    char line[PREFIX_BYTES + MESSAGE_BYTES + 2];
+    server = server_or_main(server);
+    size_t at = line_prefix(line, r, level, module, !server || !log_fd_is_syslog(server->error_fd));
+    at += log_escape_text(line + at, MESSAGE_BYTES, message, false);
+    line[at++] = '\n';
+    line_out(server, level, line, at);
+}
+
+static void message_format(const struct server_conf *server, const struct request *r, int level, const char *module, const char *format, va_list args)
+{
+    char message[MESSAGE_BYTES];
+    int error = errno; /* %m, and callers that go on to use it */
+    int n = vsnprintf(message, sizeof message, format, args);
+    if (n > 0)
+        message_out(server, r, level, module, slice_of(message, (size_t)n < sizeof message ? (size_t)n : sizeof message - 1));
+    errno = error;
+}
+
+void log_error(const struct server_conf *server, int level, const char *module, const char *format, ...)
+{
+    va_list args;
+    if (!log_wants(server, level))
+        return;
+    va_start(args, format);
+    message_format(server, NULL, level, module, format, args);
+    va_end(args);
+}
+
+void log_request(const struct request *r, int level, const char *module, const char *format, ...)
+{
+    va_list args;
+    if (!log_wants(r->server, level))
+        return;
+    va_start(args, format);
+    message_format(r->server, r, level, module, format, args);
+    va_end(args);
+}
+
+/* Text as it is but for control bytes; it goes out in as few writes as possible, whole lines each as far as lines are shorter than the buffer. */
+static void text_raw(const struct server_conf *server, int level, struct slice text)
+{
+    char *line = malloc(TEXT_BYTES * 4 + 2);
+    while (line && text.len) {
+        size_t n = text.len < TEXT_BYTES ? text.len : TEXT_BYTES;
+        const char *end = n < text.len ? memrchr(text.at, '\n', n) : NULL;
+        if (end)
+            n = (size_t)(end + 1 - text.at);
+        size_t at = log_escape_text(line, TEXT_BYTES * 4, slice_of(text.at, n), true);
+        if (server && log_fd_is_syslog(server->error_fd) && (at == 0 || line[at - 1] != '\n'))
+            line[at++] = '\n'; /* line_out takes it off again */
+        line_out(server, level, line, at);
+        text = slice_of(text.at + n, text.len - n);
+    }
+    free(line);
+}
+
+/* Every line with its prefix; all of them in one write as far as the buffer goes, so that a traceback stays together. */
+static void text_lines(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice text)
+{
+    bool dated = !server || !log_fd_is_syslog(server->error_fd);
+    char *block = malloc(TEXT_BYTES);
+    size_t used = 0;
+    while (block && text.len) {
+        const char *end = memchr(text.at, '\n', text.len);
+        size_t n = end ? (size_t)(end - text.at) : text.len, skip = end ? n + 1 : n;
+        if (used && (!dated || TEXT_BYTES - used < PREFIX_BYTES + MESSAGE_BYTES + 2)) {
+            line_out(server, level, block, used);
+            used = 0;
+        }
+        if (n) {
+            used += line_prefix(block + used, r, level, module, dated);
+            used += log_escape_text(block + used, MESSAGE_BYTES, slice_of(text.at, n), false);
+            block[used++] = '\n';
+        }
+        text = slice_of(text.at + skip, text.len - skip);
+    }
+    if (used)
+        line_out(server, level, block, used);
+    free(block);
+}
+
+void log_text(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice text, bool prefix)
+{
+    if (!server && r)
+        server = r->server;
+    if (!log_wants(server, level))
+        return;
+    if (!prefix) {
+        text_raw(server_or_main(server), level, text);
+        return;
+    }
+    text_lines(server_or_main(server), r, level, module, text);
+}
