@@ -25,7 +25,7 @@ struct worker {
 };
 extern struct worker *worker; /* this process's; NULL in the master */
 
-/* Serves until it is stopped and leaves by _exit after clean-up: it does not return once it has begun (only when it could not: the exit code).
+/* Serves until it is stopped and leaves by _exit after clean-up. It returns the exit code when it could not begin, and with one_process.
  * slot: its slot in the scoreboard. Context: the main thread with the GIL, main_interpreter current, no greenlet started. */
 int worker_run(struct main_conf *conf, int slot);
 /* Queues a job for the hub itself, before the next wait. Context: loop thread, never switches. */
