@@ -23,6 +23,8 @@ enum override_bit {
     OVERRIDE_AUTHCONFIG = 1, OVERRIDE_FILEINFO = 2, OVERRIDE_INDEXES = 4, OVERRIDE_LIMIT = 8, OVERRIDE_OPTIONS = 16, OVERRIDE_ALL = 31
 };
 
+enum index_option_bit { INDEX_FOLDERS_FIRST = 1, INDEX_IGNORE_CASE = 2, INDEX_SUPPRESS_SIZE = 4, INDEX_SUPPRESS_LAST_MODIFIED = 8 };
+
 /* Log levels, httpd's (syslog's) numbers; trace1 is 8. */
 enum log_level_number { LEVEL_EMERG, LEVEL_ALERT, LEVEL_CRIT, LEVEL_ERROR, LEVEL_WARN, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG, LEVEL_TRACE };
 
@@ -119,7 +121,8 @@ struct dir_conf {
     int directory_index_count;
     const char *const *directory_index;
     int directory_slash;
-    const char *index_title;
+    const char *index_title;              /* PyIndexTitle, NULL: "Index of …" */
+    int index_options;                    /* enum index_option_bit */
     int error_document_count;
     const struct error_document *error_documents;
     const struct require_conf *require;   /* NULL: granted */
@@ -143,7 +146,7 @@ struct dir_conf {
     int accept_path_info;                 /* 0 Off, 1 On, 2 Default */
     int64_t limit_request_body_bytes;     /* 0: no limit */
     int64_t output_high_bytes;            /* PyOutputBuffer */
-    int max_ranges;
+    int max_ranges;                       /* -1: any number, 0: Range is ignored */
     int content_digest;
     /* Python */
     int hook_list_count;
@@ -154,9 +157,13 @@ struct dir_conf {
     int output_filter_count;
     const struct filter_conf *output_filters;
     int set_input_filter_count;
-    const char *const *set_input_filters; /* SetInputFilter, AddInputFilter names that apply to all */
+    const char *const *set_input_filters; /* SetInputFilter */
     int set_output_filter_count;
     const char *const *set_output_filters;
+    int add_input_filter_count;
+    const struct pair_conf *add_input_filter;  /* AddInputFilter: key ".ext" lower case, value "name;name" */
+    int add_output_filter_count;
+    const struct pair_conf *add_output_filter;
     int python_option_count;
     const struct pair_conf *python_options;
     int python_config_count;
@@ -245,7 +252,9 @@ struct server_conf { /* the main server (index 0) and each VirtualHost in file o
     int remoteip_header_set;
     const char *remoteip_header;
     int trusted_proxy_count;
-    const struct net_conf *trusted_proxies;
+    const struct net_conf *trusted_proxies;  /* the internal ones too */
+    int internal_proxy_count;
+    const struct net_conf *internal_proxies; /* RemoteIPInternalProxy: believed about private addresses as well */
 };
 
 enum listen_protocol { PROTOCOL_HTTP, PROTOCOL_FASTCGI, PROTOCOL_SCGI, PROTOCOL_UWSGI };

@@ -1,0 +1,380 @@
+"""Converters of httpd's directives that are more than one value: aliases, headers, variables, logs, types, options, listeners."""
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .lexer import split_word
+from .model import (AccessLog, Address, Alias, AliasKind, HeaderOp, HeaderRule, IndexOption, Listen, Option, Override, Pair, Protocol, Rate,
+                    SetEnvIf)
+from .table import Context, Convert, Several
+from .values import absolute_path, address_list, milliseconds, number, regex, split_port
+
+__all__ = ["COMBINED", "COMMON"]
+
+COMMON = '%h %l %u %t "%r" %>s %b'
+COMBINED = COMMON + ' "%{Referer}i" "%{User-Agent}i"'
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+STATUS_WORDS = {"permanent": 301, "temp": 302, "seeother": 303, "gone": 410}
+
+
+def server_or_dir(ctx: Context, rule: Any) -> Several:
+    """A value for the server's field at server level, for the section's elsewhere."""
+    return Several(((rule,), None)) if ctx.where in "SV" else Several((None, (rule,)))
+
+
+# --- paths and redirects
+
+def url_path(word: str) -> str:
+    if not word.startswith("/"):
+        raise ValueError(f"a URL path that starts with / expected, not {word}")
+    return word
+
+
+def alias(kind: AliasKind) -> Convert:
+    """`/path /folder`"""
+    def convert(ctx: Context, words: Sequence[str]) -> tuple[Alias, ...]:
+        target = absolute_path(ctx, words[1])
+        return (Alias(kind, url_path(words[0]), target + "/" * (words[1].endswith("/") and target != "/")),)
+    return convert
+
+
+def alias_match(kind: AliasKind) -> Convert:
+    """`regex /folder/$1`"""
+    def convert(ctx: Context, words: Sequence[str]) -> tuple[Alias, ...]:
+        target = words[1] if words[1].startswith(("/", "$")) else os.path.join(ctx.server_root, words[1])
+        return (Alias(kind, words[0], target, 0, regex(words[0])),)
+    return convert
+
+
+def redirect(match: bool = False, fixed: int = 0) -> Convert:
+    """`[status] [URL-path] URL`; the path may be left out inside of a Location or Directory."""
+    def convert(ctx: Context, words: Sequence[str]) -> Several:
+        rest = list(words)
+        status = fixed or redirect_status(rest)
+        needs_target = 300 <= status <= 399
+        from_ = rest.pop(0) if len(rest) > (1 if needs_target else 0) else None
+        target = rest.pop(0) if rest and needs_target else None
+        if rest or (needs_target and target is None):
+            raise ValueError("[status] URL-path URL expected" if needs_target else f"a URL path and no target expected for status {status}")
+        if from_ is None and ctx.where in "SV":
+            raise ValueError("a URL path and a URL expected at server level")
+        if target is not None and not match and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|/", target):
+            raise ValueError(f"a URL that starts with a scheme or / expected, not {target}")
+        if match:
+            return server_or_dir(ctx, Alias(AliasKind.REDIRECT_MATCH, from_ or "", target, status, regex(from_ if from_ is not None else "^")))
+        return server_or_dir(ctx, Alias(AliasKind.REDIRECT, url_path(from_) if from_ is not None else "/", target, status))
+    return convert
+
+
+def redirect_status(words: list[str]) -> int:
+    """Take the status off the front of words; 302 when there is none."""
+    if words and words[0].lower() in STATUS_WORDS:
+        return STATUS_WORDS[words.pop(0).lower()]
+    if words and words[0].isdigit():
+        return number(words.pop(0), 300, 599, "a status")
+    return 302
+
+
+# --- header fields and variables
+
+def header_rule(request: bool) -> Convert:
+    """`[always|onsuccess] action field [value [replacement]] [env=[!]VAR]`"""
+    ops = {"set": HeaderOp.SET, "add": HeaderOp.ADD, "append": HeaderOp.APPEND, "merge": HeaderOp.MERGE, "unset": HeaderOp.UNSET,
+           "setifempty": HeaderOp.SETIFEMPTY, "edit": HeaderOp.EDIT, "edit*": HeaderOp.EDIT_ALL}
+    if not request:
+        ops["note"] = HeaderOp.NOTE
+
+    def convert(_ctx: Context, words: Sequence[str]) -> tuple[HeaderRule, ...]:
+        rest = list(words)
+        always = False
+        if not request and rest[0].lower() in ("always", "onsuccess"):
+            always = rest.pop(0).lower() == "always"
+        env = condition_env(rest)
+        if not rest or rest[0].lower() not in ops:
+            raise ValueError(f"an action ({', '.join(ops)}) expected" + (f", not {rest[0]}" if rest else ""))
+        op = ops[rest.pop(0).lower()]
+        wanted = {HeaderOp.UNSET: 1, HeaderOp.EDIT: 3, HeaderOp.EDIT_ALL: 3}.get(op, 2)
+        if len(rest) != wanted:
+            raise ValueError(("", "a field name", "a field name and a value", "a field name, a regular expression and a replacement")[wanted] + " expected")
+        name = rest[0].removesuffix(":")
+        if not TOKEN.fullmatch(name):
+            raise ValueError(f"the name of a header field expected, not {name}")
+        if any(c in word for word in rest[1:] for c in "\r\n\0"):
+            raise ValueError("a value without line ends expected")
+        value = rest[-1] if wanted > 1 else None
+        return (HeaderRule(op, always, name, value, env, regex(rest[1]) if wanted == 3 else None),)
+    return convert
+
+
+def condition_env(words: list[str]) -> str | None:
+    """Take a last word `env=[!]VAR` off words and return it without `env=`."""
+    if words and words[-1].lower().startswith("env="):
+        return words.pop()[4:]
+    if words and words[-1].lower().startswith("expr="):
+        raise ValueError("env=VAR or env=!VAR expected: expressions are not supported")
+    return None
+
+
+def set_env(_ctx: Context, words: Sequence[str]) -> dict[str, str | None]:
+    return {words[0]: words[1] if len(words) > 1 else ""}
+
+
+def pass_env(ctx: Context, words: Sequence[str]) -> dict[str, str | None]:
+    """The values that the server itself was started with."""
+    for name in words:
+        if name not in os.environ:
+            ctx.warn(f"PassEnv {name}: not in the environment")
+    return {name: os.environ[name] for name in words if name in os.environ}
+
+
+def unset_env(_ctx: Context, words: Sequence[str]) -> dict[str, str | None]:
+    return dict.fromkeys(words)
+
+
+def variables(words: Sequence[str]) -> tuple[Pair, ...]:
+    """`VAR`, `VAR=value` and `!VAR`."""
+    pairs = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name.removeprefix("!"):
+            raise ValueError(f"VAR, VAR=value or !VAR expected, not {word}")
+        pairs.append(Pair(name[1:], None) if name.startswith("!") else Pair(name, value if equals else "1"))
+    return tuple(pairs)
+
+
+def set_env_if(nocase: bool = False, attribute: str | None = None) -> Convert:
+    """`attribute regex VAR[=value] …`; for BrowserMatch the attribute is User-Agent."""
+    def convert(_ctx: Context, words: Sequence[str]) -> tuple[SetEnvIf, ...]:
+        rest = list(words)
+        name = attribute or rest.pop(0)
+        if len(rest) < 2:
+            raise ValueError("a regular expression and at least one variable expected")
+        pattern = None if attribute or TOKEN.fullmatch(name) else regex(name, True)  # a pattern of header names
+        return (SetEnvIf(name, pattern, regex(rest[0], nocase), variables(rest[1:])),)
+    return convert
+
+
+# --- types and handlers by extension
+
+def by_extension(lower_value: bool = False) -> Convert:
+    """`value .ext …` -> {".ext": value}."""
+    def convert(_ctx: Context, words: Sequence[str]) -> dict[str, str | None]:
+        value = words[0].lower() if lower_value else words[0]
+        return {"." + word.lower().removeprefix("."): value for word in words[1:]}
+    return convert
+
+
+def remove_extension(_ctx: Context, words: Sequence[str]) -> dict[str, str | None]:
+    return {"." + word.lower().removeprefix("."): None for word in words}
+
+
+def media_type(_ctx: Context, words: Sequence[str]) -> str | None:
+    """A media type, or None."""
+    if words[0].lower() == "none":
+        return None
+    check_type(words[0])
+    return words[0]
+
+
+def check_type(word: str) -> None:
+    if not re.fullmatch(r"[!#$&^_.+0-9A-Za-z-]+/[!#$&^_.+0-9A-Za-z-]+(\s*;.*)?", word) or "\n" in word:
+        raise ValueError(f"a media type such as text/html expected, not {word}")
+
+
+def add_type(ctx: Context, words: Sequence[str]) -> dict[str, str | None]:
+    check_type(words[0])
+    return dict(by_extension()(ctx, words))
+
+
+def set_handler(_ctx: Context, words: Sequence[str]) -> str:
+    return "" if words[0].lower() == "none" else words[0]
+
+
+def charset(_ctx: Context, words: Sequence[str]) -> str | None:
+    lower = words[0].lower()
+    if not TOKEN.fullmatch(words[0]):
+        raise ValueError(f"On, Off or a character set expected, not {words[0]}")
+    return None if lower == "off" else "iso-8859-1" if lower == "on" else words[0]
+
+
+def types_file(ctx: Context, words: Sequence[str]) -> dict[str, str]:
+    """The content of a mime.types file: {extension: type}."""
+    name = absolute_path(ctx, words[0])
+    try:
+        with open(name, encoding="latin-1") as stream:
+            lines = stream.read().splitlines()
+    except OSError as error:
+        raise ValueError(f"a readable file of media types expected: {name}: {error.strerror}") from None
+    split = [line.split() for line in lines if not line.lstrip().startswith("#")]
+    return {extension.lower(): words_[0] for words_ in split for extension in words_[1:]}
+
+
+# --- options
+
+OPTION_WORDS: dict[str, int] = {
+    "Indexes": Option.INDEXES, "FollowSymLinks": Option.FOLLOW_SYMLINKS, "SymLinksIfOwnerMatch": Option.SYMLINKS_IF_OWNER,
+    "ExecCGI": Option.EXEC_CGI, "MultiViews": Option.MULTIVIEWS, "Includes": Option.INCLUDES, "IncludesNOEXEC": Option.INCLUDES,
+    "All": Option.INDEXES | Option.FOLLOW_SYMLINKS | Option.SYMLINKS_IF_OWNER | Option.EXEC_CGI | Option.INCLUDES, "None": 0}
+
+
+def signed_words(table: Mapping[str, int], words: Sequence[str]) -> tuple[bool, int, int]:
+    """`A B`, or `+A -B`: (absolute, added bits, removed bits)."""
+    lower = {key.lower(): value for key, value in table.items()}
+    signs = {word[:1] in "+-" and word[:1] for word in words}
+    if len({bool(sign) for sign in signs}) > 1:
+        raise ValueError("either all words with + or -, or none of them expected")
+    add = remove = 0
+    for word in words:
+        bits = lower.get(word.lstrip("+-").lower())
+        if bits is None:
+            raise ValueError(f"{', '.join(table)} expected, not {word}")
+        if word.startswith("-"):
+            add, remove = add & ~bits, remove | bits
+        else:
+            add, remove = add | bits, remove & ~bits
+    return (not any(signs)), int(add), int(remove)
+
+
+def options(_ctx: Context, words: Sequence[str]) -> tuple[bool, int, int]:
+    return signed_words(OPTION_WORDS, words)
+
+
+INDEX_OPTION_WORDS: dict[str, int] = {
+    "FancyIndexing": 0, "HTMLTable": 0, "FoldersFirst": IndexOption.FOLDERS_FIRST, "IgnoreCase": IndexOption.IGNORE_CASE,
+    "SuppressSize": IndexOption.SUPPRESS_SIZE, "SuppressLastModified": IndexOption.SUPPRESS_LAST_MODIFIED, "None": 0}
+
+
+def index_options(_ctx: Context, words: Sequence[str]) -> tuple[bool, int, int]:
+    """httpd's words; widths (`NameWidth=*`) are left to the browser."""
+    kept = [word for word in words if not re.match(r"[+-]?(NameWidth|DescriptionWidth|Charset|Type)=", word, re.I)]
+    return signed_words(INDEX_OPTION_WORDS, kept) if kept else (False, 0, 0)
+
+
+def allow_override(_ctx: Context, words: Sequence[str]) -> int:
+    table = {"all": Override.ALL, "none": 0, "authconfig": Override.AUTHCONFIG, "fileinfo": Override.FILEINFO, "indexes": Override.INDEXES,
+             "limit": Override.LIMIT, "options": Override.OPTIONS}
+    bits = 0
+    for word in words:
+        name = word.lower().partition("=")[0] if word.lower().startswith("options=") else word.lower()
+        if name not in table:
+            raise ValueError(f"All, None, AuthConfig, FileInfo, Indexes, Limit or Options expected, not {word}")
+        bits |= table[name]
+    return int(bits)
+
+
+def file_etag(_ctx: Context, words: Sequence[str]) -> tuple[bool, int, int]:
+    return signed_words({"MTime": 1, "Size": 2, "INode": 4, "All": 7, "None": 0}, words)
+
+
+def directory_index(_ctx: Context, words: Sequence[str]) -> tuple[str, ...]:
+    return () if [word.lower() for word in words] == ["disabled"] else tuple(words)
+
+
+def max_ranges(_ctx: Context, words: Sequence[str]) -> int:
+    """-1: unlimited, 0: none."""
+    named = {"default": 200, "unlimited": -1, "none": 0}
+    return named[words[0].lower()] if words[0].lower() in named else number(words[0], 1, 2**31 - 1, "default, unlimited, none or a number")
+
+
+def error_document(_ctx: Context, words: Sequence[str]) -> dict[int, str | None]:
+    """`status target`: the rest of the line; text may have one quote in front, as in old files."""
+    code, _, target = words[0].partition(" ") if "\t" not in words[0] else words[0].replace("\t", " ", 1).partition(" ")
+    target = target.strip()
+    status = number(code, 400, 599, "a status")
+    if not target:
+        raise ValueError("a status and a URL path, URL or text expected")
+    if target.lower() == "default":
+        return {status: None}
+    if target[0] in "\"'":
+        closed = len(target) > 1 and target[-1] == target[0]
+        target = split_word(target)[0] if closed else target[1:]
+    return {status: target}
+
+
+# --- servers, listeners, logs
+
+def server_name(_ctx: Context, words: Sequence[str]) -> Several:
+    """`[scheme://]host[:port]` -> name, port, scheme."""
+    found = re.fullmatch(r"(?:(https?)://)?([^/:\[\]\s]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?", words[0])
+    if not found:
+        raise ValueError(f"[scheme://]host[:port] expected, not {words[0]}")
+    port = number(found[3], 1, 65535, "a port") if found[3] else 0
+    return Several((found[2], port, found[1] or ""))
+
+
+def server_alias(_ctx: Context, words: Sequence[str]) -> Several:
+    """Plain names, names with wildcards."""
+    lower = [word.lower().rstrip(".") for word in words]
+    return Several((tuple(w for w in lower if not set(w) & set("*?")), tuple(w for w in lower if set(w) & set("*?"))))
+
+
+def listen(ctx: Context, words: Sequence[str]) -> tuple[Listen, ...]:
+    """`[address:]port [protocol]` or `unix:/path [protocol]`."""
+    protocols = {each.name.lower(): each for each in Protocol}
+    protocol = words[1].lower() if len(words) > 1 else "http"
+    if protocol == "https":
+        raise ValueError("http, fastcgi, scgi or uwsgi expected: TLS is not built in (let a proxy in front speak it)")
+    if protocol not in protocols:
+        raise ValueError(f"{', '.join(protocols)} expected, not {words[1]}")
+    where = f"{ctx.place.file}:{ctx.place.line}"
+    if words[0].startswith("unix:"):
+        path = absolute_path(ctx, words[0][5:])
+        if len(os.fsencode(path)) > 107:
+            raise ValueError(f"a path of at most 107 bytes expected: {path}")
+        return (Listen(Address(family=1, path=path), protocols[protocol], where),)
+    host, port = split_port(words[0]) if not words[0].isdigit() else ("", number(words[0], 0, 65535, "a port"))
+    if port is None:
+        raise ValueError(f"a port, address:port or unix:/path expected, not {words[0]}")
+    return tuple(Listen(each, protocols[protocol], where) for each in address_list(host, port))
+
+
+def read_timeout(_ctx: Context, words: Sequence[str]) -> Several:
+    """`header=20-40,MinRate=500 body=20,MinRate=500`; 0 is no limit."""
+    rates: dict[str, Rate] = {}
+    for word in words:
+        found = re.fullmatch(r"(header|body|handshake)=(\w+)(?:-(\w+))?(?:,minrate=(\d{1,9}))?", word, re.I)
+        if not found:
+            raise ValueError(f"header=20-40,MinRate=500 or body=20,MinRate=500 expected, not {word}")
+        first = milliseconds(found[2], "s")
+        last = milliseconds(found[3], "s") if found[3] else 0
+        if found[3] and last < first:
+            raise ValueError(f"a second time that is not less than the first expected, not {word}")
+        if found[3] and not found[4]:
+            raise ValueError(f"MinRate expected with two times: {word}")
+        rates[found[1].lower()] = Rate(first, last, int(found[4] or 0))
+    return Several((rates.get("header"), rates.get("body")))
+
+
+def log_target(ctx: Context, word: str) -> str:
+    """An absolute file or `|command`."""
+    if word.startswith("|"):
+        if not word.lstrip("|$").strip():
+            raise ValueError("a command expected after |")
+        return "|" + word[1:].removeprefix("|").lstrip("$").strip()
+    return absolute_path(ctx, word)
+
+
+def error_log(ctx: Context, words: Sequence[str]) -> str:
+    lower = words[0].lower()
+    return lower if lower == "syslog" or lower.startswith("syslog:") else log_target(ctx, words[0])
+
+
+def log_format(_ctx: Context, words: Sequence[str]) -> dict[str, str]:
+    """Without a nickname: the default format of TransferLog."""
+    return {words[1] if len(words) > 1 else "": words[0]}
+
+
+def custom_log(ctx: Context, words: Sequence[str]) -> tuple[AccessLog, ...]:
+    """`target [format or nickname] [env=[!]VAR]`; the nickname is looked up when all formats are known."""
+    rest = list(words)
+    env = condition_env(rest)
+    if not 1 <= len(rest) <= 2:
+        raise ValueError("a file or |command, a format and env=VAR expected")
+    return (AccessLog(log_target(ctx, rest[0]), rest[1] if len(rest) > 1 else "combined", env),)
+
+
+def transfer_log(ctx: Context, words: Sequence[str]) -> tuple[AccessLog, ...]:
+    return (AccessLog(log_target(ctx, words[0]), ""),)

@@ -1,0 +1,97 @@
+"""Rows of the table: mod_python's 26 directives, and those of pyhost's own for Python."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import convert_python as p
+from . import values as v
+from .convert import url_path
+from .convert_python import PHASES
+from .model import Alias, AliasKind
+from .rows import ANYWHERE, MAIN, SERVER, row
+from .table import ALIASES_FIRST, APPEND, KEYED, KEYED_LISTS, LIST, Context, Directive
+
+__all__ = ["ROWS"]
+
+PHASE_DOCS = {
+    "PythonPostReadRequestHandler": "Handlers right after the head has been read.",
+    "PythonTransHandler": "Handlers that map the URL to a file.",
+    "PythonInitHandler": "Handlers that run first: after reading (server level) or after mapping (in sections).",
+    "PythonHeaderParserHandler": "Handlers of the first phase after mapping.",
+    "PythonAccessHandler": "Handlers that check where the client comes from.",
+    "PythonAuthenHandler": "Handlers that find out who the user is (with AuthType and Require).",
+    "PythonAuthzHandler": "Handlers that decide what the user may.",
+    "PythonTypeHandler": "Handlers that set the media type.",
+    "PythonFixupHandler": "Handlers just before the content.",
+    "PythonHandler": "Handlers that make the content (with SetHandler or AddHandler mod_python).",
+    "PythonLogHandler": "Handlers after the response, also after errors.",
+    "PythonCleanupHandler": "Handlers when the request is done with."}
+HANDLERS = "handler [handler …] [| .ext …]"
+
+
+def wsgi_alias(_ctx: Context, words: Sequence[str]) -> tuple[Alias, ...]:
+    return (Alias(AliasKind.WSGI, url_path(words[0]).rstrip("/") or "/", words[1]),)
+
+
+def names(_ctx: Context, words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in words[0].split(";") if name)
+
+
+def filter_by_extension(_ctx: Context, words: Sequence[str]) -> dict[str, str]:
+    return {"." + word.lower().removeprefix("."): words[0] for word in words[1:]}
+
+
+def flag_row(name: str, contexts: str, field: str, doc: str, default: str = "Off") -> Directive:
+    shown = "dir.python_config" + (" server.python_config" if name != "PythonInterpPerDirectory" else "")
+    return row(name, contexts, "On|Off", p.python_flag(name), "1", f"dir.{field} {shown}", doc, default=default)
+
+
+ROWS: tuple[Directive, ...] = (
+    *(row(name, SERVER if name in p.BEFORE_MAPPING else ANYWHERE, HANDLERS if name not in p.BEFORE_MAPPING else "handler [handler …]",
+          p.handlers(name), "raw", "dir._hooks", PHASE_DOCS[name], rule=KEYED_LISTS) for name in PHASES),
+    row("PythonHandlerModule", ANYWHERE, "module", p.handler_module, "raw", "dir._hooks",
+        "A module whose functions authenhandler, handler, loghandler … are the handlers of their phases.", rule=KEYED_LISTS),
+    row("PythonConnectionHandler", SERVER, "handler", p.connection_handler, "raw", "server.python_connection_handler",
+        "Takes over whole connections; called with the connection object."),
+    row("PythonInputFilter", "SVDLF", "handler [name]", p.filter_handler, "1-2", "dir._input_filters",
+        "Registers a filter of request bodies; SetInputFilter or AddInputFilter turns it on.", rule=KEYED),
+    row("PythonOutputFilter", "SVDLF", "handler [name]", p.filter_handler, "1-2", "dir._output_filters",
+        "Registers a filter of responses; SetOutputFilter or AddOutputFilter turns it on.", rule=KEYED),
+    row("PythonImport", SERVER, "module[::function] interpreter", p.python_import, "2", "main.imports",
+        "Imports a module into an interpreter when a worker starts, and calls its function.", rule=APPEND),
+    row("PythonPath", ANYWHERE, "expression", p.python_path, "1", "dir.python_path dir.python_config server.python_config",
+        "A Python expression that becomes sys.path, evaluated once per interpreter."),
+    row("PythonInterpreter", ANYWHERE, "name", p.python_text("PythonInterpreter"), "1",
+        "dir.python_interpreter dir.python_config server.python_config", "Name of the interpreter to use."),
+    flag_row("PythonInterpPerDirectory", ANYWHERE, "python_interp_per_directory", "An interpreter for the folder of each file."),
+    flag_row("PythonInterpPerDirective", ANYWHERE, "python_interp_per_directive", "An interpreter for each folder or Location with handlers."),
+    row("PythonOption", ANYWHERE, "key [value]", p.python_option, "1-2", "dir._python_options server._python_options",
+        "A value that handlers read by req.get_options(); an empty one takes it away.", rule=KEYED),
+    flag_row("PythonDebug", ANYWHERE, "python_debug", "Show tracebacks to the client."),
+    flag_row("PythonAutoReload", ANYWHERE, "python_auto_reload", "Load handler modules again when their file has changed.", "On"),
+    flag_row("PythonEnablePdb", ANYWHERE, "python_enable_pdb", "Run handlers in the debugger (with -X only)."),
+    flag_row("PythonOptimize", MAIN, "python_optimize", "Run as python -O would; Python 3.12 and later cannot change it."),
+    row("SetInputFilter", ANYWHERE, "name[;name …]", names, "1", "dir.set_input_filters", "Filters of all request bodies here.",
+        override="FileInfo", rule=LIST),
+    row("SetOutputFilter", ANYWHERE, "name[;name …]", names, "1", "dir.set_output_filters", "Filters of all responses here.",
+        override="FileInfo", rule=LIST),
+    row("AddInputFilter", ANYWHERE, "name[;name …] .ext …", filter_by_extension, "2-", "dir.add_input_filter",
+        "Filters of request bodies by extension.", override="FileInfo", rule=KEYED),
+    row("AddOutputFilter", ANYWHERE, "name[;name …] .ext …", filter_by_extension, "2-", "dir.add_output_filter",
+        "Filters of responses by extension.", override="FileInfo", rule=KEYED),
+    # pyhost's own
+    row("PyWSGIAlias", SERVER, "/path file-or-module[:callable]", wsgi_alias, "2", "server.aliases",
+        "A WSGI application for everything below a path.", rule=ALIASES_FIRST),
+    row("PyWSGIApplication", ANYWHERE, "file-or-module[:callable]", v.text, "1", "dir.wsgi_application",
+        "The application of SetHandler wsgi.", default="(the file itself, :application)", override="FileInfo"),
+    row("PyGreen", ANYWHERE, "On|Off", v.flag, "1", "dir.python_green",
+        "Do blocking system calls of handlers give way to other requests?", default="On"),
+    row("PyRequestTimeout", ANYWHERE, "time|Off", v.off_or(v.duration("s")), "1", "dir.request_timeout_ms",
+        "Longest time of a request in its handler; then it is ended with 504.", default="Off", unit="seconds"),
+    row("PyTimeSlice", ANYWHERE, "time|Off", v.off_or(v.duration("ms")), "1", "dir.time_slice_ms",
+        "Computing time after which a handler gives way while others wait.", default="10", unit="milliseconds"),
+    row("PyBlockedWarning", ANYWHERE, "time|Off", v.off_or(v.duration("ms")), "1", "dir.blocked_warning_ms",
+        "Time after which a handler that holds up all others is logged with its stack.", default="250", unit="milliseconds"),
+    row("PyCancelOnDisconnect", ANYWHERE, "On|Off", v.flag, "1", "dir.cancel_on_disconnect",
+        "Is a handler ended when its client has gone?", default="Off"),
+)

@@ -1,0 +1,58 @@
+"""Per-folder configuration files: read when they are first met, again when they have changed."""
+from __future__ import annotations
+
+import os
+
+from .. import bridge
+from ..errors import ConfigErrors
+from .build import Builder
+from .config import Config
+from .merge import Layer, SectionDraft
+from .parser import Parser
+
+__all__ = ["HtaccessCache"]
+
+State = tuple[int, int, int] | None
+
+
+class HtaccessCache:
+    """What is in .htaccess files, by path, state (mtime, inode, size) and the overrides that were allowed.
+
+    by_id: every Files section found in one of them; their ids go on behind those of the configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.next_id = config.next_id
+        self.by_id: dict[int, SectionDraft] = {}
+        self.known: dict[tuple[str, int], tuple[State, Layer, list[SectionDraft]]] = {}
+
+    @staticmethod
+    def state(path: str) -> State:
+        """What changes when the file does; None: there is none."""
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def read(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
+        """The layer and the Files sections of a file. A file that has gone is empty. Raises ConfigErrors."""
+        state = self.state(path)
+        known = self.known.get((path, overrides))
+        if known is None or known[0] != state:
+            layer, files = self.parse(path, overrides) if state else ({}, [])
+            known = self.known[path, overrides] = (state, layer, files)
+            self.by_id.update({draft.section.id: draft for draft in files})
+        return known[1], known[2]
+
+    def parse(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
+        parser = Parser(self.config.server_root, {name: "" for name in self.config.main["defines"]}, restricted=True)
+        parser.read_file(path)
+        builder = Builder(self.config.server_root, bridge.regex_error if bridge.available() else None, overrides, next_id=self.next_id)
+        layer, files = builder.build_htaccess(parser.tree, os.path.dirname(path))
+        self.next_id = builder.next_id
+        errors = [*parser.errors, *builder.errors]
+        if errors:
+            raise ConfigErrors(errors)
+        return layer, files

@@ -1,0 +1,90 @@
+"""Layers of settings and the order in which they come together for a request.
+
+A layer maps fields ("dir.options") to values; each field has its rule in the table. The order is httpd's: the server's own, Directory sections
+shortest first with .htaccess files between them, DirectoryMatch, Files and FilesMatch, Location and LocationMatch.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .directives import FIELD_RULES
+from .model import Override, Section, SectionKind
+from .parser import Place
+
+__all__ = ["Layer", "Override", "SectionDraft", "depth_of", "gather", "merge_layers", "merge_order", "merge_sections"]
+
+Layer = dict[str, Any]
+
+
+@dataclass(slots=True)
+class SectionDraft:
+    """A section and what is set in it."""
+
+    section: Section
+    place: Place
+    layer: Layer = field(default_factory=dict)
+
+
+def gather(layer: Layer, name: str, value: Any) -> None:
+    """Add one more value for a field within a section."""
+    layer[name] = FIELD_RULES[name].gather(layer[name], value) if name in layer else value
+
+
+def merge_layers(outer: Layer, inner: Layer) -> Layer:
+    """A more specific layer over a more general one; neither is changed."""
+    if not inner:
+        return outer
+    result = dict(outer)
+    for name, value in inner.items():
+        result[name] = FIELD_RULES[name].merge(outer[name], value) if name in outer else value
+    return result
+
+
+def depth_of(path: str) -> int:
+    """How many folders deep: 0 for `/`."""
+    return len([part for part in path.split("/") if part])
+
+
+RANKS = {SectionKind.DIRECTORY: 0, SectionKind.DIRECTORY_MATCH: 1, SectionKind.FILES: 2, SectionKind.FILES_MATCH: 2, SectionKind.LOCATION: 3,
+         SectionKind.LOCATION_MATCH: 3}
+
+
+def merge_order(sections: Iterable[SectionDraft]) -> list[SectionDraft]:
+    """Sections as route wants them: Directory shortest first, DirectoryMatch, Files, Location; else the order of the file is kept."""
+    return sorted(sections, key=lambda s: (RANKS[s.section.kind], depth_of(s.section.pattern) if s.section.kind == SectionKind.DIRECTORY else 0))
+
+
+def merge_sections(base: Layer, sections: Sequence[SectionDraft], htaccess: Sequence[str],
+                   read: Callable[[str, int], tuple[Layer, list[SectionDraft]]]) -> tuple[Layer, list[SectionDraft]]:
+    """Merge sections (matching ones, any order of kinds) and .htaccess files (paths, shallow first) over a server's layer.
+
+    read: gives the layer and the Files sections of one .htaccess file under the overrides that hold there. Returns the result and all
+    Files sections found in the files that were read.
+    """
+    layer = base
+    inside: list[SectionDraft] = []
+    ordered = merge_order(sections)
+    waiting = list(htaccess)
+    location = None
+
+    def take_files(depth: float) -> None:
+        nonlocal layer
+        while waiting and depth_of(waiting[0]) - 1 < depth:
+            path = waiting.pop(0)
+            if layer.get("dir.allow_override", 0):
+                found, files = read(path, layer["dir.allow_override"])
+                layer = merge_layers(layer, found)
+                inside.extend(files)
+
+    for draft in ordered:
+        kind = draft.section.kind
+        take_files(depth_of(draft.section.pattern) if kind == SectionKind.DIRECTORY else float("inf"))
+        layer = merge_layers(layer, draft.layer)
+        if kind == SectionKind.LOCATION:
+            location = draft.section.pattern
+    take_files(float("inf"))
+    if location is not None:
+        layer = {**layer, "dir.location": location}
+    return layer, inside

@@ -1,0 +1,178 @@
+"""What converters make of the words of a directive. Field names are those of the structures in csrc/conf.h, so that install can be generic.
+
+A trailing underscore is dropped on the way (`from_` is `from` in C); the enums repeat conf.h's (a test compares them).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+__all__ = ["AccessLog", "Address", "Alias", "AliasKind", "ErrorDocument", "Filter", "HeaderOp", "HeaderRule", "Hook", "HookList", "Import",
+           "IndexOption", "Listen", "Net", "Option", "Override", "Pair", "Phase", "Protocol", "Rate", "Regex", "Require", "RequireKind", "Section",
+           "SectionKind", "SetEnvIf"]
+
+
+class Phase(IntEnum):
+    CONNECTION, POST_READ_REQUEST, TRANS, HEADER_PARSER, ACCESS, AUTHEN, AUTHZ, TYPE, FIXUP, CONTENT, LOG, CLEANUP = range(12)
+
+
+class SectionKind(IntEnum):
+    DIRECTORY, DIRECTORY_MATCH, FILES, FILES_MATCH, LOCATION, LOCATION_MATCH = range(6)
+
+
+class Option(IntFlag):
+    INDEXES, FOLLOW_SYMLINKS, SYMLINKS_IF_OWNER, EXEC_CGI, MULTIVIEWS, INCLUDES = 1, 2, 4, 8, 16, 32
+
+
+class Override(IntFlag):
+    AUTHCONFIG, FILEINFO, INDEXES, LIMIT, OPTIONS, ALL = 1, 2, 4, 8, 16, 31
+
+
+class AliasKind(IntEnum):
+    PLAIN, MATCH, REDIRECT, REDIRECT_MATCH, SCRIPT, WSGI = range(6)
+
+
+class HeaderOp(IntEnum):
+    SET, ADD, APPEND, MERGE, UNSET, SETIFEMPTY, EDIT, EDIT_ALL, NOTE = range(9)
+
+
+class RequireKind(IntEnum):
+    ALL_OF, ANY_OF, NONE_OF, GRANTED, DENIED, IP, LOCAL, HOST, METHOD, ENV, USER, GROUP, VALID_USER = range(13)
+
+
+class Protocol(IntEnum):
+    HTTP, FASTCGI, SCGI, UWSGI = range(4)
+
+
+class IndexOption(IntFlag):
+    FOLDERS_FIRST, IGNORE_CASE, SUPPRESS_SIZE, SUPPRESS_LAST_MODIFIED = 1, 2, 4, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    key: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    pattern: str
+    nocase: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The place of a section; what is set in it is kept beside (build.SectionDraft)."""
+
+    id: int
+    kind: SectionKind
+    pattern: str
+    is_glob: bool = False
+    regex: Regex | None = None
+    parent_id: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    kind: AliasKind
+    from_: str
+    to: str | None
+    status: int = 0
+    regex: Regex | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRule:
+    op: HeaderOp
+    always: bool
+    name: str
+    value: str | None
+    env: str | None
+    regex: Regex | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetEnvIf:
+    attribute: str
+    attribute_regex: Regex | None
+    regex: Regex
+    set: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    address: bytes  # 16; IPv4 as ::ffff:a.b.c.d
+    bits: int       # of 128
+
+
+@dataclass(frozen=True, slots=True)
+class Require:
+    kind: RequireKind
+    negate: bool = False
+    children: tuple[Require, ...] = ()
+    nets: tuple[Net, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDocument:
+    status: int
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    handler: str
+    directory: str | None = None
+    is_location: bool = False
+    directory_is_pattern: bool = False
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HookList:
+    phase: Phase
+    extension: str | None
+    hooks: tuple[Hook, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    name: str
+    hook: Hook
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLog:
+    path: str
+    format: str
+    env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    initial_ms: int
+    max_ms: int
+    min_bytes_per_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    family: int = 0  # AF_*; 0: any
+    address: bytes = bytes(16)
+    port: int = 0
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    address: Address
+    protocol: Protocol
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    module: str
+    function: str | None
+    interpreter: str
