@@ -23,6 +23,7 @@ struct interp {
     PyObject *worker_main;     /* strong: what worker greenlets run */
     PyObject *task_type;       /* strong: pyhost.coro's handle type of this interpreter */
     void *py;                  /* pyphase.c's: strong references it keeps per interpreter */
+    void *wsgi;                /* pywsgi.c's state of this interpreter */
 };
 
 /* Context of all: the hub with the GIL, unless said. */

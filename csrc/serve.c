@@ -15,6 +15,7 @@
 #include "limit.h"
 #include "log.h"
 #include "pyphase.h"
+#include "pywsgi.h"
 #include "response.h"
 #include "route.h"
 #include "serve_redirect.h"
@@ -293,10 +294,26 @@ static enum step after_python(struct request *r, enum phase phase, int value)
     return phases[phase].in_c(r);
 }
 
+enum content { CONTENT_STATIC, CONTENT_MOD_PYTHON, CONTENT_WSGI };
+
+static enum content content_kind(const struct request *r)
+{
+    if (!r->handler)
+        return CONTENT_STATIC;
+    if (strcmp(r->handler, "mod_python") == 0 || strcmp(r->handler, "python-program") == 0)
+        return pyphase_has(r, PHASE_CONTENT) ? CONTENT_MOD_PYTHON : CONTENT_STATIC;
+    return strcmp(r->handler, "wsgi") == 0 ? CONTENT_WSGI : CONTENT_STATIC;
+}
+
+static int run_python(struct request *r, enum phase phase)
+{
+    return phase == PHASE_CONTENT && content_kind(r) == CONTENT_WSGI ? pywsgi_run(r) : pyphase_run(r, phase);
+}
+
 static bool phase_wants_python(struct request *r, enum phase phase)
 {
     if (phase == PHASE_CONTENT)
-        return r->handler && pyphase_has(r, phase) && (strcmp(r->handler, "mod_python") == 0 || strcmp(r->handler, "python-program") == 0);
+        return content_kind(r) != CONTENT_STATIC;
     if (phase == PHASE_CLEANUP)
         return r->py || pyphase_has(r, phase);
     if (phase == PHASE_LOG && (!r->out_over || r->logged || r->handed_over))
@@ -325,7 +342,7 @@ static enum step serve_step(struct request *r)
         return step;
     if (phase == PHASE_CLEANUP)
         return do_cleanup(r);
-    return after_python(r, phase, pyphase_run(r, phase));
+    return after_python(r, phase, run_python(r, phase));
 }
 
 /* All phases are over: whoever waits for that goes on, the ones behind clean up, the reference of the request in flight is dropped. */

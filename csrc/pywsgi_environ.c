@@ -1,0 +1,219 @@
+/* The environ: a copy of a template that holds what never changes, with interned keys, then what this request brings. */
+#include <stdio.h>
+
+#include "conn.h"
+#include "origin.h"
+#include "pywsgi_impl.h"
+
+PyObject *wsgi_text(struct slice s) { return PyUnicode_DecodeLatin1(s.at ? s.at : "", (Py_ssize_t)s.len, NULL); }
+
+/* Steals value. */
+static int put(struct wsgi_state *s, PyObject *environ, enum wsgi_key key, PyObject *value)
+{
+    int result = value ? PyDict_SetItem(environ, s->keys[key], value) : -1;
+    Py_XDECREF(value);
+    return result;
+}
+
+static int put_text(struct wsgi_state *s, PyObject *environ, enum wsgi_key key, const char *text)
+{
+    return put(s, environ, key, wsgi_text(slice_text(text)));
+}
+
+static PyObject *number_text(long n)
+{
+    char text[24];
+    return PyUnicode_FromStringAndSize(text, snprintf(text, sizeof text, "%ld", n));
+}
+
+/* Configuration's SetEnv and the like, and what lies beside wsgi.*: the same for every request of one dir_conf. */
+static PyObject *make_template(struct wsgi_state *s, struct request *r)
+{
+    PyObject *t = PyDict_New();
+    if (!t || put(s, t, KEY_REQUEST_METHOD, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_SCRIPT_NAME, Py_NewRef(s->empty)) < 0 ||
+        put(s, t, KEY_PATH_INFO, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_QUERY_STRING, Py_NewRef(s->empty)) < 0 ||
+        put(s, t, KEY_REQUEST_URI, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_SERVER_PROTOCOL, Py_NewRef(s->http11)) < 0 ||
+        put(s, t, KEY_SERVER_NAME, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_SERVER_PORT, Py_NewRef(s->empty)) < 0 ||
+        put(s, t, KEY_REMOTE_ADDR, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_REMOTE_PORT, Py_NewRef(s->empty)) < 0 ||
+        put(s, t, KEY_URL_SCHEME, Py_NewRef(s->http)) < 0 || put(s, t, KEY_INPUT, Py_NewRef(s->no_input)) < 0 ||
+        put(s, t, KEY_ERRORS, Py_XNewRef(PySys_GetObject("stderr"))) < 0 || put(s, t, KEY_VERSION, Py_BuildValue("(ii)", 1, 0)) < 0 ||
+        put(s, t, KEY_MULTITHREAD, Py_NewRef(Py_True)) < 0 ||
+        put(s, t, KEY_MULTIPROCESS, PyBool_FromLong(r->main->start_servers > 1 && !r->main->one_process)) < 0 ||
+        put(s, t, KEY_RUN_ONCE, Py_NewRef(Py_False)) < 0 || put(s, t, KEY_FILE_WRAPPER, Py_NewRef((PyObject *)s->wrapper_type)) < 0 ||
+        put(s, t, KEY_INPUT_TERMINATED, Py_NewRef(Py_True)) < 0 || put_text(s, t, KEY_SERVER_SOFTWARE, "pyhost") < 0 ||
+        put_text(s, t, KEY_GATEWAY_INTERFACE, "CGI/1.1") < 0)
+        Py_CLEAR(t);
+    return t;
+}
+
+static PyObject *copy_template(struct wsgi_state *s, struct request *r)
+{
+    if (s->template_conf != r->conf || !s->template) {
+        Py_XSETREF(s->template, make_template(s, r));
+        s->template_conf = r->conf;
+    }
+    return s->template ? PyDict_Copy(s->template) : NULL;
+}
+
+/* RFC 3875 4.1.18. NULL without an exception: this field does not become a variable ('_' would collide with '-', Proxy is httpoxy). */
+static PyObject *make_name(struct slice name)
+{
+    char text[300] = "HTTP_";
+    if (name.len > sizeof text - 6 || slice_eq_nocase(name, SLICE("Proxy")))
+        return NULL;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        if (c == '_')
+            return NULL;
+        text[5 + i] = c == '-' ? '_' : c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+    }
+    text[5 + name.len] = 0;
+    return PyUnicode_InternFromString(text);
+}
+
+/* Clients send the same few names again and again. A new reference, or NULL (exception set or not, as make_name). */
+static PyObject *header_key(struct wsgi_state *s, struct slice name)
+{
+    if (name.len >= sizeof s->names[0].name)
+        return make_name(name);
+    uint32_t hash = (uint32_t)name.len * 31 + (unsigned char)name.at[0] * 7 + (unsigned char)name.at[name.len - 1] * 13 +
+                    (unsigned char)name.at[name.len / 2] * 3;
+    struct name_cache *slot = &s->names[hash % NAME_CACHE];
+    if (slot->key && slice_is(name, slot->name, slot->len))
+        return Py_NewRef(slot->key);
+    PyObject *key = make_name(name);
+    if (key) {
+        slot->len = (uint32_t)name.len;
+        memcpy(slot->name, name.at, name.len);
+        Py_XSETREF(slot->key, Py_NewRef(key));
+    }
+    return key;
+}
+
+static int put_header(struct wsgi_state *s, PyObject *environ, struct slice name, struct slice text, bool cookie)
+{
+    PyObject *key = header_key(s, name);
+    if (!key)
+        return PyErr_Occurred() ? -1 : 0;
+    PyObject *value = wsgi_text(text), *before = value ? PyDict_GetItemWithError(environ, key) : NULL;
+    if (value && before)
+        Py_SETREF(value, PyUnicode_FromFormat(cookie ? "%U; %U" : "%U, %U", before, value));
+    int result = value && !PyErr_Occurred() ? PyDict_SetItem(environ, key, value) : -1;
+    Py_XDECREF(value);
+    Py_DECREF(key);
+    return result;
+}
+
+static int put_field(struct wsgi_state *s, PyObject *environ, const struct request *r, const struct http_field *f)
+{
+    struct slice name = slice_of(r->bytes + f->name_at, f->name_len), value = slice_of(r->bytes + f->value_at, f->value_len);
+    switch (f->name) {
+    case FIELD_CONTENT_TYPE: return put(s, environ, KEY_CONTENT_TYPE, wsgi_text(value));
+    case FIELD_CONTENT_LENGTH: return put(s, environ, KEY_CONTENT_LENGTH, wsgi_text(value));
+    case FIELD_PROXY:
+    case FIELD_HTTP2_SETTINGS: return 0;
+    default: return put_header(s, environ, name, value, f->name == FIELD_COOKIE);
+    }
+}
+
+/* RequestHeader rules, Python phases or another protocol have made a table of the head: then it is what counts. */
+static int put_table(struct wsgi_state *s, PyObject *environ, const struct table *t)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        const struct table_entry *e = &t->entries[i];
+        struct slice name = slice_of(e->key, e->key_len), value = slice_of(e->value, e->value_len);
+        int failed = slice_eq_nocase(name, SLICE("Content-Type"))     ? put(s, environ, KEY_CONTENT_TYPE, wsgi_text(value))
+                     : slice_eq_nocase(name, SLICE("Content-Length")) ? put(s, environ, KEY_CONTENT_LENGTH, wsgi_text(value))
+                     : name.len                                       ? put_header(s, environ, name, value, false)
+                                                                      : 0;
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+static int put_headers(struct wsgi_state *s, PyObject *environ, struct request *r)
+{
+    if (r->headers_in_built)
+        return put_table(s, environ, &r->headers_in);
+    for (uint32_t i = 0; i < r->head.nfields; i++)
+        if (put_field(s, environ, r, &r->fields[i]) < 0)
+            return -1;
+    return 0;
+}
+
+static PyObject *method_text(struct wsgi_state *s, const struct request *r)
+{
+    if (r->header_only)
+        return Py_NewRef(s->head);
+    return r->method_number < METHOD_TEXTS ? Py_NewRef(s->methods[r->method_number]) : wsgi_text(slice_text(r->method));
+}
+
+/* Where the application is mounted, and the rest of the path. */
+static int put_path(struct wsgi_state *s, PyObject *environ, const struct request *r)
+{
+    const char *mount = r->script_name ? r->script_name : "";
+    size_t len = strlen(mount);
+    while (len && mount[len - 1] == '/')
+        len--;
+    if (strncmp(r->uri, mount, len) != 0 || (r->uri[len] && r->uri[len] != '/'))
+        len = 0;
+    if (len && put(s, environ, KEY_SCRIPT_NAME, wsgi_text(slice_of(r->uri, len))) < 0)
+        return -1;
+    return put(s, environ, KEY_PATH_INFO, wsgi_text(slice_text(r->uri + len)));
+}
+
+static int put_client(struct wsgi_state *s, PyObject *environ, struct request *r)
+{
+    char address[64];
+    origin_client_text(r, address);
+    if (put_text(s, environ, KEY_REMOTE_ADDR, address) < 0)
+        return -1;
+    return r->conn ? put(s, environ, KEY_REMOTE_PORT, number_text(r->conn->peer.port)) : 0;
+}
+
+static int put_variables(PyObject *environ, const struct table *t)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        const struct table_entry *e = &t->entries[i];
+        PyObject *key = wsgi_text(slice_of(e->key, e->key_len)), *value = e->value ? wsgi_text(slice_of(e->value, e->value_len)) : NULL;
+        int failed = !key || (value && PyDict_SetDefault(environ, key, value) == NULL);
+        Py_XDECREF(key);
+        Py_XDECREF(value);
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+static int put_origin(struct wsgi_state *s, PyObject *environ, struct request *r)
+{
+    if (put_text(s, environ, KEY_SERVER_NAME, origin_host(r)) < 0 || put(s, environ, KEY_SERVER_PORT, number_text(origin_port(r))) < 0)
+        return -1;
+    if (strcmp(origin_scheme(r), "https") == 0 &&
+        (put(s, environ, KEY_URL_SCHEME, Py_NewRef(s->https)) < 0 || put_text(s, environ, KEY_HTTPS, "on") < 0))
+        return -1;
+    return r->head.minor ? 0 : put(s, environ, KEY_SERVER_PROTOCOL, Py_NewRef(s->http10));
+}
+
+static int put_user(struct wsgi_state *s, PyObject *environ, const struct request *r)
+{
+    if (r->user && put_text(s, environ, KEY_REMOTE_USER, r->user) < 0)
+        return -1;
+    return r->auth_type ? put_text(s, environ, KEY_AUTH_TYPE, r->auth_type) : 0;
+}
+
+PyObject *wsgi_environ(struct wsgi_state *s, struct request *r)
+{
+    PyObject *environ = copy_template(s, r);
+    if (!environ)
+        return NULL;
+    bool has_body = !(r->body == BODY_WHOLE && !r->in.len);
+    if (put(s, environ, KEY_REQUEST_METHOD, method_text(s, r)) < 0 || put_path(s, environ, r) < 0 ||
+        (r->args && put_text(s, environ, KEY_QUERY_STRING, r->args) < 0) || put_text(s, environ, KEY_REQUEST_URI, r->unparsed_uri) < 0 ||
+        put_origin(s, environ, r) < 0 || put_client(s, environ, r) < 0 || put_user(s, environ, r) < 0 || put_headers(s, environ, r) < 0 ||
+        (has_body && put(s, environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) || put_variables(environ, &r->subprocess_env) < 0 ||
+        (r->head.minor && put(s, environ, KEY_EARLY_HINTS, wsgi_hints_new(s, r)) < 0))
+        Py_CLEAR(environ);
+    return environ;
+}

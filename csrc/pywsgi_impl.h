@@ -1,0 +1,58 @@
+/* What the files of room wsgi share. */
+#ifndef PYHOST_PYWSGI_IMPL_H
+#define PYHOST_PYWSGI_IMPL_H
+
+#include <Python.h>
+
+#include "interp.h"
+#include "request.h"
+
+enum wsgi_key { /* interned environ keys; texts in pywsgi_environ.c */
+    KEY_REQUEST_METHOD, KEY_SCRIPT_NAME, KEY_PATH_INFO, KEY_QUERY_STRING, KEY_SERVER_PROTOCOL, KEY_SERVER_NAME, KEY_SERVER_PORT, KEY_REMOTE_ADDR,
+    KEY_REMOTE_PORT, KEY_CONTENT_TYPE, KEY_CONTENT_LENGTH, KEY_REMOTE_USER, KEY_AUTH_TYPE, KEY_REQUEST_URI, KEY_HTTPS, KEY_URL_SCHEME,
+    KEY_INPUT, KEY_ERRORS, KEY_VERSION, KEY_MULTITHREAD, KEY_MULTIPROCESS, KEY_RUN_ONCE, KEY_FILE_WRAPPER, KEY_INPUT_TERMINATED, KEY_SERVER_SOFTWARE,
+    KEY_GATEWAY_INTERFACE, KEY_EARLY_HINTS, KEY_CLIENT_GONE, KEY_REQUEST, WSGI_KEYS
+};
+enum { METHOD_TEXTS = 8, NAME_CACHE = 128 };
+
+struct name_cache { uint32_t len; char name[60]; PyObject *key; }; /* header name as sent -> "HTTP_…"; strong */
+
+/* Of one interpreter; all references strong. */
+struct wsgi_state {
+    PyTypeObject *input_type, *start_type, *wrapper_type, *hints_type;
+    PyObject *keys[WSGI_KEYS];
+    PyObject *methods[METHOD_TEXTS], *head, *http11, *http10, *http, *https, *empty, *no_input;
+    PyObject *applications; /* dict: what PyWSGIAlias says -> callable */
+    PyObject *load;         /* pyhost.gateway.wsgi.load */
+    PyObject *close;        /* "close" */
+    PyObject *fileno, *tell;
+    const struct dir_conf *template_conf; /* for which the template was made */
+    PyObject *template;     /* dict: all that is the same for every request */
+    struct name_cache names[NAME_CACHE];
+};
+
+/* start_response, and the write() it returns. */
+struct start {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    struct request *request; /* strong */
+    PyObject *status_text;   /* strong: kept so that the bytes live */
+    bool called;
+};
+
+/* Context of all: a worker greenlet or the hub, GIL held, the interpreter of the state current. */
+struct wsgi_state *wsgi_state(void); /* made on first use; NULL with an exception */
+PyObject *wsgi_environ(struct wsgi_state *s, struct request *r);
+PyObject *wsgi_input_new(struct wsgi_state *s, struct request *r);
+PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r);
+PyObject *wsgi_hints_new(struct wsgi_state *s, struct request *r);
+/* Writes all of it, waiting while the client is slow. SWITCHES. 0, or -1 with an exception (OSError: the client is gone). */
+int wsgi_write(struct request *r, const char *data, size_t n);
+extern PyType_Spec wsgi_input_spec, wsgi_start_spec, wsgi_wrapper_spec, wsgi_hints_spec;
+/* A FileWrapper's file when it can be sent by the kernel: descriptor, or -1. *offset: where it stands. */
+int wsgi_wrapper_fd(struct wsgi_state *s, PyObject *wrapper, int64_t *offset);
+/* Applications' words to the log: the exception that is set, with its traceback; clears it. */
+void wsgi_log_exception(struct request *r, const char *where);
+PyObject *wsgi_text(struct slice s); /* latin-1 */
+
+#endif

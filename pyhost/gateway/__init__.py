@@ -1,0 +1,1 @@
+"""Applications by other interfaces than mod_python's: WSGI, ASGI, CGI."""
