@@ -21,12 +21,10 @@ def pause(seconds: float) -> None:
     seconds: how long.
     """
     if INSIDE:
-        try:
-            from ..coro import sleep
-        except ImportError:
-            pass
-        else:
-            sleep(seconds)
+        from .. import coro
+
+        if coro.current() is not None:
+            coro.sleep(seconds)
             return
     time.sleep(seconds)
 
