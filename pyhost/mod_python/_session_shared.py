@@ -1,0 +1,175 @@
+"""SqliteSession, the default that all workers share, and RedisSession, which all machines share."""
+from __future__ import annotations
+
+import os
+import pickle
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ._native import SERVER_RETURN
+from ._session_base import DFT_LOCK, BaseSession, option, option_number, session_directory
+from ._session_stores import _unpickle
+from ._wait import Turn, pause
+from .constants import APLOG_ERR, HTTP_SERVICE_UNAVAILABLE
+
+__all__ = ["RedisSession", "SqliteSession"]
+
+_BUSY_S = 30.0
+_LONGEST_PAUSE_S = 0.05
+_CLEANUP_ROWS = 1000
+_UNLOCK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
+_SCHEMA = "CREATE TABLE IF NOT EXISTS session (sid TEXT PRIMARY KEY, ends REAL NOT NULL, data BLOB NOT NULL) WITHOUT ROWID"
+
+
+class _Database:
+    """One connection to a session database per process and interpreter; one greenlet uses it at a time."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.turn = Turn()
+        self._connection: Any = None
+        self._pid = 0
+
+    def run(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Execute one statement, waiting while another process writes. Raises sqlite3.Error. May switch."""
+        import sqlite3
+
+        with self.turn:
+            wait, until = 0.001, time.monotonic() + _BUSY_S
+            while True:
+                try:
+                    rows: list[tuple[Any, ...]] = self._connected(sqlite3).execute(statement, values).fetchall()
+                    return rows
+                except sqlite3.OperationalError as error:
+                    if "locked" not in str(error) or time.monotonic() > until:
+                        raise
+                pause(wait)
+                wait = min(wait * 2, _LONGEST_PAUSE_S)
+
+    def _connected(self, sqlite3: Any) -> Any:
+        if self._pid != os.getpid():  # a connection must not cross a fork
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(_SCHEMA)
+            connection.execute("CREATE INDEX IF NOT EXISTS session_ends ON session (ends)")
+            self._connection, self._pid = connection, os.getpid()
+        return self._connection
+
+
+_databases: dict[str, _Database] = {}
+
+
+class SqliteSession(BaseSession):
+    """Sessions in an SQLite database that all workers share: `mod_python.sqlite_session.database_filename`, mp_sess.sqlite."""
+
+    def __init__(self, req: Any, sid: str | int | None = 0, secret: str | bytes | None = None, timeout: float = 0,
+                 lock: int = DFT_LOCK) -> None:
+        name = option(req, "sqlite_session.database_filename") or "mp_sess.sqlite"
+        path = os.path.join(session_directory(req, "sqlite_session"), name)
+        self._database = _databases.setdefault(path, _Database(path))
+        super().__init__(req, sid, secret, lock, timeout)
+
+    def do_load(self) -> dict[str, Any] | None:
+        """Read the row."""
+        rows = self._database.run("SELECT data FROM session WHERE sid = ?", (self.id(),))
+        return _unpickle(rows[0][0]) if rows else None
+
+    def do_save(self, dict: dict[str, Any]) -> None:
+        """Write the row."""
+        ends = dict["_accessed"] + dict["_timeout"]
+        self._database.run("INSERT OR REPLACE INTO session VALUES (?, ?, ?)", (self.id(), ends, pickle.dumps(dict)))
+
+    def do_delete(self) -> None:
+        """Remove the row."""
+        self._database.run("DELETE FROM session WHERE sid = ?", (self.id(),))
+
+    def do_cleanup(self) -> None:
+        """Remove rows that have ended, after the response, some at a time."""
+        self.after_response(_sqlite_cleanup, self._database)
+
+
+def _sqlite_cleanup(database: _Database) -> None:
+    some = f"SELECT sid FROM session WHERE ends < ? LIMIT {_CLEANUP_ROWS}"
+    while len(database.run(f"DELETE FROM session WHERE sid IN ({some}) RETURNING sid", (time.time(),))) == _CLEANUP_ROWS:
+        pause(0)
+
+
+_clients: dict[tuple[int, str], Any] = {}
+
+
+class RedisSession(BaseSession):
+    """Sessions in Redis (`pip install pyhost[redis]`), locked across machines; `mod_python.redis_session.url`, redis://localhost.
+
+    Redis ends them by itself. The lock lasts `mod_python.session.lock_timeout` seconds at most, should its holder die.
+    """
+
+    def __init__(self, req: Any, sid: str | int | None = 0, secret: str | bytes | None = None, timeout: float = 0,
+                 lock: int = DFT_LOCK) -> None:
+        self._redis = _redis_client(option(req, "redis_session.url") or "redis://localhost")
+        self._prefix = option(req, "redis_session.prefix") or "mod_python:session:"
+        self._token = ""
+        super().__init__(req, sid, secret, lock, timeout)
+
+    def do_load(self) -> dict[str, Any] | None:
+        """Read the key."""
+        data = self._redis.get(self._prefix + self.id())
+        return None if data is None else _unpickle(data)
+
+    def do_save(self, dict: dict[str, Any]) -> None:
+        """Write the key with its time to live."""
+        self._redis.set(self._prefix + self.id(), pickle.dumps(dict), px=max(1, int(dict["_timeout"] * 1000)))
+
+    def do_delete(self) -> None:
+        """Remove the key."""
+        self._redis.delete(self._prefix + self.id())
+
+    def lock(self) -> None:
+        """Take the session in this process, then among all. Raises SERVER_RETURN(503) after lock_timeout. May switch."""
+        if not self._lock or self._locked:
+            return
+        super().lock()
+        limit = option_number(self._req, "session.lock_timeout", 300.0) or 300.0
+        held = getattr(self._req, "_redis_locks", None)
+        if held is None:
+            held = self._req._redis_locks = {}
+        key = self._prefix + "lock:" + self.id()
+        if key in held:
+            return  # another Session of this request has it, and gives it back
+        token = secrets.token_hex(16)
+        if not self._wait(lambda: self._redis.set(key, token, nx=True, px=int(limit * 1000)), limit):
+            self._req.log_error(f"session {self._sid} was locked for more than {limit:g} s (mod_python.session.lock_timeout)", APLOG_ERR)
+            raise SERVER_RETURN(HTTP_SERVICE_UNAVAILABLE)
+        held[key] = self._token = token
+
+    def _wait(self, ready: Callable[[], Any], limit: float) -> bool:
+        wait, until = 0.001, time.monotonic() + limit
+        while not ready():
+            if time.monotonic() > until:
+                return False
+            pause(wait)
+            wait = min(wait * 2, _LONGEST_PAUSE_S)
+        return True
+
+    def unlock(self) -> None:
+        """Let others have the session. May switch."""
+        if self._token:
+            key, token = self._prefix + "lock:" + self.id(), self._token
+            self._token = ""
+            self._req._redis_locks.pop(key, None)
+            self._redis.eval(_UNLOCK, 1, key, token)
+        super().unlock()
+
+
+def _redis_client(url: str) -> Any:
+    key = os.getpid(), url
+    if key not in _clients:
+        try:
+            import redis  # type: ignore[import-not-found, unused-ignore]
+        except ImportError as error:
+            raise ImportError("RedisSession needs the package redis: pip install pyhost[redis]") from error
+        _clients[key] = redis.Redis.from_url(url)
+    return _clients[key]
