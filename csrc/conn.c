@@ -24,6 +24,43 @@ static struct conn *conn_of_timer(struct timer *t) { return (struct conn *)((cha
 
 struct loop *conn_loop(const struct conn *c) { return &c->listener->worker->loop; }
 
+void peer_from(struct peer *peer, const struct sockaddr_storage *from)
+{
+    memset(peer, 0, sizeof *peer);
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+        peer->address[10] = peer->address[11] = 0xff;
+        memcpy(peer->address + 12, &in->sin_addr, 4);
+        peer->port = ntohs(in->sin_port);
+        peer->family = AF_INET;
+    } else if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)from;
+        memcpy(peer->address, &in->sin6_addr, 16);
+        peer->port = ntohs(in->sin6_port);
+        peer->family = IN6_IS_ADDR_V4MAPPED(&in->sin6_addr) ? AF_INET : AF_INET6;
+    } else {
+        peer->family = AF_UNIX;
+    }
+}
+
+/* A listening socket of one address knows it; only on a wildcard the connection has to be asked. */
+static void conn_find_local(struct conn *c)
+{
+    static const unsigned char any[16];
+    const struct address_conf *at = &c->listener->conf->address;
+    struct sockaddr_storage local;
+    socklen_t len = sizeof local;
+    bool v4 = at->family == AF_INET;
+    if (at->family == AF_UNIX)
+        c->local.family = AF_UNIX;
+    else if (at->family && at->port && memcmp(at->address, any, v4 ? 4 : 16) != 0) {
+        c->local = (struct peer){.port = (uint16_t)at->port, .family = (uint8_t)at->family};
+        c->local.address[10] = c->local.address[11] = v4 ? 0xff : 0;
+        memcpy(c->local.address + (v4 ? 12 : 0), at->address, v4 ? 4 : 16);
+    } else if (getsockname(c->source.fd, (struct sockaddr *)&local, &len) == 0)
+        peer_from(&c->local, &local);
+}
+
 struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer)
 {
     struct worker *w = listener->worker;
@@ -37,6 +74,7 @@ struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer
     c->listener = listener;
     c->gate = listener->gate;
     c->peer = *peer;
+    conn_find_local(c);
     c->id = ++w->next_conn_id;
     if (loop_add(&w->loop, &c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
         close(fd);
@@ -260,24 +298,13 @@ void conn_close(struct conn *c)
 
 int conn_local_address(const struct conn *c, struct address_conf *out)
 {
-    struct sockaddr_storage local;
-    socklen_t len = sizeof local;
     memset(out, 0, sizeof *out);
-    if (getsockname(c->source.fd, (struct sockaddr *)&local, &len) < 0)
-        return -1;
-    out->family = local.ss_family;
-    if (local.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)&local;
-        memcpy(out->address, &in->sin_addr, 4);
-        out->port = ntohs(in->sin_port);
-    } else if (local.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&local;
-        memcpy(out->address, &in->sin6_addr, 16);
-        out->port = ntohs(in->sin6_port);
-    } else {
+    out->family = c->local.family;
+    out->port = c->local.port;
+    memcpy(out->address, c->local.address + (out->family == AF_INET ? 12 : 0), out->family == AF_INET ? 4 : 16);
+    if (out->family == AF_UNIX)
         out->path = c->listener->conf->address.path;
-    }
-    return 0;
+    return out->family ? 0 : -1;
 }
 
 void conn_peer_text(const struct peer *peer, char *out, size_t room)

@@ -9,10 +9,12 @@
 #include "conf.h"
 #include "loop.h"
 #include "outq.h"
+#include "peer.h"
 
 struct conn;
 struct request;
 struct listener;
+struct sockaddr_storage;
 
 enum conn_state {
     CONN_IDLE,     /* between requests: nothing of the next one has come */
@@ -45,8 +47,6 @@ struct gate {
     const struct gate_out *out;
 };
 
-struct peer { unsigned char address[16]; uint16_t port; uint8_t family; }; /* IPv4 mapped into IPv6; family AF_INET, AF_INET6 or AF_UNIX */
-
 struct conn {
     struct source source;
     struct timer timer;
@@ -59,7 +59,7 @@ struct conn {
     struct buf in;              /* owned: bytes received and not used */
     struct outq out;
     uint64_t id;
-    struct peer peer;
+    struct peer peer, local;    /* theirs, ours */
     uint8_t state;              /* enum conn_state */
     bool paused;                /* the gate wants no input now; readable is remembered */
     bool readable;              /* edge seen, EAGAIN not reached */
@@ -87,8 +87,10 @@ void conn_linger(struct conn *c);
 /* Closes at once; the object is freed at the end of the turn. */
 void conn_close(struct conn *c);
 struct loop *conn_loop(const struct conn *c);
-/* Our address of this connection (getsockname). 0, or -1 with errno. */
+/* Our address of this connection. 0, or -1: not known. */
 int conn_local_address(const struct conn *c, struct address_conf *out);
+/* From what accept or getsockname said; an IPv4 address that came over IPv6 counts as IPv4. */
+void peer_from(struct peer *peer, const struct sockaddr_storage *from);
 /* Text of the client's address without port ("unix:" for unix sockets), into out. */
 void conn_peer_text(const struct peer *peer, char *out, size_t room);
 

@@ -49,6 +49,9 @@ static bool http_begin(struct conn *c)
     }
     struct worker *w = c->listener->worker;
     r->conn = c;
+    r->peer = c->peer;
+    r->local = c->local;
+    r->keepalives = c->requests;
     r->main = w->conf;
     r->server = server;
     r->start_ns = w->loop.now_ns;

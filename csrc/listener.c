@@ -71,25 +71,6 @@ void listener_pause(struct listener *l, int64_t until_ns)
     timer_arm(&l->worker->loop.timers, &l->resume, until_ns);
 }
 
-static void peer_from(struct peer *peer, const struct sockaddr_storage *from)
-{
-    memset(peer, 0, sizeof *peer);
-    if (from->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
-        peer->address[10] = peer->address[11] = 0xff;
-        memcpy(peer->address + 12, &in->sin_addr, 4);
-        peer->port = ntohs(in->sin_port);
-        peer->family = AF_INET;
-    } else if (from->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)from;
-        memcpy(peer->address, &in->sin6_addr, 16);
-        peer->port = ntohs(in->sin6_port);
-        peer->family = AF_INET6;
-    } else {
-        peer->family = AF_UNIX;
-    }
-}
-
 /* 503 to a client for which there is no room; it would otherwise wait in the queue for nothing. */
 static void listener_refuse(int fd)
 {

@@ -1,12 +1,11 @@
 /* The error log: one line, made in one buffer, written by one write to a file opened with O_APPEND, so that lines of several processes never mix. */
 #include "log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/uio.h>
+#include <sys/socket.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -45,13 +44,14 @@ static const char *level_name(int level)
 static size_t prefix_client(char *to, size_t room, const struct request *r)
 {
     char name[64] = "";
-    if (!r || (!r->conn && !r->useragent_ip))
+    if (!r || (!r->peer.family && !r->useragent_ip))
         return 0;
-    if (r->conn)
-        conn_peer_text(&r->conn->peer, name, sizeof name);
-    int n = r->conn && r->conn->peer.family != AF_UNIX && !r->useragent_ip
-                ? snprintf(to, room, " [client %s:%u]", name, r->conn->peer.port)
-                : snprintf(to, room, " [client %.64s]", r->useragent_ip ? r->useragent_ip : name);
+    if (r->useragent_ip) /* a header said so */
+        name[log_escape(name, sizeof name - 1, slice_text(r->useragent_ip))] = 0;
+    else
+        conn_peer_text(&r->peer, name, sizeof name);
+    bool port = r->peer.family != AF_UNIX && !r->useragent_ip;
+    int n = port ? snprintf(to, room, " [client %s:%u]", name, r->peer.port) : snprintf(to, room, " [client %s]", name);
     return n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
 }
 

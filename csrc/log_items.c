@@ -5,7 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "conn.h"
 #include "log_parts.h"
 #include "request.h"
 

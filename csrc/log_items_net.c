@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "conn.h"
 #include "log_parts.h"
 #include "request.h"
 
@@ -41,10 +40,7 @@ static void put_ip(struct log_sink *out, int family, const unsigned char address
 static void write_peer(struct log_sink *out, const struct request *r, const struct log_item *item)
 {
     (void)item;
-    if (r->conn)
-        put_ip(out, r->conn->peer.family, r->conn->peer.address);
-    else
-        sink_byte(out, '-');
+    put_ip(out, r->peer.family, r->peer.address);
 }
 
 static void write_client(struct log_sink *out, const struct request *r, const struct log_item *item)
@@ -57,20 +53,8 @@ static void write_client(struct log_sink *out, const struct request *r, const st
 
 static void write_local_ip(struct log_sink *out, const struct request *r, const struct log_item *item)
 {
-    struct address_conf local;
     (void)item;
-    if (!r->conn || conn_local_address(r->conn, &local) < 0)
-        sink_byte(out, '-');
-    else if (local.family == AF_INET)
-        put_ipv4(out, local.address);
-    else
-        put_ip(out, local.family, local.address);
-}
-
-static int local_port(const struct request *r)
-{
-    struct address_conf local;
-    return r->conn && conn_local_address(r->conn, &local) == 0 ? local.port : 0;
+    put_ip(out, r->local.family, r->local.address);
 }
 
 enum port_kind { PORT_CANONICAL, PORT_LOCAL, PORT_REMOTE };
@@ -79,13 +63,13 @@ static void write_port(struct log_sink *out, const struct request *r, const stru
 {
     int port = 0;
     if (item->number == PORT_REMOTE)
-        port = r->conn ? r->conn->peer.port : 0;
+        port = r->peer.port;
     else if (item->number == PORT_CANONICAL && r->server) {
         bool from_host = r->server->use_canonical_name == 0 && r->head.port;
         port = from_host ? (int)r->head.port : r->server->server_port;
     }
     if (!port && item->number != PORT_REMOTE)
-        port = local_port(r);
+        port = r->local.port;
     if (port)
         sink_number(out, port);
     else
@@ -122,7 +106,7 @@ static void write_connection(struct log_sink *out, const struct request *r, cons
 static void write_keepalives(struct log_sink *out, const struct request *r, const struct log_item *item)
 {
     (void)item;
-    sink_number(out, r->conn ? r->conn->requests : 0);
+    sink_number(out, r->keepalives);
 }
 
 log_item_fn log_item_net(char letter, const char *arg, struct log_item *item)

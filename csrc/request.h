@@ -10,6 +10,7 @@
 #include "buf.h"
 #include "conf.h"
 #include "http_head.h"
+#include "peer.h"
 #include "table.h"
 
 struct conn;
@@ -50,6 +51,8 @@ struct request {
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
     bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, cleanup_due, needs_user, error_document, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
+    struct peer peer, local; /* the connection's two ends; for the log, which comes when it may be gone */
+    uint32_t keepalives; /* requests answered on the connection before this one */
     const struct main_conf *main;
     const struct server_conf *server;
     const struct dir_conf *conf; /* NULL before the first merge */

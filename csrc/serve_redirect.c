@@ -52,6 +52,9 @@ static struct request *derive(struct request *from, const char *uri)
     struct request *to = request_new(from->head.nfields > REQUEST_INLINE_FIELDS ? from->head.nfields : REQUEST_INLINE_FIELDS);
     if (!to)
         return NULL;
+    to->peer = from->peer;
+    to->local = from->local;
+    to->keepalives = from->keepalives;
     to->main = from->main;
     to->server = from->server;
     to->start_ns = from->start_ns;
