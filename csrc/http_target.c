@@ -145,6 +145,7 @@ static enum http_fault authority_form(struct http_head *h, const char *bytes)
 {
     enum http_fault fault = check_authority(h, bytes, h->target.at, h->target.len);
     h->form = TARGET_AUTHORITY;
+    h->host = h->target;
     return !fault && h->port == 0 ? FAULT_TARGET : fault;
 }
 

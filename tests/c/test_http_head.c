@@ -83,6 +83,7 @@ static const struct good goods[] = {
     {"GET /%zz HTTP/1.1\r\n" HOST "\r\n", "GET origin /%zz 1.1 keep host=a/1:0|Host=a"},
     {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "OPTIONS asterisk * 1.1 keep host=a/1:0|Host=a"},
     {"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "CONNECT authority  1.1 keep host=a:443/1:443|Host=a:443"},
+    {"CONNECT a:443 HTTP/1.0\r\n\r\n", "CONNECT authority  1.0 close host=a:443/1:443"},
     {"GET http://a.B:80/x?q HTTP/1.1\r\nHost: A.b:80\r\n\r\n", "GET absolute /x?q 1.1 keep host=a.B:80/3:80 absolute-host|Host=A.b:80"},
     {"GET HTTPS://a HTTP/1.1\r\nHost: a\r\n\r\n", "GET absolute / 1.1 keep host=a/1:0 absolute-host|Host=a"},
     {"GET http://a?q HTTP/1.0\r\n\r\n", "GET absolute /?q 1.0 close host=a/1:0 absolute-host"},
