@@ -5,7 +5,8 @@
 #include "request.h"
 
 /* Context of all: the loop thread; no I/O. */
-/* SetEnvIf and BrowserMatch of r->conf into subprocess_env (after the head, in order), then SetEnv/PassEnv/UnsetEnv when fixed is true. */
+/* fixed false (as soon as the configuration is known): SetEnvIf and BrowserMatch of r->conf into subprocess_env, in order. fixed true (with the
+ * fixups): SetEnv, PassEnv and UnsetEnv. */
 void env_apply(struct request *r, bool fixed);
 /* RequestHeader rules into headers_in. */
 void env_request_headers(struct request *r);

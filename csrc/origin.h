@@ -16,5 +16,6 @@ char *origin_url(struct request *r, struct slice path);
 void origin_client_text(const struct request *r, char out[46]);
 void origin_local_text(const struct request *r, char out[46]);
 int origin_local_port(const struct request *r);
+int origin_client_port(const struct request *r); /* of the connection; 0: unix socket, or gone */
 
 #endif

@@ -166,6 +166,25 @@ static int head_framing_fields(struct request *r, struct buf *to)
     return r->head.minor == 0 ? buf_add(to, "Connection: keep-alive\r\n", 24) : 0;
 }
 
+/* AddDefaultCharset: for text/plain and text/html that do not say theirs. */
+static bool wants_charset(const struct request *r)
+{
+    const char *type = r->content_type;
+    return r->conf && r->conf->default_charset && (!strncasecmp(type, "text/html", 9) || !strncasecmp(type, "text/plain", 10))
+        && !strcasestr(type, "charset=");
+}
+
+static int head_content_type(struct request *r, struct buf *to)
+{
+    if (!http_is_value(slice_text(r->content_type))) {
+        errno = EPROTO;
+        return -1;
+    }
+    if (!wants_charset(r))
+        return head_field(to, SLICE("Content-Type"), slice_text(r->content_type));
+    return buf_addf(to, "Content-Type: %s; charset=%s\r\n", r->content_type, r->conf->default_charset);
+}
+
 int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, struct buf *to)
 {
     to->len = 0;
@@ -187,14 +206,8 @@ int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, 
     }
     if (head_table(r, &r->err_headers_out, to) < 0 || head_table(r, &r->headers_out, to) < 0)
         return -1;
-    if (r->content_type && r->status != 304 && r->status != 204) {
-        if (!http_is_value(slice_text(r->content_type))) {
-            errno = EPROTO;
-            return -1;
-        }
-        if (head_field(to, SLICE("Content-Type"), slice_text(r->content_type)) < 0)
-            return -1;
-    }
+    if (r->content_type && r->status != 304 && r->status != 204 && head_content_type(r, to) < 0)
+        return -1;
     if (r->content_encoding && http_is_value(slice_text(r->content_encoding)) &&
         head_field(to, SLICE("Content-Encoding"), slice_text(r->content_encoding)) < 0)
         return -1;

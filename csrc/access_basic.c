@@ -1,0 +1,125 @@
+/* AuthType Basic against AuthUserFile. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "access.h"
+#include "auth_file.h"
+#include "log.h"
+#include "password.h"
+
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Into out (room for 3/4 of the text and a NUL); the length, or -1: not base64, or a NUL in it. */
+static long base64_decode(struct slice text, char *out)
+{
+    uint32_t bits = 0;
+    long n = 0;
+    size_t letters = text.len, i;
+    while (letters && text.at[letters - 1] == '=' && text.len - letters < 2)
+        letters--;
+    for (i = 0; i < letters; i++) {
+        int value = base64_value(text.at[i]);
+        if (value < 0)
+            return -1;
+        bits = bits << 6 | (uint32_t)value;
+        if (i % 4) {
+            char byte = (char)(bits >> (6 - 2 * (i % 4)));
+            if (!byte)
+                return -1;
+            out[n++] = byte;
+        }
+    }
+    out[n] = 0;
+    return letters % 4 == 1 ? -1 : n;
+}
+
+/* Name and password of the Authorization field; false: none, or not Basic. */
+static bool credentials(struct request *r, char **user, char **password)
+{
+    struct slice field = request_header(r, FIELD_AUTHORIZATION, SLICE("Authorization"));
+    if (field.len < 6 || strncasecmp(field.at, "Basic ", 6) != 0)
+        return false;
+    field = slice_of(field.at + 6, field.len - 6);
+    while (field.len && field.at[0] == ' ')
+        field = slice_of(field.at + 1, field.len - 1);
+    char *text = request_alloc(r, field.len + 1);
+    if (!text || base64_decode(field, text) < 0)
+        return false;
+    char *colon = strchr(text, ':');
+    if (!colon)
+        return false;
+    *colon = 0;
+    *user = text;
+    *password = colon + 1;
+    return true;
+}
+
+static bool is_basic(const struct request *r) { return r->conf->auth_type && strcasecmp(r->conf->auth_type, "Basic") == 0; }
+
+/* Python's authentication handlers, where there are any, have had their turn and left the matter to us. */
+static int misconfigured(struct request *r, const char *what)
+{
+    if (r->conf->hook_phases & 1 << PHASE_AUTHEN)
+        return 401;
+    log_request(r, LEVEL_ERROR, "access", "Require wants a user, but %s", what);
+    return 500;
+}
+
+static int refused(struct request *r, const char *user, const char *why)
+{
+    log_request(r, LEVEL_ERROR, "access", "user %s: %s", user, why);
+    return 401;
+}
+
+int access_basic(struct request *r)
+{
+    char *user, *password;
+    const char *path = r->conf->auth_user_file;
+    int error = 0;
+    if (!is_basic(r))
+        return misconfigured(r, "AuthType is not Basic");
+    if (!path)
+        return misconfigured(r, "there is no AuthUserFile");
+    if (!credentials(r, &user, &password))
+        return 401;
+    struct slice stored = auth_file_find(path, slice_text(user), &error);
+    if (error) {
+        log_request(r, LEVEL_ERROR, "access", "AuthUserFile %s: %s", path, strerror(error));
+        return 500;
+    }
+    if (!stored.at)
+        return refused(r, user, "not found in AuthUserFile");
+    char *hash = strndup(stored.at, strcspn(stored.at, ":"));
+    bool fits = hash && password_is(password, hash);
+    free(hash);
+    if (!fits)
+        return refused(r, user, "password mismatch");
+    r->user = user;
+    r->auth_type = (char *)"Basic";
+    return 0;
+}
+
+void access_challenge(struct request *r)
+{
+    const char *realm = r->conf && r->conf->auth_name ? r->conf->auth_name : "";
+    struct buf text = {.max = 8192};
+    if (!r->conf || !is_basic(r) || table_find(&r->err_headers_out, SLICE("WWW-Authenticate")))
+        return;
+    if (buf_addf(&text, "Basic realm=\"") == 0) {
+        for (; *realm; realm++)
+            if (((*realm == '"' || *realm == '\\') && buf_add(&text, "\\", 1) < 0) || buf_add(&text, realm, 1) < 0)
+                break;
+        if (buf_add(&text, "\"", 1) == 0)
+            table_set(&r->err_headers_out, SLICE("WWW-Authenticate"), slice_of(text.at, text.len));
+    }
+    buf_clear(&text);
+}

@@ -1,0 +1,111 @@
+/* Scheme, name and port under which the client knows us. With UseCanonicalName Off what the client said counts, so that answers lead back
+ * through whatever proxy or forwarded port it came by. */
+#include "origin.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "conn.h"
+
+/* A sub-request and a request that was redirected inside have no connection of their own. */
+static const struct conn *conn_of(const struct request *r)
+{
+    while (r && !r->conn)
+        r = r->main_request ? r->main_request : r->next;
+    return r ? r->conn : NULL;
+}
+
+const char *origin_scheme(const struct request *r)
+{
+    const char *configured = r->server->server_scheme;
+    if (configured)
+        return strcasecmp(configured, "https") == 0 ? "https" : "http";
+    return r->secure ? "https" : "http";
+}
+
+static int default_port(const struct request *r) { return strcmp(origin_scheme(r), "https") == 0 ? 443 : 80; }
+
+void origin_client_text(const struct request *r, char out[46])
+{
+    const struct conn *c = conn_of(r);
+    out[0] = 0;
+    if (r->useragent_ip)
+        snprintf(out, 46, "%s", r->useragent_ip);
+    else if (c && c->peer.family == AF_INET)
+        inet_ntop(AF_INET, c->peer.address + 12, out, 46);
+    else if (c && c->peer.family == AF_INET6)
+        inet_ntop(AF_INET6, c->peer.address, out, 46);
+}
+
+static bool is_mapped(const unsigned char a[16]) { return !memcmp(a, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12); }
+
+void origin_local_text(const struct request *r, char out[46])
+{
+    const struct conn *c = conn_of(r);
+    struct address_conf local;
+    out[0] = 0;
+    if (!c || conn_local_address(c, &local) < 0)
+        return;
+    if (local.family == AF_INET6 && is_mapped(local.address))
+        inet_ntop(AF_INET, local.address + 12, out, 46);
+    else if (local.family == AF_INET || local.family == AF_INET6)
+        inet_ntop(local.family, local.address, out, 46);
+}
+
+int origin_local_port(const struct request *r)
+{
+    const struct conn *c = conn_of(r);
+    struct address_conf local;
+    return c && conn_local_address(c, &local) == 0 ? local.port : 0;
+}
+
+int origin_client_port(const struct request *r)
+{
+    const struct conn *c = conn_of(r);
+    return c && c->peer.family != AF_UNIX ? c->peer.port : 0;
+}
+
+static bool client_knows(const struct request *r) { return r->hostname && r->hostname[0] && !r->server->use_canonical_name; }
+
+const char *origin_host(struct request *r)
+{
+    char text[46], *host;
+    if (client_knows(r))
+        return r->hostname;
+    if (r->server->server_name)
+        return r->server->server_name;
+    if (r->hostname && r->hostname[0])
+        return r->hostname;
+    origin_local_text(r, text);
+    host = request_strdup(r, slice_text(text[0] ? text : "localhost"));
+    return host ? host : "localhost";
+}
+
+int origin_port(const struct request *r)
+{
+    if (client_knows(r) && r->head.port)
+        return (int)r->head.port;
+    if (r->server->server_port)
+        return r->server->server_port;
+    if (client_knows(r))
+        return default_port(r);
+    int local = origin_local_port(r);
+    return local ? local : default_port(r);
+}
+
+bool origin_port_is_default(const struct request *r) { return origin_port(r) == default_port(r); }
+
+char *origin_url(struct request *r, struct slice path)
+{
+    const char *scheme = origin_scheme(r), *host = origin_host(r);
+    char port[16] = "";
+    int number = origin_port(r);
+    if (number != default_port(r))
+        snprintf(port, sizeof port, ":%d", number);
+    bool bare_ipv6 = host[0] != '[' && strchr(host, ':');
+    size_t room = strlen(scheme) + strlen(host) + sizeof port + path.len + 8;
+    char *out = request_alloc(r, room);
+    if (out)
+        snprintf(out, room, "%s://%s%s%s%s%.*s", scheme, bare_ipv6 ? "[" : "", host, bare_ipv6 ? "]" : "", port, (int)path.len, path.at);
+    return out;
+}
