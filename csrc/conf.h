@@ -182,6 +182,7 @@ struct dir_conf {
     int64_t blocked_warning_ms;            /* PyBlockedWarning, 0: off */
     int cancel_on_disconnect;              /* PyCancelOnDisconnect */
     const char *wsgi_application;          /* file-or-module[:callable] for SetHandler wsgi and PyWSGIAlias */
+    const char *wsgi_mount;                /* SCRIPT_NAME of it: the path of PyWSGIAlias; NULL: location */
     const char *location;                  /* the Location string that matched last, NULL: none */
     int file_section_count;               /* <Files> and <FilesMatch> of the .htaccess files merged here: those that match the base name are */
     const struct section_conf *file_sections; /* merged in a second round, their ids among the Files of the list */

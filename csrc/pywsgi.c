@@ -88,7 +88,7 @@ void wsgi_log_exception(struct request *r, const char *where)
 /* Borrowed. The loader gives a new one when auto reload sees that a file has changed. */
 static PyObject *application(struct wsgi_state *s, struct request *r)
 {
-    const char *spec = r->application ? r->application : r->conf->wsgi_application;
+    const char *spec = r->conf->wsgi_application;
     if (!spec) {
         PyErr_SetString(PyExc_LookupError, "SetHandler wsgi needs PyWSGIAlias or PyWSGIApplication");
         return NULL;

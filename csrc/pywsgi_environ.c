@@ -152,7 +152,7 @@ static PyObject *method_text(struct wsgi_state *s, const struct request *r)
 /* Where the application is mounted, and the rest of the path. */
 static int put_path(struct wsgi_state *s, PyObject *environ, const struct request *r)
 {
-    const char *mount = r->script_name ? r->script_name : "";
+    const char *mount = r->conf->wsgi_mount ? r->conf->wsgi_mount : r->conf->location ? r->conf->location : "";
     size_t len = strlen(mount);
     while (len && mount[len - 1] == '/')
         len--;

@@ -79,8 +79,6 @@ struct request {
     char *user;
     char *auth_type;
     char *extension;             /* set by hook lists with an extension */
-    char *script_name;           /* where an application is mounted (PyWSGIAlias, ScriptAlias); NULL: at the root */
-    char *application;           /* what PyWSGIAlias says; NULL: conf->wsgi_application */
     char *useragent_ip;          /* client as told by a trusted proxy; NULL: the peer of the connection */
     struct table headers_in;     /* built on first use: request_headers_in() */
     bool headers_in_built;

@@ -178,7 +178,7 @@ static char *alias_filename(struct request *r, const struct alias_conf *a, const
 
 static const char *alias_handler(int kind)
 {
-    return kind == ALIAS_SCRIPT ? "cgi-script" : kind == ALIAS_WSGI ? "wsgi" : NULL;
+    return kind == ALIAS_SCRIPT ? "cgi-script" : NULL;
 }
 
 char *route_filename(const struct server_index *index, struct request *r, const char **handler, int *status)
@@ -188,7 +188,7 @@ char *route_filename(const struct server_index *index, struct request *r, const 
     int pairs, at = alias_find(server->aliases, &index->aliases, uri_of(r), ovector, &pairs);
     char *name;
     *status = 500;
-    if (at >= 0) {
+    if (at >= 0 && server->aliases[at].kind != ALIAS_WSGI) { /* an application is no file: its Location says what it is */
         *handler = alias_handler(server->aliases[at].kind);
         name = alias_filename(r, &server->aliases[at], ovector, pairs, status);
     } else {

@@ -127,7 +127,7 @@ def add_wsgi_locations(draft: ServerDraft, builder: Builder) -> None:
         if each.kind == AliasKind.WSGI:
             section = Section(builder.next_id, SectionKind.LOCATION, each.from_)
             builder.next_id += 1
-            made.append(SectionDraft(section, draft.place, {"dir.set_handler": "wsgi", "dir.wsgi_application": each.to}))
+            made.append(SectionDraft(section, draft.place, {"dir.set_handler": "wsgi", "dir.wsgi_application": each.to, "dir.wsgi_mount": each.from_}))
     draft.sections[:0] = made
 
 
