@@ -19,6 +19,7 @@ static void conn_ready(struct source *s, uint32_t events);
 static void conn_timer_fired(struct timer *t);
 static void conn_later(struct deferred *d);
 static void conn_pump(struct conn *c);
+static void conn_flush(struct conn *c);
 
 static struct conn *conn_of_timer(struct timer *t) { return (struct conn *)((char *)t - offsetof(struct conn, timer)); }
 
@@ -121,10 +122,13 @@ static void conn_later(struct deferred *d)
 {
     struct conn *c = (struct conn *)((char *)d - offsetof(struct conn, later));
     c->later_queued = false;
-    if (c->state == CONN_CLOSED)
+    if (c->state == CONN_CLOSED) {
         free(c);
-    else
-        conn_pump(c);
+        return;
+    }
+    if (c->out_more)
+        conn_flush(c);
+    conn_pump(c);
 }
 
 /* Gives bytes to the gate until it wants no more; returns how many were used. */
@@ -197,12 +201,23 @@ static void conn_pump(struct conn *c)
     c->in_input = false;
 }
 
-static void conn_drained(struct conn *c, enum outq_result result)
+/* What the queue said: who will go on with it. */
+static void conn_out(struct conn *c, enum outq_result result)
 {
-    c->out_waiting = result == OUTQ_WAITING;
+    c->out_waiting = result == OUTQ_WAITING || result == OUTQ_MORE;
+    c->out_more = result == OUTQ_MORE;
+    if (c->out_more)
+        conn_do_later(c);
+}
+
+static void conn_flush(struct conn *c)
+{
+    uint64_t before = c->out.sent;
+    enum outq_result result = outq_flush(&c->out, c->source.fd);
+    conn_out(c, result);
     if (result == OUTQ_BROKEN)
         c->gate->eof(c, true);
-    else
+    else if (result == OUTQ_EMPTY || c->out.sent != before)
         c->gate->drained(c);
 }
 
@@ -210,10 +225,7 @@ static void conn_ready(struct source *s, uint32_t events)
 {
     struct conn *c = (struct conn *)s;
     if (events & EPOLLOUT && c->out_waiting) {
-        size_t before = c->out.pending;
-        enum outq_result result = outq_flush(&c->out, c->source.fd);
-        if (result != OUTQ_WAITING || c->out.pending < before)
-            conn_drained(c, result);
+        conn_flush(c);
         if (c->state == CONN_CLOSED)
             return;
     }
@@ -239,7 +251,9 @@ void conn_resume(struct conn *c)
 
 static int conn_sent(struct conn *c, enum outq_result result)
 {
-    c->out_waiting = result == OUTQ_WAITING;
+    if (result == OUTQ_WAITING && c->out_more)
+        return 0; /* queued behind what goes on at the end of the turn: the socket was not asked */
+    conn_out(c, result);
     if (result != OUTQ_BROKEN)
         return 0;
     errno = EPIPE;

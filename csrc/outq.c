@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { FILE_COUNTS_AS_BYTES = 4096, SENDFILE_MAX_BYTES = 1 << 30 };
+enum { FILE_COUNTS_AS_BYTES = 4096, FLUSH_MAX_BYTES = 1 << 20 };
 
 struct outq_piece {
     struct outq_piece *next;
@@ -96,7 +96,7 @@ static ssize_t piece_send(struct outq_piece *p, int fd)
     if (p->file_fd < 0)
         return send(fd, p->bytes + p->offset, (size_t)p->left, MSG_DONTWAIT | MSG_NOSIGNAL);
     off_t offset = p->offset;
-    size_t part = p->left < SENDFILE_MAX_BYTES ? (size_t)p->left : SENDFILE_MAX_BYTES;
+    size_t part = p->left < FLUSH_MAX_BYTES ? (size_t)p->left : FLUSH_MAX_BYTES;
     ssize_t n = sendfile(fd, p->file_fd, &offset, part);
     if (n == 0 && part) { /* the file has become shorter than what was promised */
         errno = EIO;
@@ -105,9 +105,13 @@ static ssize_t piece_send(struct outq_piece *p, int fd)
     return n;
 }
 
+/* A reader as fast as the disk never fills its socket: without a bound it would have the loop for itself. */
 enum outq_result outq_flush(struct outq *q, int fd)
 {
+    uint64_t until = q->sent + FLUSH_MAX_BYTES;
     while (q->first) {
+        if (q->sent >= until)
+            return OUTQ_MORE;
         struct outq_piece *p = q->first;
         ssize_t n = p->left ? piece_send(p, fd) : 0;
         if (n < 0) {
@@ -117,6 +121,7 @@ enum outq_result outq_flush(struct outq *q, int fd)
         }
         p->offset += n;
         p->left -= n;
+        q->sent += (uint64_t)n;
         size_t gone = p->file_fd < 0 ? (size_t)n : 0;
         p->counted -= gone;
         q->pending -= gone;

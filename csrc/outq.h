@@ -13,9 +13,15 @@ struct outq_piece;
 struct outq {
     struct outq_piece *first, *last; /* owned */
     size_t pending; /* bytes in memory; file pieces count as one page */
+    uint64_t sent;  /* bytes that the socket took from the queue, so far: whether a slow reader reads at all */
 };
 
-enum outq_result { OUTQ_EMPTY, OUTQ_WAITING /* the socket is full: wait for EPOLLOUT */, OUTQ_BROKEN /* errno; the client is gone */ };
+enum outq_result {
+    OUTQ_EMPTY,
+    OUTQ_WAITING, /* the socket is full: wait for EPOLLOUT */
+    OUTQ_MORE,    /* the socket takes more, but others have a turn first: flush again on the next one */
+    OUTQ_BROKEN   /* errno; the client is gone */
+};
 
 /* Context of all: the loop thread. fd: a non-blocking socket. */
 /* Sends the parts (at most OUTQ_PARTS, some may be empty) at once as far as the socket takes them, queues a copy of the rest. */
