@@ -139,7 +139,15 @@ static bool http_fill(struct conn *c, struct request *r, const char *bytes, size
     return false;
 }
 
-/* The decoder of a body lives in the request's memory, and only when there is a body. */
+/* What a request with a body needs, in the request's memory. */
+struct body_reader {
+    struct http_body decoder;
+    char *trailer; /* arena: the trailer section as far as it has come */
+    uint32_t trailer_len, trailer_room;
+};
+
+static struct http_body *decoder_of(const struct request *r) { return &((struct body_reader *)r->gate)->decoder; }
+
 static bool http_prepare_body(struct conn *c, struct request *r)
 {
     if (http_body_is_empty(r->head.chunked, r->head.length)) {
@@ -148,13 +156,15 @@ static bool http_prepare_body(struct conn *c, struct request *r)
         conn_pause(c);
         return true;
     }
-    struct http_body *decoder = request_alloc(r, sizeof *decoder);
-    if (!decoder) {
+    struct body_reader *reader = request_alloc(r, sizeof *reader);
+    if (!reader) {
         conn_close(c);
         return false;
     }
-    http_body_init(decoder, r->head.chunked, r->head.length, 0, (uint32_t)r->server->limit_request_field_size, (uint32_t)r->server->limit_request_fields);
-    r->gate = decoder;
+    reader->trailer_len = reader->trailer_room = 0;
+    http_body_init(&reader->decoder, r->head.chunked, r->head.length, 0, (uint32_t)r->server->limit_request_field_size,
+                   (uint32_t)r->server->limit_request_fields);
+    r->gate = reader;
     return true;
 }
 
@@ -180,13 +190,6 @@ static size_t http_head_input(struct conn *c, const char *bytes, size_t len)
     return used;
 }
 
-/* LimitRequestBody is known once the configuration of the request is; it holds for what comes and for what has come. */
-static bool body_over_limit(struct request *r)
-{
-    int64_t limit = r->conf ? r->conf->limit_request_body_bytes : 0;
-    return limit && r->body_bytes_in > (uint64_t)limit;
-}
-
 static void body_ended(struct request *r, enum body_state state)
 {
     r->body = (uint8_t)state;
@@ -207,11 +210,7 @@ static void body_data(struct conn *c, struct request *r, struct slice data)
     r->body_bytes_in += data.len;
     if (r->response == RESPONSE_ENDED)
         return; /* nobody will read it */
-    if (body_over_limit(r)) {
-        log_request(r, LEVEL_WARN, "core", "the body is larger than LimitRequestBody allows");
-        shm_slot->limits_hit++;
-        body_ended(r, BODY_TOO_LARGE);
-    } else if (buf_add(&r->in, data.at, data.len) < 0) {
+    if (buf_add(&r->in, data.at, data.len) < 0) {
         body_ended(r, BODY_BROKEN);
     } else {
         if (r->in.len >= (uint64_t)r->main->body_memory_bytes)
@@ -221,32 +220,84 @@ static void body_data(struct conn *c, struct request *r, struct slice data)
     }
 }
 
+/* The decoder has bounded the section; without memory for it there are no trailers. */
+static void keep_trailer(struct request *r, struct slice piece)
+{
+    struct body_reader *reader = r->gate;
+    uint32_t need = reader->trailer_len + (uint32_t)piece.len;
+    if (need > reader->trailer_room) {
+        char *larger = request_alloc(r, need * 2u);
+        if (!larger)
+            return;
+        if (reader->trailer_len)
+            memcpy(larger, reader->trailer, reader->trailer_len);
+        reader->trailer = larger;
+        reader->trailer_room = need * 2u;
+    }
+    memcpy(reader->trailer + reader->trailer_len, piece.at, piece.len);
+    reader->trailer_len = need;
+}
+
+static void take_trailers(struct request *r)
+{
+    struct body_reader *reader = r->gate;
+    struct http_field *fields;
+    uint32_t count = reader->decoder.trailer_fields;
+    if (!count || !(fields = request_alloc(r, count * sizeof *fields)))
+        return;
+    count = http_trailer_fields(reader->trailer, reader->trailer_len, fields, count);
+    for (uint32_t i = 0; i < count; i++)
+        table_add(&r->trailers_in, slice_of(reader->trailer + fields[i].name_at, fields[i].name_len),
+                  slice_of(reader->trailer + fields[i].value_at, fields[i].value_len));
+}
+
+static void body_refused(struct request *r, enum http_fault fault)
+{
+    struct http_fault_text text = http_fault_info(fault);
+    log_request(r, text.directive ? LEVEL_WARN : LEVEL_INFO, "core", "bad request body: %s%s%s", text.why, text.directive ? ": " : "",
+                text.directive ? text.directive : "");
+    if (text.directive)
+        shm_slot->limits_hit++;
+    body_ended(r, fault == FAULT_BODY_TOO_LARGE ? BODY_TOO_LARGE : BODY_MALFORMED);
+}
+
+/* LimitRequestBody is known once the configuration of the request is; it holds for what comes and for what has come. */
 static size_t http_body_input(struct conn *c, const char *bytes, size_t len)
 {
     struct request *r = c->req;
+    struct http_body *decoder = r->gate ? decoder_of(r) : NULL;
     size_t used = 0;
-    while (used < len && r->body == BODY_READING && !c->paused) {
+    enum body_result result = BODY_DATA;
+    if (decoder && r->conf && r->conf->limit_request_body_bytes)
+        decoder->limit = (uint64_t)r->conf->limit_request_body_bytes;
+    while (result != BODY_MORE && r->body == BODY_READING && (!c->paused || decoder->over)) {
         size_t n = 0;
         struct slice data;
         enum http_fault fault = FAULT_NONE;
-        enum body_result result = http_body_feed(r->gate, slice_of(bytes + used, len - used), &n, &data, &fault);
+        result = http_body_feed(decoder, slice_of(bytes + used, len - used), &n, &data, &fault);
         used += n;
-        if (result == BODY_DATA) {
+        switch (result) {
+        case BODY_DATA:
             body_data(c, r, data);
-        } else if (result == BODY_END) {
+            break;
+        case BODY_TRAILER:
+            keep_trailer(r, data);
+            break;
+        case BODY_END:
+            take_trailers(r);
             body_ended(r, BODY_WHOLE);
-        } else if (result == BODY_BAD) {
-            struct http_fault_text text = http_fault_info(fault);
-            log_request(r, LEVEL_INFO, "core", "bad request body: %s%s%s", text.why, text.directive ? ": " : "", text.directive ? text.directive : "");
-            body_ended(r, BODY_MALFORMED);
+            break;
+        case BODY_BAD:
+            body_refused(r, fault);
             used = len;
-        } else {
+            break;
+        case BODY_MORE:
             break;
         }
     }
     if (r->body == BODY_READING && !c->paused)
         rate_deadline(c, &r->server->read_body, r->start_ns, r->body_bytes_in);
-    else if (r->body == BODY_WHOLE && ((struct http_body *)r->gate)->total == 0)
+    else if (r->body == BODY_WHOLE && decoder && decoder->total == 0)
         r->continue_due = false;
     if (r->response == RESPONSE_ENDED && (r->body != BODY_READING || r->body_bytes_in > DISCARD_BODY_BYTES))
         http_go_on(c);

@@ -49,6 +49,7 @@ static enum http_fault size_digit(struct http_body *b, char c)
 static enum http_fault to(struct http_body *b, enum state state)
 {
     b->state = (uint8_t)state;
+    b->over = state == AT_END;
     return FAULT_NONE;
 }
 
@@ -170,7 +171,7 @@ static enum body_result payload(struct http_body *b, struct slice in, size_t *us
     b->left -= n;
     b->total += n;
     if (b->left == 0)
-        b->state = b->chunked ? AT_DATA_CR : AT_END;
+        to(b, b->chunked ? AT_DATA_CR : AT_END);
     *used += n;
     *data = slice_of(in.at, n);
     return n ? BODY_DATA : b->state == AT_END ? BODY_END : BODY_MORE;

@@ -7,13 +7,14 @@
 struct http_body {
     uint64_t left;        /* bytes left of the length or of the current chunk */
     uint64_t total;       /* payload bytes so far */
-    uint64_t limit;       /* LimitRequestBody, 0: none */
+    uint64_t limit;       /* LimitRequestBody, 0: none; may be set later, when it is known */
     uint32_t line;        /* bytes of the chunk line or trailer line so far */
     uint32_t extensions;  /* bytes of chunk extensions of the message so far */
     uint32_t trailer_fields;
     uint32_t limit_field, limit_fields;
     uint8_t state;
     bool chunked;
+    bool over;            /* the last byte has been seen: the next feed says BODY_END, also when it is given nothing */
     uint8_t digits;       /* of the chunk size so far */
 };
 
