@@ -25,25 +25,6 @@ static struct conn *conn_of_timer(struct timer *t) { return (struct conn *)((cha
 
 struct loop *conn_loop(const struct conn *c) { return &c->listener->worker->loop; }
 
-void peer_from(struct peer *peer, const struct sockaddr_storage *from)
-{
-    memset(peer, 0, sizeof *peer);
-    if (from->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
-        peer->address[10] = peer->address[11] = 0xff;
-        memcpy(peer->address + 12, &in->sin_addr, 4);
-        peer->port = ntohs(in->sin_port);
-        peer->family = AF_INET;
-    } else if (from->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)from;
-        memcpy(peer->address, &in->sin6_addr, 16);
-        peer->port = ntohs(in->sin6_port);
-        peer->family = IN6_IS_ADDR_V4MAPPED(&in->sin6_addr) ? AF_INET : AF_INET6;
-    } else {
-        peer->family = AF_UNIX;
-    }
-}
-
 /* A listening socket of one address knows it; only on a wildcard the connection has to be asked. */
 static void conn_find_local(struct conn *c)
 {
@@ -319,14 +300,4 @@ int conn_local_address(const struct conn *c, struct address_conf *out)
     if (out->family == AF_UNIX)
         out->path = c->listener->conf->address.path;
     return out->family ? 0 : -1;
-}
-
-void conn_peer_text(const struct peer *peer, char *out, size_t room)
-{
-    if (peer->family == AF_INET)
-        inet_ntop(AF_INET, peer->address + 12, out, (socklen_t)room);
-    else if (peer->family == AF_INET6)
-        inet_ntop(AF_INET6, peer->address, out, (socklen_t)room);
-    else
-        snprintf(out, room, "unix:");
 }

@@ -14,7 +14,6 @@
 struct conn;
 struct request;
 struct listener;
-struct sockaddr_storage;
 
 enum conn_state {
     CONN_IDLE,     /* between requests: nothing of the next one has come */
@@ -90,9 +89,6 @@ void conn_close(struct conn *c);
 struct loop *conn_loop(const struct conn *c);
 /* Our address of this connection. 0, or -1: not known. */
 int conn_local_address(const struct conn *c, struct address_conf *out);
-/* From what accept or getsockname said; an IPv4 address that came over IPv6 counts as IPv4. */
-void peer_from(struct peer *peer, const struct sockaddr_storage *from);
-/* Text of the client's address without port ("unix:" for unix sockets), into out. */
-void conn_peer_text(const struct peer *peer, char *out, size_t room);
+static inline void conn_peer_text(const struct peer *peer, char *out, size_t room) { peer_text(peer, out, room); }
 
 #endif

@@ -9,7 +9,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "conn.h"
 #include "log_parts.h"
 #include "request.h"
 
@@ -49,7 +48,7 @@ static size_t prefix_client(char *to, size_t room, const struct request *r)
     if (r->useragent_ip) /* a header said so */
         name[log_escape(name, sizeof name - 1, slice_text(r->useragent_ip))] = 0;
     else
-        conn_peer_text(&r->peer, name, sizeof name);
+        peer_text(&r->peer, name, sizeof name);
     bool port = r->peer.family != AF_UNIX && !r->useragent_ip;
     int n = port ? snprintf(to, room, " [client %s:%u]", name, r->peer.port) : snprintf(to, room, " [client %s]", name);
     return n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;

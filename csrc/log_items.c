@@ -115,7 +115,7 @@ static void write_header_out(struct log_sink *out, const struct request *r, cons
         sink_escaped(out, value);
 }
 
-/* The value of one cookie of the Cookie field, quotes taken off. */
+/* The value of one cookie of the Cookie field; httpd compares the name without regard to case. */
 static void write_cookie(struct log_sink *out, const struct request *r, const struct log_item *item)
 {
     struct slice field = request_header((struct request *)r, FIELD_COOKIE, SLICE("Cookie"));
@@ -127,6 +127,8 @@ static void write_cookie(struct log_sink *out, const struct request *r, const st
             at++;
         const char *equals = memchr(at, '=', (size_t)(stop - at));
         if (equals && (size_t)(equals - at) == item->text_len && strncasecmp(at, item->text, item->text_len) == 0) {
+            while (stop > equals + 1 && (stop[-1] == ' ' || stop[-1] == '\t'))
+                stop--;
             sink_escaped(out, slice_of(equals + 1, (size_t)(stop - equals) - 1));
             return;
         }
