@@ -50,6 +50,15 @@ int buf_add(struct buf *b, const void *data, size_t n)
     return 0;
 }
 
+int buf_add_number(struct buf *b, uint64_t n)
+{
+    char text[20], *at = text + sizeof text;
+    do
+        *--at = (char)('0' + n % 10);
+    while (n /= 10);
+    return buf_add(b, at, (size_t)(text + sizeof text - at));
+}
+
 int buf_addf(struct buf *b, const char *format, ...)
 {
     va_list args;

@@ -21,6 +21,8 @@ char *buf_room(struct buf *b, size_t n);
 int buf_add(struct buf *b, const void *data, size_t n);
 /* Appends printf text. 0, or -1 with errno as buf_room. */
 int buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Appends a decimal number; much cheaper than printf. As buf_add. */
+int buf_add_number(struct buf *b, uint64_t n);
 /* Drops the first n bytes (n <= len), moving the rest to the front; frees the memory when nothing is left. */
 void buf_drop(struct buf *b, size_t n);
 /* Frees the memory; the ceiling stays. */

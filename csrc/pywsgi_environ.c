@@ -1,6 +1,4 @@
 /* The environ: a copy of a template that holds what never changes, with interned keys, then what this request brings. */
-#include <stdio.h>
-
 #include "conn.h"
 #include "origin.h"
 #include "pywsgi_impl.h"
@@ -20,10 +18,29 @@ static int put_text(struct wsgi_state *s, PyObject *environ, enum wsgi_key key, 
     return put(s, environ, key, wsgi_text(slice_text(text)));
 }
 
-static PyObject *number_text(long n)
+static PyObject *number_text(unsigned n)
 {
-    char text[24];
-    return PyUnicode_FromStringAndSize(text, snprintf(text, sizeof text, "%ld", n));
+    char text[12], *at = text + sizeof text;
+    do
+        *--at = (char)('0' + n % 10);
+    while (n /= 10);
+    return wsgi_text(slice_of(at, (size_t)(text + sizeof text - at)));
+}
+
+/* The text made last time when the bytes are the same. NULL without an exception: to be made. A new reference. */
+static PyObject *cached(const struct text_cache *c, struct slice bytes)
+{
+    return c->text && slice_is(bytes, c->bytes, c->len) ? Py_NewRef(c->text) : NULL;
+}
+
+static PyObject *keep(struct text_cache *c, struct slice bytes, PyObject *text)
+{
+    if (text && bytes.len <= sizeof c->bytes) {
+        memcpy(c->bytes, bytes.at, bytes.len);
+        c->len = (uint32_t)bytes.len;
+        Py_XSETREF(c->text, Py_NewRef(text));
+    }
+    return text;
 }
 
 /* Configuration's SetEnv and the like, and what lies beside wsgi.*: the same for every request of one dir_conf. */
@@ -163,11 +180,21 @@ static int put_path(struct wsgi_state *s, PyObject *environ, const struct reques
     return put(s, environ, KEY_PATH_INFO, wsgi_text(slice_text(r->uri + len)));
 }
 
-static int put_client(struct wsgi_state *s, PyObject *environ, struct request *r)
+static PyObject *client_text(struct wsgi_state *s, struct request *r)
 {
     char address[64];
+    struct slice key = r->useragent_ip || !r->conn ? slice_of(NULL, 0) : slice_of((const char *)r->conn->peer.address, 16);
+    PyObject *text = key.len ? cached(&s->peer, key) : NULL;
+    if (text)
+        return text;
     origin_client_text(r, address);
-    if (put_text(s, environ, KEY_REMOTE_ADDR, address) < 0)
+    text = wsgi_text(slice_text(address));
+    return key.len ? keep(&s->peer, key, text) : text;
+}
+
+static int put_client(struct wsgi_state *s, PyObject *environ, struct request *r)
+{
+    if (put(s, environ, KEY_REMOTE_ADDR, client_text(s, r)) < 0)
         return -1;
     return r->conn ? put(s, environ, KEY_REMOTE_PORT, number_text(r->conn->peer.port)) : 0;
 }
@@ -188,7 +215,10 @@ static int put_variables(PyObject *environ, const struct table *t)
 
 static int put_origin(struct wsgi_state *s, PyObject *environ, struct request *r)
 {
-    if (put_text(s, environ, KEY_SERVER_NAME, origin_host(r)) < 0 || put(s, environ, KEY_SERVER_PORT, number_text(origin_port(r))) < 0)
+    struct slice name = slice_text(origin_host(r));
+    PyObject *host = cached(&s->host, name);
+    if (put(s, environ, KEY_SERVER_NAME, host ? host : keep(&s->host, name, wsgi_text(name))) < 0 ||
+        put(s, environ, KEY_SERVER_PORT, number_text((unsigned)origin_port(r))) < 0)
         return -1;
     if (strcmp(origin_scheme(r), "https") == 0 &&
         (put(s, environ, KEY_URL_SCHEME, Py_NewRef(s->https)) < 0 || put_text(s, environ, KEY_HTTPS, "on") < 0))

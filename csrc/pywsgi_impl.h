@@ -17,6 +17,8 @@ enum { METHOD_TEXTS = 8, NAME_CACHE = 128 };
 
 struct name_cache { uint32_t len; char name[60]; PyObject *key; }; /* header name as sent -> "HTTP_…"; strong */
 
+struct text_cache { uint32_t len; char bytes[64]; PyObject *text; }; /* bytes -> text; strong */
+
 /* Of one interpreter; all references strong. */
 struct wsgi_state {
     PyTypeObject *input_type, *start_type, *wrapper_type, *hints_type;
@@ -29,6 +31,7 @@ struct wsgi_state {
     const struct dir_conf *template_conf; /* for which the template was made */
     PyObject *template;     /* dict: all that is the same for every request */
     struct name_cache names[NAME_CACHE];
+    struct text_cache peer, host; /* the last client's address and the last Host: mostly the next one's as well */
 };
 
 /* start_response, and the write() it returns. */

@@ -13,7 +13,7 @@
 #include "response_head.h"
 #include "serve.h"
 
-enum { KEEP_HEAD_BYTES = 16384 };
+enum { KEEP_HEAD_BYTES = 16384, JOIN_BYTES = 8192 };
 
 static struct buf head; /* reused: a head is built and handed over without a switch between */
 
@@ -192,7 +192,10 @@ static int finish_open(struct request *r)
         return -1;
     if (r->clength >= 0 && r->out.len > (uint64_t)r->clength)
         r->out.len = (uint32_t)r->clength;
-    send_pieces(r, head_slice(), slice_of(r->out.at, r->out.len), true);
+    struct slice body = slice_of(r->out.at, r->out.len);
+    if (body.len && body.len <= JOIN_BYTES && !r->no_body_out && buf_add(&head, body.at, body.len) == 0)
+        body.len = 0; /* one piece costs the kernel less than two */
+    send_pieces(r, head_slice(), body, true);
     head_release();
     check_length(r);
     return 0;

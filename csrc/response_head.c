@@ -155,11 +155,16 @@ static void head_frame(struct request *r, bool may_chunk, bool last)
         r->close_after = true;
 }
 
+static int head_length(const struct request *r, struct buf *to)
+{
+    return buf_add(to, "Content-Length: ", 16) < 0 || buf_add_number(to, (uint64_t)r->clength) < 0 ? -1 : buf_add(to, "\r\n", 2);
+}
+
 static int head_framing_fields(struct request *r, struct buf *to)
 {
     if (r->chunked_out && buf_add(to, "Transfer-Encoding: chunked\r\n", 28) < 0)
         return -1;
-    if (r->clength >= 0 && buf_addf(to, "Content-Length: %lld\r\n", (long long)r->clength) < 0)
+    if (r->clength >= 0 && head_length(r, to) < 0)
         return -1;
     if (r->close_after)
         return r->status == 101 ? 0 : buf_add(to, "Connection: close\r\n", 19);
@@ -213,7 +218,7 @@ int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, 
         return -1;
     if (!cgi && head_framing_fields(r, to) < 0)
         return -1;
-    if (cgi && r->clength >= 0 && buf_addf(to, "Content-Length: %lld\r\n", (long long)r->clength) < 0)
+    if (cgi && r->clength >= 0 && head_length(r, to) < 0)
         return -1;
     return buf_add(to, "\r\n", 2);
 }

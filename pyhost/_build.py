@@ -120,6 +120,7 @@ class Builder:
         newest = max((CSRC / name).stat().st_mtime for name in CDEF_FILES)
         if not target.exists() or target.stat().st_mtime < max(newest, Path(__file__).stat().st_mtime):
             make_ffi().emit_c_code(str(target))
+            target.touch()
         return target
 
     def is_fresh(self, target: Path) -> bool:
