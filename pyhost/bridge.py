@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["available", "configure", "ffi", "lib", "limit", "log", "open_check", "regex_error"]
+__all__ = ["available", "configure", "ffi", "generations_in_use", "lib", "limit", "log", "open_check", "regex_error", "slots"]
 
 try:
     from _pyhost import ffi, lib
@@ -11,6 +11,8 @@ except ImportError:  # an ordinary Python: the configuration can be read and che
     ffi = lib = None
 
 ROOM = 1024
+SLOT_VALUES = 32
+SLOT_FREE, SLOT_DEAD = 0, 4
 
 
 def available() -> bool:
@@ -53,3 +55,17 @@ def log(level: int, module: str, message: str) -> None:
 def limit(name: str) -> int:
     """One of the server's own bounds (csrc/limit.h) by name; -1: unknown."""
     return int(lib.bridge_limit(name.encode()))
+
+
+def slots() -> list[list[int]]:
+    """The scoreboard (csrc/shm.h, in bridge_slot_read's order): one list for each slot."""
+    out = ffi.new("int64_t[]", SLOT_VALUES)
+    found = []
+    while (count := lib.bridge_slot_read(len(found), out, SLOT_VALUES)) > 0:
+        found.append(list(out[0:min(count, SLOT_VALUES)]))
+    return found
+
+
+def generations_in_use() -> set[int]:
+    """Generations of configurations that some worker serves with."""
+    return {slot[2] for slot in slots() if slot[0] > 0 and slot[1] not in (SLOT_FREE, SLOT_DEAD)}

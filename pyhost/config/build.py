@@ -76,6 +76,10 @@ class Builder:
         """Walk the tree of one .htaccess file. Returns its layer and its Files sections."""
         server = ServerDraft(Place("", 0))
         self.walk(tree, Scope("H", server, server.base, directory=folder.rstrip("/") + "/"))
+        try:
+            self.check_requirements(server.base)
+        except ValueError as error:
+            self.fail(Place(tree[0].place.file, 0), "Require", str(error))
         return server.base, server.sections
 
     def walk(self, nodes: Sequence[Node], scope: Scope) -> None:
@@ -209,6 +213,7 @@ class Builder:
         elif family == SectionKind.LOCATION:
             inner.directory, inner.is_location = words[0], True
         self.walk(node.children or (), inner)
+        self.check_requirements(draft.layer)
 
     def pattern(self, word: str, family: SectionKind, is_regex: bool) -> tuple[str, bool, Regex | None]:
         """(pattern as C wants it, is it a glob, the regular expression)."""
@@ -226,6 +231,12 @@ class Builder:
                 raise ValueError(f"a URL path that starts with / expected, not {word}")
             word = word.rstrip("/") or "/"
         return word, is_glob, None
+
+    @staticmethod
+    def check_requirements(layer: Layer) -> None:
+        """What stands side by side in a section is one <RequireAny>. Raises ValueError."""
+        if "dir._require" in layer:
+            combine(RequireKind.ANY_OF, layer["dir._require"])
 
     def requirements(self, node: Node, scope: Scope) -> None:
         if scope.where in "SV":

@@ -108,12 +108,12 @@ def inherit(config: Config, builder: Builder) -> None:
     base = merge_layers(defaults(), main.base)
     if "server.document_root" not in main.layer:
         server_layer = {**server_layer, "server.document_root": os.path.join(config.server_root, "htdocs")}
-    main_sections = main.sections
+    main_sections = merge_order(main.sections)
     for index, draft in enumerate(builder.servers):
         own = index > 0
-        sections = main_sections + draft.sections if own else main_sections
+        sections = merge_order(main_sections + draft.sections) if own and draft.sections else main_sections
         server = Server(index, draft, merge_layers(server_layer, draft.layer) if own else server_layer,
-                        merge_layers(base, draft.base) if own else base, merge_order(sections))
+                        merge_layers(base, draft.base) if own else base, sections)
         server.has_htaccess = any(s.layer.get("dir.allow_override") for s in sections)
         config.servers.append(server)
         config.by_id.update({each.section.id: each for each in draft.sections})

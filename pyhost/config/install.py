@@ -16,7 +16,7 @@ from .config import Config, Server
 from .finish import finish_dir
 from .htaccess import HtaccessCache
 from .merge import merge_sections
-from .model import Regex
+from .model import Regex, Section
 
 __all__ = ["Installed", "Writer"]
 
@@ -137,6 +137,7 @@ class Installed:
         self.htaccess = HtaccessCache(config)
         self.merged: dict[Any, Any] = {}
         self.next_dir_id = 1
+        self.sections: dict[int, tuple[Section, ...]] = {}
         fields = dict(config.main)
         fields["generation"] = generation
         fields["servers"] = tuple(self.server(each) for each in config.servers)
@@ -145,7 +146,10 @@ class Installed:
     def server(self, server: Server) -> Any:
         fields = server.fields()
         fields["base"] = self.directory(finish_dir(server.base))
-        fields["sections"] = tuple(draft.section for draft in server.sections)
+        key = id(server.sections)  # hosts without sections of their own share the main server's
+        if key not in self.sections:
+            self.sections[key] = tuple(draft.section for draft in server.sections)
+        fields["sections"] = self.sections[key]
         return self.writer.new("struct server_conf *", fields)
 
     def directory(self, fields: dict[str, Any]) -> Any:

@@ -12,7 +12,6 @@ from .install import Installed
 __all__ = ["connect", "install", "report_reload"]
 
 ERROR, WARN, DEBUG = 3, 4, 7
-KEPT = 3  # generations: the running one, the one it replaces (its listeners are compared), one to spare
 
 running: dict[int, Installed] = {}
 counter = [0]
@@ -25,9 +24,15 @@ def install(request: Request) -> Installed:
     counter[0] += 1
     made = Installed(config, counter[0])
     running[made.generation] = made
-    for old in sorted(running)[:-KEPT]:
-        del running[old]
+    forget_unused(made.generation)
     return made
+
+
+def forget_unused(newest: int) -> None:
+    """Let go of configurations older than any that a worker serves with: C has pointers into those."""
+    in_use = bridge.generations_in_use()
+    for old in [each for each in running if in_use and each < min(in_use | {newest})]:
+        del running[old]
 
 
 def report_reload(request: Request) -> int:
@@ -38,10 +43,9 @@ def report_reload(request: Request) -> int:
     except ConfigErrors as errors:
         for error in errors.errors:
             bridge.log(ERROR, "config", str(error))
-        bridge.log(ERROR, "config", f"the new configuration has {len(errors.errors)} fault(s); the old one stays in use")
         return -1
     except (PyhostError, OSError, MemoryError) as error:
-        bridge.log(ERROR, "config", f"the new configuration cannot be used ({error}); the old one stays in use")
+        bridge.log(ERROR, "config", f"the new configuration cannot be used: {error}")
         return -1
     for place, sentence in made.config.warnings:
         bridge.log(WARN, "config", f"{place.file}:{place.line}: {sentence}")

@@ -1,6 +1,8 @@
 /* regex_match and regex_expand: groups, no match, limits, truncation. Build with csrc/conf.c and -lpcre2-8. */
 // sources: conf.c
 // libs: pcre2-8
+// sources: conf.c
+// libs: pcre2-8
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
