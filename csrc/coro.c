@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "green_python.h"
 #include "log.h"
 
 enum {
@@ -25,6 +26,7 @@ enum {
 struct hub_state {
     struct hub hub;
     PyObject *main;      /* strong: the hub's own greenlet */
+    bool green;          /* the hooks may be used: libpython can be told from the program */
     int64_t stop_at_ns;  /* this batch's budget; workers take no new job after it */
 };
 
@@ -184,10 +186,12 @@ static int switch_to_hub(struct coro *c)
     c->parked_at = (PyObject *)PyGreenlet_GetCurrent();
     do {
         h->hub.current = NULL;
+        green_coro = NULL;
         PyObject *result = PyGreenlet_Switch(green(h->main), NULL, NULL);
         if (!result) {
             c->state = CORO_RUNNING;
             h->hub.current = c;
+            green_coro = c->green ? c : NULL;
         }
         Py_XDECREF(result);
     } while (c->state != CORO_RUNNING);
@@ -283,7 +287,8 @@ static void run_job(struct coro *c, struct job *job)
     PyObject *context = coro_enter_copy();
     if (!context)
         interp_log_exception("making the context of a handler");
-    c->woken = false;
+    c->woken = c->told = false;
+    coro_set_green(true);
     c->job = job;
     job->run(job);
     interp_log_exception("exception that left a job");
@@ -293,6 +298,15 @@ static void run_job(struct coro *c, struct job *job)
     c->job = NULL;
     Py_CLEAR(c->thrown);
     coro_leave_context(context);
+}
+
+void coro_set_green(bool on)
+{
+    struct coro *c = coro_current();
+    if (!c)
+        return;
+    c->green = on && hub_state()->green;
+    green_coro = c->green ? c : NULL;
 }
 
 /* Runs what is queued, as far as the budget of this batch goes. */
@@ -331,6 +345,7 @@ static PyObject *worker_main(PyObject *self, PyObject *noargs)
     PyErr_Clear();
     c->state = CORO_DEAD;
     coro_hub->current = NULL;
+    green_coro = NULL;
     Py_RETURN_NONE;
 }
 
@@ -348,6 +363,7 @@ static struct coro *coro_new(struct interp *i)
     }
     c->interp = i;
     c->refs = 1;
+    pystate_init_identity(&c->identity);
     c->timer.fire = timer_fired;
     c->waker.wake = waker_fired;
     i->greenlets++;
@@ -380,6 +396,8 @@ void coro_unref(struct coro *c)
 static void bury(struct coro *c)
 {
     c->interp->greenlets--;
+    coro_inbox_forget(c);
+    pystate_clear_identity(&c->identity);
     Py_CLEAR(c->greenlet);
     Py_CLEAR(c->parked_at);
     Py_CLEAR(c->thrown);
@@ -394,6 +412,7 @@ static PyObject *throw_back(struct coro *c)
     log_error(NULL, LEVEL_ERROR, "coro", "a handler switched to the hub without waiting for anything; RuntimeError is raised in it");
     PyObject *message = PyUnicode_FromString("switched to the hub without waiting for anything");
     coro_hub->current = c;
+    green_coro = c->green ? c : NULL;
     PyObject *result = PyGreenlet_Throw(green(c->greenlet), PyExc_RuntimeError, message, NULL);
     Py_XDECREF(message);
     return result;
@@ -407,20 +426,37 @@ static void check_thread_state(const struct interp *i)
     abort();
 }
 
+/* While a greenlet runs, the thread is its own. */
+static void become(struct coro *c)
+{
+    pystate_swap_identity(c->interp->tstate, &c->identity);
+    green_identity = (uintptr_t)c;
+    coro_hub->current = c;
+    green_coro = c->green ? c : NULL;
+}
+
+static void become_hub(struct coro *c)
+{
+    coro_hub->current = NULL;
+    green_coro = NULL;
+    green_identity = 0;
+    pystate_swap_identity(c->interp->tstate, &c->identity);
+    pystate_end_signal();
+}
+
 static void enter(struct coro *c)
 {
-    struct hub_state *h = hub_state();
     PyObject *to = Py_NewRef(c->parked_at ? c->parked_at : c->greenlet);
     c->state = CORO_RUNNING;
-    h->hub.current = c;
-    h->hub.switches++;
+    coro_hub->switches++;
+    become(c);
     PyObject *result = PyGreenlet_Switch(green(to), NULL, NULL);
     Py_DECREF(to);
     for (int strays = 0; c->state == CORO_RUNNING && strays < CORO_STRAY_MAX && PyGreenlet_ACTIVE(green(c->greenlet)); strays++) {
         Py_XDECREF(result);
         result = throw_back(c);
     }
-    h->hub.current = NULL;
+    become_hub(c);
     check_thread_state(c->interp);
     if (!result)
         interp_log_exception("exception that left a greenlet");
@@ -484,7 +520,12 @@ static void after_wait(struct loop *l)
     PyEval_RestoreThread(interp_main()->tstate);
 }
 
-static void forget_hub(void) { coro_hub = NULL; }
+/* In a forked child; what identifies the greenlet stays, so that locks it holds can be let go. */
+static void forget_hub(void)
+{
+    coro_hub = NULL;
+    green_coro = NULL;
+}
 
 int coro_init(struct loop *loop)
 {
@@ -506,5 +547,10 @@ int coro_init(struct loop *loop)
     arena_install();
     coro_hub = &h->hub;
     pthread_atfork(NULL, NULL, forget_hub);
-    return 0;
+    if (coro_inbox_init()) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    h->green = green_init();
+    return PyErr_Occurred() ? -1 : 0;
 }

@@ -58,6 +58,8 @@ PyObject *coro_spawn(PyObject *callable, PyObject *args, PyObject *kwargs);
 void coro_throw(struct coro *c, PyObject *exception);
 /* A waker that wakes the current greenlet: for req->on_body and the like. Lives in the coro; valid while the greenlet lives. */
 struct waker *coro_waker(struct coro *c);
+/* PyGreen: do the system calls of the job that runs give way? On at the start of each job. Context: handler greenlet. */
+void coro_set_green(bool on);
 struct coro *coro_ref(struct coro *c);
 void coro_unref(struct coro *c);
 

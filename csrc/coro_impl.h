@@ -3,6 +3,7 @@
 #define PYHOST_CORO_IMPL_H
 
 #include "coro.h"
+#include "pystate.h"
 #include "timer.h"
 
 enum coro_state {
@@ -39,6 +40,11 @@ struct coro {
     uint8_t state;          /* enum coro_state */
     bool woken;             /* a wake that came before the park */
     bool timed_out;
+    bool green;             /* its system calls give way */
+    bool told;              /* what was thrown has been announced by signal */
+    bool in_inbox;          /* another thread has woken it */
+    struct coro *inbox_next;
+    struct pystate_identity identity; /* while it runs: the hub's */
 };
 
 /* Context of all: the loop thread. */
@@ -51,6 +57,14 @@ int64_t coro_now_ns(void);
 /* Links a wait and arms epoll. 0: waits; 1: ready at once (a regular file); -1: errno (EBADF). The caller unlinks in every case but -1. */
 int fd_wait_link(struct fd_wait *w, struct coro *c, int fd, uint32_t events);
 void fd_wait_unlink(struct fd_wait *w);
+
+/* Is anybody waiting on this descriptor? */
+bool coro_fd_waited(int fd);
+
+/* coro_wake for any thread. The greenlet lives at least until it is woken. */
+void coro_wake_from_anywhere(struct coro *c);
+int coro_inbox_init(void); /* 0, or -1 with errno */
+void coro_inbox_forget(struct coro *c);
 
 /* Makes this context the base of what runs until coro_leave_context. A new reference, or NULL with an exception. */
 PyObject *coro_enter_copy(void);

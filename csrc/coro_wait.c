@@ -136,6 +136,8 @@ void coro_fd_closing(int fd)
     }
 }
 
+bool coro_fd_waited(int fd) { return fd >= 0 && fd < fds.count && fds.at[fd] && fds.at[fd]->waits; }
+
 /* Until something came for w, skipping wakes that were meant for others. 1, 0 (deadline) or -1 with an exception. */
 static int wait_for(struct fd_wait *w, int64_t until_ns)
 {

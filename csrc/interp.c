@@ -106,14 +106,28 @@ static int freeze_greenlet_errors(void)
     return bad;
 }
 
+#if PY_VERSION_HEX >= 0x030d0000
+/* What of the standard library cannot wait in a greenlet as it is. */
+static int install_compat(void)
+{
+    PyObject *module = PyImport_ImportModule("pyhost.coro.compat");
+    PyObject *result = module ? PyObject_CallMethod(module, "install", NULL) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}
+#else
+static int install_compat(void) { return 0; }
+#endif
+
 /* threading binds its main thread to whoever imports it first: that has to be the hub. */
 static int import_foundation(bool is_main)
 {
     if (import_module("threading") || import_module("traceback"))
         return -1;
     if (!is_main)
-        return import_module("greenlet");
-    return import_module("_cffi_backend") || freeze_greenlet_errors() ? -1 : 0;
+        return import_module("greenlet") || install_compat() ? -1 : 0;
+    return import_module("_cffi_backend") || freeze_greenlet_errors() || install_compat() ? -1 : 0;
 }
 
 static struct interp *interp_new(const char *name, PyThreadState *tstate)

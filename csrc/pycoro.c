@@ -24,6 +24,16 @@ static int64_t deadline_of(PyObject *timeout)
     return coro_now_ns() + (seconds > 0 ? (int64_t)(seconds * 1e9) : 0);
 }
 
+/* The one argument "timeout" (or "seconds") of a wait, by place or by name. NULL with *bad false: not given. */
+static PyObject *only_argument(const char *name, PyObject *const *args, Py_ssize_t n, PyObject *names, bool *bad)
+{
+    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
+    *bad = n + named > 1 || (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) != 0);
+    if (*bad)
+        PyErr_Format(PyExc_TypeError, "only one argument, %s, is taken", name);
+    return n + named ? args[0] : NULL;
+}
+
 /* --- the task type --- */
 
 static int task_traverse(PyObject *self, visitproc visit, void *arg)
@@ -70,19 +80,23 @@ static void task_dealloc(PyObject *self)
 
 PyDoc_STRVAR(join_doc, "join(timeout=None)\n--\n\nWait until it is over.\n\ntimeout: seconds, None waits for ever. Returns True, or False "
                        "when the timeout passed. May switch.");
-static PyObject *task_py_join(PyObject *self, PyObject *const *args, Py_ssize_t n)
+static PyObject *task_py_join(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
-    int64_t until = deadline_of(n > 0 ? args[0] : NULL);
+    bool bad;
+    PyObject *timeout = only_argument("timeout", args, n, names, &bad);
+    int64_t until = bad ? -2 : deadline_of(timeout);
     int done = until == -2 ? -1 : task_join((struct task *)self, until);
     return done < 0 ? NULL : PyBool_FromLong(done);
 }
 
 PyDoc_STRVAR(get_doc, "get(timeout=None)\n--\n\nWait for the result and return it, or raise what the call raised.\n\n"
                       "timeout: seconds, None waits for ever. Raises TimeoutError. May switch.");
-static PyObject *task_py_get(PyObject *self, PyObject *const *args, Py_ssize_t n)
+static PyObject *task_py_get(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
     struct task *t = (struct task *)self;
-    int64_t until = deadline_of(n > 0 ? args[0] : NULL);
+    bool bad;
+    PyObject *timeout = only_argument("timeout", args, n, names, &bad);
+    int64_t until = bad ? -2 : deadline_of(timeout);
     int done = until == -2 ? -1 : task_join(t, until);
     if (done < 0)
         return NULL;
@@ -142,8 +156,8 @@ static PyObject *task_locals(PyObject *self, void *unused)
 }
 
 static PyMethodDef task_methods[] = {
-    {"join", (PyCFunction)(void (*)(void))task_py_join, METH_FASTCALL, join_doc},
-    {"get", (PyCFunction)(void (*)(void))task_py_get, METH_FASTCALL, get_doc},
+    {"join", (PyCFunction)(void (*)(void))task_py_join, METH_FASTCALL | METH_KEYWORDS, join_doc},
+    {"get", (PyCFunction)(void (*)(void))task_py_get, METH_FASTCALL | METH_KEYWORDS, get_doc},
     {"throw", task_py_throw, METH_O, kill_doc},
     {"wake", task_py_wake, METH_NOARGS, wake_doc},
     {NULL, NULL, 0, NULL}};
@@ -179,13 +193,15 @@ static PyObject *none_unless(bool bad)
 }
 
 PyDoc_STRVAR(sleep_doc, "sleep(seconds=0)\n--\n\nWait that long; 0 gives way once. May switch.");
-static PyObject *coro_py_sleep(PyObject *module, PyObject *const *args, Py_ssize_t n)
+static PyObject *coro_py_sleep(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
     (void)module;
-    int64_t until = n > 0 ? deadline_of(args[0]) : 0;
+    bool bad;
+    PyObject *seconds = only_argument("seconds", args, n, names, &bad);
+    int64_t until = bad ? -2 : seconds ? deadline_of(seconds) : 0;
     if (until == -2)
         return NULL;
-    if (n == 0 || (until >= 0 && until <= coro_now_ns()))
+    if (!seconds || (until >= 0 && until <= coro_now_ns()))
         return none_unless(coro_yield());
     enum coro_wake woken;
     do
@@ -195,10 +211,12 @@ static PyObject *coro_py_sleep(PyObject *module, PyObject *const *args, Py_ssize
 }
 
 PyDoc_STRVAR(park_doc, "park(timeout=None)\n--\n\nWait for wake(). Returns False when the timeout (seconds) passed. May switch.");
-static PyObject *coro_py_park(PyObject *module, PyObject *const *args, Py_ssize_t n)
+static PyObject *coro_py_park(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
     (void)module;
-    int64_t until = deadline_of(n > 0 ? args[0] : NULL);
+    bool bad;
+    PyObject *timeout = only_argument("timeout", args, n, names, &bad);
+    int64_t until = bad ? -2 : deadline_of(timeout);
     enum coro_wake woken = until == -2 ? CORO_ERROR : coro_park(until);
     return woken == CORO_ERROR ? NULL : PyBool_FromLong(woken == CORO_WOKEN);
 }
@@ -275,8 +293,8 @@ static PyObject *coro_py_counts(PyObject *module, PyObject *unused)
 }
 
 static PyMethodDef coro_methods[] = {
-    {"sleep", (PyCFunction)(void (*)(void))coro_py_sleep, METH_FASTCALL, sleep_doc},
-    {"park", (PyCFunction)(void (*)(void))coro_py_park, METH_FASTCALL, park_doc},
+    {"sleep", (PyCFunction)(void (*)(void))coro_py_sleep, METH_FASTCALL | METH_KEYWORDS, sleep_doc},
+    {"park", (PyCFunction)(void (*)(void))coro_py_park, METH_FASTCALL | METH_KEYWORDS, park_doc},
     {"yield_", coro_py_yield, METH_NOARGS, yield_doc},
     {"wait_fd", (PyCFunction)(void (*)(void))coro_py_wait_fd, METH_FASTCALL, wait_fd_doc},
     {"fd_closing", coro_py_fd_closing, METH_O, fd_closing_doc},

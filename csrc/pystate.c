@@ -5,7 +5,12 @@
 #undef _PyGC_FINALIZED
 #define Py_BUILD_CORE 1
 #include <internal/pycore_runtime.h>
+#if PY_VERSION_HEX >= 0x030d0000
+#include <internal/pycore_tstate.h>
+#endif
 #undef Py_BUILD_CORE
+
+#include <signal.h>
 
 #include "pystate.h"
 
@@ -29,4 +34,61 @@ void pystate_freeze_type(PyTypeObject *type)
 #else
     (void)type;
 #endif
+}
+
+static uint64_t next_id = (uint64_t)1 << 40; /* far above what CPython counts out for threads */
+
+void pystate_init_identity(struct pystate_identity *identity)
+{
+    *identity = (struct pystate_identity){.id = next_id++};
+}
+
+static void swap_object(PyObject **a, PyObject **b)
+{
+    PyObject *kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *identity)
+{
+    uint64_t id = tstate->id;
+    tstate->id = identity->id;
+    identity->id = id;
+    swap_object(&tstate->dict, &identity->dict);
+#if PY_VERSION_HEX >= 0x030d0000
+    swap_object(&tstate->threading_local_key, &identity->local_key);
+    swap_object(&tstate->threading_local_sentinel, &identity->local_sentinel);
+    swap_object(&((_PyThreadStateImpl *)tstate)->asyncio_running_loop, &identity->running_loop);
+#endif
+}
+
+void pystate_clear_identity(struct pystate_identity *identity)
+{
+    Py_CLEAR(identity->dict);
+    Py_CLEAR(identity->local_sentinel);
+    Py_CLEAR(identity->local_key);
+    Py_CLEAR(identity->running_loop);
+}
+
+static unsigned long main_thread; /* 0: nothing is changed */
+
+int pystate_signal_number(void) { return SIGRTMAX - 2; }
+
+int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id)
+{
+    if (PyThreadState_GetInterpreter(tstate) != PyInterpreterState_Main())
+        return -1;
+    if (!main_thread)
+        main_thread = _PyRuntime.main_thread;
+    _PyRuntime.main_thread = thread_id;
+    return PyErr_SetInterruptEx(pystate_signal_number());
+}
+
+void pystate_end_signal(void)
+{
+    if (!main_thread)
+        return;
+    _PyRuntime.main_thread = main_thread;
+    main_thread = 0;
 }

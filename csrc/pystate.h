@@ -4,10 +4,34 @@
 #define PYHOST_PYSTATE_H
 
 #include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Tells PyGILState which thread state this OS thread has. 3.12 does so in PyThreadState_Swap. Context: GIL held, tstate current. */
 void pystate_bind_gilstate(PyThreadState *tstate);
 /* Heap types that several interpreters share must not be changed per interpreter: their version tags would collide in the type cache (3.12+). */
 void pystate_freeze_type(PyTypeObject *type);
+
+/* Does this OS thread hold the GIL with that thread state? Any context. */
+static inline bool pystate_holds_gil(const PyThreadState *tstate) { return _PyThreadState_UncheckedGet() == tstate; }
+
+/* What makes a thread a thread to Python, kept aside for each greenlet while it does not run. */
+struct pystate_identity {
+    PyObject *dict;         /* strong: threading.local and the like */
+    uint64_t id;            /* caches of contextvars and asyncio are keyed by it */
+    PyObject *local_key, *local_sentinel, *running_loop; /* strong; 3.13 */
+};
+void pystate_init_identity(struct pystate_identity *identity);
+/* Exchanges the identity of a thread state with the one that was put aside. Context: GIL held. */
+void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *identity);
+/* Drops what a greenlet kept; runs destructors of its thread-locals. Context: hub, GIL, its interpreter. */
+void pystate_clear_identity(struct pystate_identity *identity);
+
+/* Lets the next PyErr_CheckSignals of the greenlet with this thread id call the handler of the synthetic signal: for that moment it counts as the
+ * main thread. 0, or -1 when CPython would not look (sub-interpreters). Context: GIL held. */
+int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id);
+/* The main thread is the main thread again. Cheap when nothing is to be done. */
+void pystate_end_signal(void);
+int pystate_signal_number(void);
 
 #endif

@@ -1,0 +1,112 @@
+/* What kind of thing a descriptor is, remembered until it is closed; and what happens when it is. */
+#include "green.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "green_hooks.h"
+
+enum { KINDS = 65536 };
+static _Atomic unsigned char kinds[KINDS];
+
+static enum green_kind look(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st))
+        return GREEN_UNKNOWN;
+    switch (st.st_mode & S_IFMT) {
+    case S_IFSOCK: return GREEN_SOCKET;
+    case S_IFIFO: return GREEN_PIPE;
+    case S_IFCHR: return GREEN_CHAR;
+    case S_IFREG: case S_IFDIR: case S_IFBLK: return GREEN_FILE;
+    default: return GREEN_OTHER; /* eventfd, timerfd, inotify … */
+    }
+}
+
+enum green_kind green_fd_kind(int fd)
+{
+    if (fd < 0 || fd >= KINDS)
+        return look(fd);
+    enum green_kind kind = atomic_load_explicit(&kinds[fd], memory_order_relaxed);
+    if (kind == GREEN_UNKNOWN) {
+        int error = errno;
+        kind = look(fd);
+        errno = error;
+        atomic_store_explicit(&kinds[fd], kind, memory_order_relaxed);
+    }
+    return kind;
+}
+
+void green_fd_forget(int fd)
+{
+    if (fd >= 0 && fd < KINDS)
+        atomic_store_explicit(&kinds[fd], GREEN_UNKNOWN, memory_order_relaxed);
+}
+
+bool green_fd_nonblocking(int fd)
+{
+    int flags = green_real.fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+static int64_t option_deadline(int fd, int option)
+{
+    struct timeval tv = {0, 0};
+    socklen_t size = sizeof tv;
+    if (!option || getsockopt(fd, SOL_SOCKET, option, &tv, &size) || (!tv.tv_sec && !tv.tv_usec))
+        return GREEN_FOREVER;
+    return green_now_ns() + (int64_t)tv.tv_sec * 1000000000 + (int64_t)tv.tv_usec * 1000;
+}
+
+int green_again(int fd, uint32_t events, int option, struct green_try *state, const void *caller)
+{
+    if (!state->known) {
+        if (green_fd_nonblocking(fd)) {
+            errno = EAGAIN;
+            return -1;
+        }
+        state->until_ns = option_deadline(fd, option);
+        state->known = true;
+    }
+    if (!green_may_yield(caller))
+        return 0;
+    int result = green_wait_fd(fd, events, state->until_ns);
+    if (result == GREEN_READY)
+        return 1;
+    if (result == GREEN_BLOCK)
+        return 0;
+    errno = result == ETIMEDOUT ? EAGAIN : result;
+    return -1;
+}
+
+/* --- closing: those who wait on the descriptor must hear of it first --- */
+
+int close(int fd)
+{
+    green_fd_closing(fd);
+    return green_real.close(fd);
+}
+
+int dup2(int from, int to)
+{
+    if (from != to)
+        green_fd_closing(to);
+    return green_real.dup2(from, to);
+}
+
+int dup3(int from, int to, int flags)
+{
+    green_fd_closing(to);
+    return green_real.dup3(from, to, flags);
+}
+
+int fclose(FILE *file)
+{
+    green_fd_closing(fileno(file));
+    return green_real.fclose(file);
+}

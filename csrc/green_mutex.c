@@ -1,0 +1,194 @@
+/* Mutexes and condition variables of C libraries. A mutex that another greenlet of this thread holds must be waited for by giving way, or the
+ * thread waits for itself. CPython's own (the GIL) pass through: they are known by the caller's address.
+ *
+ * libc unlocks a mutex inside pthread_cond_wait without asking us, so a wait for a mutex looks again every now and then by itself. */
+#include "green.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "green_hooks.h"
+
+#define HOOKED() (green_coro && !green_in_libpython(GREEN_CALLER()))
+enum { LOOK_AGAIN_NS = 10000000, RECURSIVE_SLOTS = 256, NS = 1000000000 };
+
+/* glibc lets the same thread lock a recursive mutex again; here the same thread may be another greenlet. */
+struct owned_mutex {
+    struct owned_mutex *next;
+    pthread_mutex_t *mutex;
+    struct coro *owner;
+    unsigned depth;
+};
+static _Thread_local struct owned_mutex *owned[RECURSIVE_SLOTS];
+
+static bool is_recursive(const pthread_mutex_t *m) { return (m->__data.__kind & 3) == PTHREAD_MUTEX_RECURSIVE_NP; }
+
+static struct owned_mutex **owned_at(const pthread_mutex_t *m)
+{
+    struct owned_mutex **at = &owned[((uintptr_t)m >> 4) % RECURSIVE_SLOTS];
+    while (*at && (*at)->mutex != m)
+        at = &(*at)->next;
+    return at;
+}
+
+static bool others_own(const pthread_mutex_t *m)
+{
+    struct owned_mutex *o = is_recursive(m) ? *owned_at(m) : NULL;
+    return o && o->owner != green_coro;
+}
+
+static void note_locked(pthread_mutex_t *m)
+{
+    if (!is_recursive(m))
+        return;
+    struct owned_mutex **at = owned_at(m);
+    if (!*at && (*at = calloc(1, sizeof **at)))
+        **at = (struct owned_mutex){.mutex = m, .owner = green_coro};
+    if (*at)
+        (*at)->depth++;
+}
+
+static void note_unlocked(pthread_mutex_t *m)
+{
+    struct owned_mutex **at = owned_at(m), *o = *at;
+    if (o && --o->depth == 0) {
+        *at = o->next;
+        free(o);
+    }
+}
+
+static int try_lock(pthread_mutex_t *m)
+{
+    if (others_own(m))
+        return EBUSY;
+    int result = green_real.pthread_mutex_trylock(m);
+    if (result == 0)
+        note_locked(m);
+    return result;
+}
+
+struct lock_try { pthread_mutex_t *mutex; int result; };
+
+static bool lock_busy(void *arg)
+{
+    struct lock_try *t = arg;
+    t->result = try_lock(t->mutex);
+    return t->result == EBUSY;
+}
+
+static int lock_green(pthread_mutex_t *m, const void *caller)
+{
+    int error = errno;
+    struct lock_try t = {m, try_lock(m)};
+    if (t.result == EBUSY && (!green_may_yield(caller) || green_on_stack(m))) {
+        t.result = green_real.pthread_mutex_lock(m);
+        if (t.result == 0)
+            note_locked(m);
+    }
+    while (t.result == EBUSY)
+        if (green_wait_address(m, lock_busy, &t, green_now_ns() + LOOK_AGAIN_NS) != GREEN_READY || t.result == EBUSY)
+            t.result = try_lock(m);
+    errno = error;
+    return t.result;
+}
+
+int pthread_mutex_lock(pthread_mutex_t *m) { return HOOKED() ? lock_green(m, GREEN_CALLER()) : green_real.pthread_mutex_lock(m); }
+int pthread_mutex_trylock(pthread_mutex_t *m) { return HOOKED() ? try_lock(m) : green_real.pthread_mutex_trylock(m); }
+
+static int unlock_any(pthread_mutex_t *m)
+{
+    if (green_coro && is_recursive(m))
+        note_unlocked(m);
+    int result = green_real.pthread_mutex_unlock(m);
+    if (atomic_load_explicit(&green_address_waiters, memory_order_relaxed))
+        green_wake_address(m, 1);
+    return result;
+}
+
+int pthread_mutex_unlock(pthread_mutex_t *m) { return unlock_any(m); }
+
+/* --- condition variables: waking without cause is allowed, so a signal wakes a greenlet and a thread --- */
+
+static bool unlock_and_wait(void *mutex)
+{
+    unlock_any(mutex);
+    return true;
+}
+
+static int cond_green(pthread_cond_t *cond, pthread_mutex_t *m, int64_t until_ns, const void *caller)
+{
+    int result = green_wait_address(cond, unlock_and_wait, m, until_ns);
+    if (result == GREEN_BLOCK)
+        return -1;
+    lock_green(m, caller);
+    return result == ETIMEDOUT ? ETIMEDOUT : 0;
+}
+
+static bool can_wait(const pthread_cond_t *cond, const pthread_mutex_t *m, const void *caller)
+{
+    return green_may_yield(caller) && !green_on_stack(cond) && !green_on_stack(m);
+}
+
+int pthread_cond_wait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict m)
+{
+    int result = HOOKED() && can_wait(cond, m, GREEN_CALLER()) ? cond_green(cond, m, GREEN_FOREVER, GREEN_CALLER()) : -1;
+    return result < 0 ? green_real.pthread_cond_wait(cond, m) : result;
+}
+
+static int64_t monotonic(clockid_t clock, const struct timespec *until)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return green_now_ns() + ((int64_t)until->tv_sec - now.tv_sec) * NS + (until->tv_nsec - now.tv_nsec);
+}
+
+/* A condition variable made for CLOCK_MONOTONIC has bit 1 of its wrefs set. */
+int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict m, const struct timespec *restrict until)
+{
+    int result = -1;
+    if (HOOKED() && can_wait(cond, m, GREEN_CALLER())) {
+        clockid_t clock = cond->__data.__wrefs & 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+        result = cond_green(cond, m, monotonic(clock, until), GREEN_CALLER());
+    }
+    return result < 0 ? green_real.pthread_cond_timedwait(cond, m, until) : result;
+}
+
+int pthread_cond_clockwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict m, clockid_t clock, const struct timespec *restrict until)
+{
+    int result = -1;
+    if (HOOKED() && can_wait(cond, m, GREEN_CALLER()))
+        result = cond_green(cond, m, monotonic(clock, until), GREEN_CALLER());
+    return result < 0 ? green_real.pthread_cond_clockwait(cond, m, clock, until) : result;
+}
+
+int pthread_cond_signal(pthread_cond_t *cond)
+{
+    int result = green_real.pthread_cond_signal(cond);
+    if (atomic_load_explicit(&green_address_waiters, memory_order_relaxed))
+        green_wake_address(cond, 1);
+    return result;
+}
+
+int pthread_cond_broadcast(pthread_cond_t *cond)
+{
+    int result = green_real.pthread_cond_broadcast(cond);
+    if (atomic_load_explicit(&green_address_waiters, memory_order_relaxed))
+        green_wake_address(cond, INT_MAX);
+    return result;
+}
+
+int pthread_join(pthread_t thread, void **value)
+{
+    int64_t pause_ns = 1000000;
+    while (green_coro && green_gil_released() && green_may_yield(GREEN_CALLER())) {
+        int result = pthread_tryjoin_np(thread, value);
+        if (result != EBUSY)
+            return result;
+        if (green_sleep_until(green_now_ns() + pause_ns) == GREEN_BLOCK)
+            break;
+        pause_ns = pause_ns * 2 > 30000000 ? 30000000 : pause_ns * 2;
+    }
+    return green_real.pthread_join(thread, value);
+}

@@ -1,0 +1,89 @@
+/* Semaphores are CPython's locks: who must wait for one waits on its address, and sem_post of any thread wakes him. */
+#include "green.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "green_hooks.h"
+
+#define HOOKED() (green_coro && green_gil_released())
+enum { NS = 1000000000 };
+
+static bool still_taken(void *sem) { return sem_trywait(sem) != 0; }
+
+/* A semaphore on the stack of a greenlet (3.13's parking lot) is not where others look for it while that greenlet is away. */
+static bool can_wait(const sem_t *sem, const void *caller) { return green_may_yield(caller) && !green_on_stack(sem); }
+
+/* 0, -1 with errno, or -2: do the real call. The trial inside the wait may already have taken it, so it says which it was. */
+struct sem_try { sem_t *sem; bool taken; };
+
+static bool try_again(void *arg)
+{
+    struct sem_try *t = arg;
+    t->taken = !still_taken(t->sem);
+    return !t->taken;
+}
+
+static int sem_green(sem_t *sem, int64_t until_ns)
+{
+    int error = errno;
+    struct sem_try t = {sem, false};
+    for (;;) {
+        int result = green_wait_address(sem, try_again, &t, until_ns);
+        if (t.taken || !still_taken(sem)) {
+            errno = error;
+            return 0;
+        }
+        if (result == GREEN_READY)
+            continue;
+        if (result == GREEN_BLOCK)
+            return -2;
+        if (result == ECANCELED) /* a lock wait cannot fail but by a signal */
+            continue;
+        errno = result;
+        return -1;
+    }
+}
+
+int sem_wait(sem_t *sem)
+{
+    if (!HOOKED() || sem_trywait(sem) == 0)
+        return HOOKED() ? 0 : green_real.sem_wait(sem);
+    int result = can_wait(sem, GREEN_CALLER()) ? sem_green(sem, GREEN_FOREVER) : -2;
+    return result == -2 ? green_real.sem_wait(sem) : result;
+}
+
+static int64_t monotonic(clockid_t clock, const struct timespec *until)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return green_now_ns() + ((int64_t)until->tv_sec - now.tv_sec) * NS + (until->tv_nsec - now.tv_nsec);
+}
+
+int sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until)
+{
+    if (!HOOKED())
+        return green_real.sem_clockwait(sem, clock, until);
+    if (sem_trywait(sem) == 0)
+        return 0;
+    int result = can_wait(sem, GREEN_CALLER()) ? sem_green(sem, monotonic(clock, until)) : -2;
+    return result == -2 ? green_real.sem_clockwait(sem, clock, until) : result;
+}
+
+int sem_timedwait(sem_t *sem, const struct timespec *until)
+{
+    if (!HOOKED())
+        return green_real.sem_timedwait(sem, until);
+    if (sem_trywait(sem) == 0)
+        return 0;
+    int result = can_wait(sem, GREEN_CALLER()) ? sem_green(sem, monotonic(CLOCK_REALTIME, until)) : -2;
+    return result == -2 ? green_real.sem_timedwait(sem, until) : result;
+}
+
+int sem_post(sem_t *sem)
+{
+    int result = green_real.sem_post(sem);
+    if (atomic_load(&green_address_waiters))
+        green_wake_address(sem, 1);
+    return result;
+}

@@ -1,0 +1,65 @@
+/* Sleeping is a timer of the hub. */
+#include "green.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "green_hooks.h"
+
+#define HOOKED() (green_coro && green_gil_released())
+enum { NS = 1000000000 };
+
+static int64_t ns_of(const struct timespec *t) { return (int64_t)t->tv_sec * NS + t->tv_nsec; }
+static bool valid(const struct timespec *t) { return t->tv_sec >= 0 && t->tv_sec < INT32_MAX && t->tv_nsec >= 0 && t->tv_nsec < NS; }
+
+/* 0, an errno, or GREEN_BLOCK. */
+static int sleep_until(int64_t until_ns, struct timespec *left)
+{
+    int result = green_sleep_until(until_ns);
+    int64_t rest = until_ns - green_now_ns();
+    if (left && result != ETIMEDOUT)
+        *left = rest > 0 ? (struct timespec){rest / NS, rest % NS} : (struct timespec){0, 0};
+    return result == ETIMEDOUT ? 0 : result;
+}
+
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *want, struct timespec *left)
+{
+    bool known = clock == CLOCK_MONOTONIC || clock == CLOCK_REALTIME;
+    if (!HOOKED() || !known || !valid(want) || !green_may_yield(GREEN_CALLER()))
+        return green_real.clock_nanosleep(clock, flags, want, left);
+    int64_t until_ns = green_now_ns() + ns_of(want);
+    if (flags & TIMER_ABSTIME) {
+        struct timespec now;
+        clock_gettime(clock, &now);
+        until_ns -= ns_of(&now);
+    }
+    int error = errno, result = sleep_until(until_ns, flags & TIMER_ABSTIME ? NULL : left);
+    errno = error;
+    return result == GREEN_BLOCK ? green_real.clock_nanosleep(clock, flags, want, left) : result;
+}
+
+static int nanosleep_green(const struct timespec *want, struct timespec *left, const void *caller)
+{
+    if (!HOOKED() || !valid(want) || !green_may_yield(caller))
+        return green_real.nanosleep(want, left);
+    int result = sleep_until(green_now_ns() + ns_of(want), left);
+    if (result == GREEN_BLOCK)
+        return green_real.nanosleep(want, left);
+    if (result)
+        errno = result;
+    return result ? -1 : 0;
+}
+
+int nanosleep(const struct timespec *want, struct timespec *left) { return nanosleep_green(want, left, GREEN_CALLER()); }
+
+int usleep(useconds_t us)
+{
+    struct timespec want = {us / 1000000, us % 1000000 * 1000};
+    return nanosleep_green(&want, NULL, GREEN_CALLER());
+}
+
+unsigned sleep(unsigned seconds)
+{
+    struct timespec want = {seconds, 0}, left = {0, 0};
+    return nanosleep_green(&want, &left, GREEN_CALLER()) ? (unsigned)left.tv_sec + (left.tv_nsec > 0) : 0;
+}
