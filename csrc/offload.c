@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "green_real.h"
 
 static struct {
     pthread_mutex_t lock;
@@ -18,8 +17,8 @@ static struct {
     bool watching_fork;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
 
-static void pool_lock(void) { green_real.pthread_mutex_lock(&pool.lock); }
-static void pool_unlock(void) { green_real.pthread_mutex_unlock(&pool.lock); }
+static void pool_lock(void) { pthread_mutex_lock(&pool.lock); }
+static void pool_unlock(void) { pthread_mutex_unlock(&pool.lock); }
 
 /* With the lock held. NULL: nothing came for a while. */
 static struct offload *next_work(void)
@@ -28,7 +27,7 @@ static struct offload *next_work(void)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += OFFLOAD_IDLE_S;
     pool.idle++;
-    while (!pool.first && green_real.pthread_cond_timedwait(&pool.more, &pool.lock, &until) != ETIMEDOUT)
+    while (!pool.first && pthread_cond_timedwait(&pool.more, &pool.lock, &until) != ETIMEDOUT)
         continue;
     pool.idle--;
     struct offload *work = pool.first;
@@ -101,7 +100,7 @@ int offload_submit(struct offload *work)
         pool.first = work;
     pool.last = work;
     pool.queued++;
-    green_real.pthread_cond_signal(&pool.more);
+    pthread_cond_signal(&pool.more);
     pool_unlock();
     return 0;
 }
