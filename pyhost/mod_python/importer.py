@@ -12,6 +12,7 @@ by importlib.import_module() are Python's, not this page's: use apache.import_mo
 from __future__ import annotations
 
 import importlib
+import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
@@ -28,7 +29,7 @@ from ._near import NEAR, compile_near
 from ._wait import Turn
 from .constants import APLOG_NOTICE
 
-__all__ = ["files_of", "load", "load_file", "module_stamp", "near_directory"]
+__all__ = ["files_of", "is_near", "load", "load_file", "module_stamp", "near_directory", "near_of", "source_of"]
 
 Stamp = tuple[int, int, int] | None
 _NEVER_NEAR = frozenset({"mod_python", "pyhost", "_apache", "__future__", "__main__"})
@@ -42,6 +43,7 @@ class Record:
     module: ModuleType
     stamp: Stamp
     serial: int
+    source: bytes = b""
     near: dict[str, int] = field(default_factory=dict)  # path -> serial of the modules it imported from handler directories
 
 
@@ -191,7 +193,7 @@ class _Importer:
     def _run(self, record: Record, autoreload: bool, log: bool) -> None:
         with open(record.path, "rb") as file:
             found = os.fstat(file.fileno())
-            source = file.read()
+            source = record.source = file.read()
         record.stamp = found.st_mtime_ns, found.st_size, found.st_ino
         directory = near_directory(record.path)
         self.directories.add(directory)
@@ -367,6 +369,24 @@ def files_of(module: ModuleType) -> list[str]:
     return files
 
 
+def is_near(name: str, directory: str, path: str) -> bool:
+    """Return whether `import name` in the file at path means a module of its directory."""
+    return _importer.is_near(name, directory, path)
+
+
+def near_of(module: ModuleType, path: str) -> Any:
+    """Return the `__near__` of a module that is not kept (a CGI script): its neighbours are kept and reloaded as for others."""
+    directory = near_directory(path)
+    _importer.directories.add(directory)
+    return _Near(_importer, Record(path, module, None, 0), directory, True, False)
+
+
+def source_of(path: str) -> bytes | None:
+    """Return the source that the module of a file was made of, which the file may no longer hold; None when it is not loaded."""
+    record = _importer.records.get(path)
+    return record.source or None if record else None
+
+
 class _PickleFinder:
     """Lets Python find handler modules by their name: for pickles of their classes, and `__import__(__name__)`."""
 
@@ -381,7 +401,7 @@ class _PickleFinder:
         return importlib.machinery.ModuleSpec(name, _PickleLoader(file), origin=file)
 
 
-class _PickleLoader:
+class _PickleLoader(importlib.abc.Loader):
     def __init__(self, path: str) -> None:
         self._path = path
 
@@ -392,4 +412,4 @@ class _PickleLoader:
         pass  # load_file has
 
 
-sys.meta_path.append(_PickleFinder)  # type: ignore[arg-type]
+sys.meta_path.append(_PickleFinder)
