@@ -6,7 +6,6 @@
 #include <errno.h>
 
 #include "auth_file.h"
-#include "conn.h"
 #include "env.h"
 #include "log.h"
 #include "origin.h"
@@ -30,13 +29,10 @@ static bool address_parse(const char *text, unsigned char out[16])
 
 bool access_client_address(const struct request *r, unsigned char out[16])
 {
-    char text[46];
-    if (!r->useragent_ip && r->conn) {
-        memcpy(out, r->conn->peer.address, 16);
-        return r->conn->peer.family != AF_UNIX;
-    }
-    origin_client_text(r, text);
-    return text[0] && address_parse(text, out);
+    if (r->useragent_ip)
+        return address_parse(r->useragent_ip, out);
+    memcpy(out, r->peer.address, 16);
+    return r->peer.family == AF_INET || r->peer.family == AF_INET6;
 }
 
 static bool ip_is_listed(const struct request *r, const struct require_conf *q)

@@ -41,7 +41,7 @@ struct regex_conf { /* compiled once by conf_compile (PCRE2) */
 struct section_conf {
     int id;              /* unique in the configuration; the key under which Python merges it */
     int kind;            /* enum section_kind */
-    const char *pattern; /* without trailing slash ("/" stays); a glob when is_glob */
+    const char *pattern; /* Directory: without trailing slash ("/" stays); Location: as written; a glob when is_glob */
     int pattern_len;
     int is_glob;
     struct regex_conf regex; /* for the Match kinds and "~" */

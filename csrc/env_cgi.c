@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "conn.h"
 #include "env.h"
 #include "log.h"
 #include "origin.h"

@@ -4,17 +4,6 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-
-#include "conn.h"
-
-/* A sub-request and a request that was redirected inside have no connection of their own. */
-static const struct conn *conn_of(const struct request *r)
-{
-    while (r && !r->conn)
-        r = r->main_request ? r->main_request : r->next;
-    return r ? r->conn : NULL;
-}
-
 const char *origin_scheme(const struct request *r)
 {
     const char *configured = r->server->server_scheme;
@@ -25,45 +14,26 @@ const char *origin_scheme(const struct request *r)
 
 static int default_port(const struct request *r) { return strcmp(origin_scheme(r), "https") == 0 ? 443 : 80; }
 
+static void peer_text(const struct peer *peer, char out[46])
+{
+    out[0] = 0;
+    if (peer->family == AF_INET)
+        inet_ntop(AF_INET, peer->address + 12, out, 46);
+    else if (peer->family == AF_INET6)
+        inet_ntop(AF_INET6, peer->address, out, 46);
+}
+
 void origin_client_text(const struct request *r, char out[46])
 {
-    const struct conn *c = conn_of(r);
-    out[0] = 0;
     if (r->useragent_ip)
         snprintf(out, 46, "%s", r->useragent_ip);
-    else if (c && c->peer.family == AF_INET)
-        inet_ntop(AF_INET, c->peer.address + 12, out, 46);
-    else if (c && c->peer.family == AF_INET6)
-        inet_ntop(AF_INET6, c->peer.address, out, 46);
+    else
+        peer_text(&r->peer, out);
 }
 
-static bool is_mapped(const unsigned char a[16]) { return !memcmp(a, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12); }
-
-void origin_local_text(const struct request *r, char out[46])
-{
-    const struct conn *c = conn_of(r);
-    struct address_conf local;
-    out[0] = 0;
-    if (!c || conn_local_address(c, &local) < 0)
-        return;
-    if (local.family == AF_INET6 && is_mapped(local.address))
-        inet_ntop(AF_INET, local.address + 12, out, 46);
-    else if (local.family == AF_INET || local.family == AF_INET6)
-        inet_ntop(local.family, local.address, out, 46);
-}
-
-int origin_local_port(const struct request *r)
-{
-    const struct conn *c = conn_of(r);
-    struct address_conf local;
-    return c && conn_local_address(c, &local) == 0 ? local.port : 0;
-}
-
-int origin_client_port(const struct request *r)
-{
-    const struct conn *c = conn_of(r);
-    return c && c->peer.family != AF_UNIX ? c->peer.port : 0;
-}
+void origin_local_text(const struct request *r, char out[46]) { peer_text(&r->local, out); }
+int origin_local_port(const struct request *r) { return r->local.port; }
+int origin_client_port(const struct request *r) { return r->peer.port; }
 
 static bool client_knows(const struct request *r) { return r->hostname && r->hostname[0] && !r->server->use_canonical_name; }
 
@@ -89,8 +59,7 @@ int origin_port(const struct request *r)
         return r->server->server_port;
     if (client_knows(r))
         return default_port(r);
-    int local = origin_local_port(r);
-    return local ? local : default_port(r);
+    return r->local.port ? r->local.port : default_port(r);
 }
 
 bool origin_port_is_default(const struct request *r) { return origin_port(r) == default_port(r); }

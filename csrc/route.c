@@ -109,10 +109,10 @@ static void mapping_split(struct mapping *m)
     m->split = m->asked_disk = true;
 }
 
-/* Handlers that Location gave and that look at no file. */
-static bool needs_file(const struct dir_conf *conf)
+/* Handlers that Location or an alias gave and that look at no file. */
+static bool needs_file(const struct mapping *m)
 {
-    const char *h = conf->set_handler;
+    const char *h = m->handler ? m->handler : m->location_conf->set_handler;
     return !h || !(!strcmp(h, "mod_python") || !strcmp(h, "python-program") || !strcmp(h, "wsgi") || !strcmp(h, "asgi")
                    || !strcmp(h, "server-status") || !strcmp(h, "server-info"));
 }
@@ -245,7 +245,7 @@ static enum route_result map_anew(struct route *route, struct request *r, bool m
     r->conf = m.location_conf;
     if ((result = map_name(r, &m)) != ROUTE_OK)
         return result;
-    if (m.handler || needs_file(m.location_conf) || match_any_file(m.index, slice_of(m.name, m.file_len)))
+    if (needs_file(&m) || match_any_file(m.index, slice_of(m.name, m.file_len)))
         mapping_split(&m);
     if ((result = map_sections(route, r, &m)) != ROUTE_OK)
         return result;

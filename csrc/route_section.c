@@ -175,12 +175,12 @@ void match_locations(const struct server_index *index, struct slice uri, struct 
 /* The first depth components of a path; false: it has not so many. */
 static bool path_prefix(struct slice path, int depth, struct slice *out)
 {
-    size_t i = 0;
+    size_t i = 0, start = 0;
     for (; depth > 0 && i < path.len; depth--)
-        for (i++; i < path.len && path.at[i] != '/';)
+        for (start = i++; i < path.len && path.at[i] != '/';)
             i++;
     *out = slice_of(path.at, i);
-    return depth == 0 && i > 1;
+    return depth == 0 && i > start + 1;
 }
 
 void match_directories(const struct server_index *index, struct slice path, struct match_list *out)

@@ -229,7 +229,6 @@ class Builder:
         elif family == SectionKind.LOCATION:
             if not word.startswith("/") and not is_glob and "://" not in word:
                 raise ValueError(f"a URL path that starts with / expected, not {word}")
-            word = word.rstrip("/") or "/"
         return word, is_glob, None
 
     @staticmethod

@@ -125,7 +125,7 @@ def add_wsgi_locations(draft: ServerDraft, builder: Builder) -> None:
     made = []
     for each in aliases:
         if each.kind == AliasKind.WSGI:
-            section = Section(builder.next_id, SectionKind.LOCATION, each.from_)
+            section = Section(builder.next_id, SectionKind.LOCATION, each.from_ or "/")
             builder.next_id += 1
             made.append(SectionDraft(section, draft.place, {"dir.set_handler": "wsgi", "dir.wsgi_application": each.to, "dir.wsgi_mount": each.from_}))
     draft.sections[:0] = made

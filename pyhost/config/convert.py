@@ -65,7 +65,7 @@ def redirect(match: bool = False, fixed: int = 0) -> Convert:
             raise ValueError(f"a URL that starts with a scheme or / expected, not {target}")
         if match:
             return server_or_dir(ctx, Alias(AliasKind.REDIRECT_MATCH, from_ or "", target, status, regex(from_ if from_ is not None else "^")))
-        return server_or_dir(ctx, Alias(AliasKind.REDIRECT, url_path(from_) if from_ is not None else "/", target, status))
+        return server_or_dir(ctx, Alias(AliasKind.REDIRECT, url_path(from_) if from_ is not None else None, target, status))
     return convert
 
 

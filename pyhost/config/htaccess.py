@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from .. import bridge
 from ..errors import ConfigErrors
@@ -12,11 +13,12 @@ from .parser import Parser
 
 __all__ = ["HtaccessCache"]
 
-State = tuple[int, int, int] | None
+State = tuple[int, ...] | None
+SETTLED_NS = 50_000_000  # two changes within a tick of the kernel's clock may look alike
 
 
 class HtaccessCache:
-    """What is in .htaccess files, by path, state (mtime, inode, size) and the overrides that were allowed.
+    """What is in .htaccess files, by path, state (times, inode, size) and the overrides that were allowed.
 
     by_id: every Files section found in one of them; their ids go on behind those of the configuration.
     """
@@ -34,7 +36,9 @@ class HtaccessCache:
             found = os.stat(path)
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        now = time.time_ns()
+        recent = now if now - found.st_ctime_ns < SETTLED_NS else 0  # no two looks at a file just changed are equal
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size, recent
 
     def read(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
         """The layer and the Files sections of a file. A file that has gone is empty. Raises ConfigErrors."""

@@ -83,7 +83,7 @@ def merge_sections(base: Layer, sections: Sequence[SectionDraft], htaccess: Sequ
         take_files(depth_of(draft.section.pattern) if kind == SectionKind.DIRECTORY else float("inf"))
         layer = merge_layers(layer, draft.layer)
         if kind == SectionKind.LOCATION:
-            location = draft.section.pattern
+            location = draft.section.pattern.rstrip("/") or "/"
     take_files(float("inf"))
     if location is not None:
         layer = {**layer, "dir.location": location}

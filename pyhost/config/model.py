@@ -75,7 +75,7 @@ class Section:
 @dataclass(frozen=True, slots=True)
 class Alias:
     kind: AliasKind
-    from_: str
+    from_: str | None
     to: str | None
     status: int = 0
     regex: Regex | None = None
