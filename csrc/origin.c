@@ -2,8 +2,8 @@
  * through whatever proxy or forwarded port it came by. */
 #include "origin.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
+#include <sys/socket.h>
 const char *origin_scheme(const struct request *r)
 {
     const char *configured = r->server->server_scheme;
@@ -14,13 +14,11 @@ const char *origin_scheme(const struct request *r)
 
 static int default_port(const struct request *r) { return strcmp(origin_scheme(r), "https") == 0 ? 443 : 80; }
 
-static void peer_text(const struct peer *peer, char out[46])
+static void address_text(const struct peer *peer, char out[46])
 {
     out[0] = 0;
-    if (peer->family == AF_INET)
-        inet_ntop(AF_INET, peer->address + 12, out, 46);
-    else if (peer->family == AF_INET6)
-        inet_ntop(AF_INET6, peer->address, out, 46);
+    if (peer->family == AF_INET || peer->family == AF_INET6)
+        peer_text(peer, out, 46);
 }
 
 void origin_client_text(const struct request *r, char out[46])
@@ -28,10 +26,10 @@ void origin_client_text(const struct request *r, char out[46])
     if (r->useragent_ip)
         snprintf(out, 46, "%s", r->useragent_ip);
     else
-        peer_text(&r->peer, out);
+        address_text(&r->peer, out);
 }
 
-void origin_local_text(const struct request *r, char out[46]) { peer_text(&r->local, out); }
+void origin_local_text(const struct request *r, char out[46]) { address_text(&r->local, out); }
 int origin_local_port(const struct request *r) { return r->local.port; }
 int origin_client_port(const struct request *r) { return r->peer.port; }
 
