@@ -170,6 +170,8 @@ static void timer_fired(struct timer *t)
 
 struct waker *coro_waker(struct coro *c) { return &c->waker; }
 
+struct job *coro_job(const struct coro *c) { return c->job; }
+
 void coro_throw(struct coro *c, PyObject *exception)
 {
     Py_XSETREF(c->thrown, exception);

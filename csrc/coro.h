@@ -60,6 +60,8 @@ void coro_throw(struct coro *c, PyObject *exception);
 struct waker *coro_waker(struct coro *c);
 /* PyGreen: do the system calls of the job that runs give way? On at the start of each job. Context: handler greenlet. */
 void coro_set_green(bool on);
+/* The job that a worker greenlet runs (a struct request begins with its job), NULL for spawned ones. */
+struct job *coro_job(const struct coro *c);
 struct coro *coro_ref(struct coro *c);
 void coro_unref(struct coro *c);
 

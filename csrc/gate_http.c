@@ -257,7 +257,7 @@ static void body_refused(struct request *r, enum http_fault fault)
     log_request(r, text.directive ? LEVEL_WARN : LEVEL_INFO, "core", "bad request body: %s%s%s", text.why, text.directive ? ": " : "",
                 text.directive ? text.directive : "");
     if (text.directive)
-        shm_slot->limits_hit++;
+        shm_add(limits_hit, 1);
     body_ended(r, fault == FAULT_BODY_TOO_LARGE ? BODY_TOO_LARGE : BODY_MALFORMED);
 }
 
@@ -491,14 +491,14 @@ static void http_timeout(struct conn *c)
         serve_fault(r, 408, "the head did not come in time", "RequestReadTimeout");
     } else if (c->state == CONN_BUSY && r->body == BODY_READING && !c->out_waiting) {
         log_request(r, LEVEL_INFO, "core", "the body did not come in time: %s", r->server->read_body.initial_ms ? "RequestReadTimeout" : "Timeout");
-        shm_slot->limits_hit++;
+        shm_add(limits_hit, 1);
         body_ended(r, BODY_TIMED_OUT);
         if (c->req && r->response == RESPONSE_ENDED)
             http_go_on(c);
     } else {
         if (r && c->out_waiting) {
             log_request(r, LEVEL_INFO, "core", "the client takes no more of the answer: Timeout");
-            shm_slot->limits_hit++;
+            shm_add(limits_hit, 1);
         }
         conn_close(c);
     }

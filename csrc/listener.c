@@ -106,7 +106,7 @@ static bool listener_is_full(struct listener *l)
         w->full_logged_ns = w->loop.now_ns;
         log_error(NULL, LEVEL_WARN, "core", "%u connections are open, as many as PyMaxConnections allows; accepting pauses", w->conn_count);
     }
-    shm_slot->limits_hit++;
+    shm_add(limits_hit, 1);
     listener_pause(l, w->loop.now_ns + (int64_t)PAUSE_MS * NS_PER_MS);
     return true;
 }
@@ -127,7 +127,7 @@ static bool listener_accept(struct listener *l)
     peer_from(&peer, &from);
     struct conn *c = conn_new(l, fd, &peer);
     if (c) {
-        shm_slot->connections_total++;
+        shm_add(connections_total, 1);
         c->gate->opened(c);
     }
     return true;

@@ -28,7 +28,7 @@ static bool state_intern(struct wsgi_state *s)
             (s->http10 = PyUnicode_InternFromString("HTTP/1.0")) && (s->http = PyUnicode_InternFromString("http")) &&
             (s->https = PyUnicode_InternFromString("https")) && (s->empty = PyUnicode_InternFromString("")) &&
             (s->close = PyUnicode_InternFromString("close")) && (s->fileno = PyUnicode_InternFromString("fileno")) &&
-            (s->tell = PyUnicode_InternFromString("tell"));
+            (s->tell = PyUnicode_InternFromString("tell")) && (s->write = PyUnicode_InternFromString("write"));
     return good;
 }
 
@@ -40,7 +40,8 @@ static bool state_fill(struct wsgi_state *s)
     return s->load && (s->applications = PyDict_New()) && state_intern(s) &&
            (s->input_type = (PyTypeObject *)PyType_FromSpec(&wsgi_input_spec)) && (s->start_type = (PyTypeObject *)PyType_FromSpec(&wsgi_start_spec)) &&
            (s->wrapper_type = (PyTypeObject *)PyType_FromSpec(&wsgi_wrapper_spec)) &&
-           (s->hints_type = (PyTypeObject *)PyType_FromSpec(&wsgi_hints_spec)) && (s->no_input = wsgi_input_new(s, NULL));
+           (s->hints_type = (PyTypeObject *)PyType_FromSpec(&wsgi_hints_spec)) && (s->no_input = wsgi_input_new(s, NULL)) &&
+           (s->hints = wsgi_hints_new(s));
 }
 
 struct wsgi_state *wsgi_state(void)
@@ -85,10 +86,12 @@ void wsgi_log_exception(struct request *r, const char *where)
     Py_XDECREF(nothing);
 }
 
-/* Borrowed. The loader gives a new one when auto reload sees that a file has changed. */
+/* Borrowed from the dict of applications. The loader gives a new one when auto reload sees that a file has changed. */
 static PyObject *application(struct wsgi_state *s, struct request *r)
 {
     const char *spec = r->conf->wsgi_application;
+    if (s->app_conf == r->conf)
+        return s->app;
     if (!spec) {
         PyErr_SetString(PyExc_LookupError, "SetHandler wsgi needs PyWSGIAlias or PyWSGIApplication");
         return NULL;
@@ -98,6 +101,10 @@ static PyObject *application(struct wsgi_state *s, struct request *r)
         PyObject *made = PyObject_CallFunction(s->load, "OO", name, r->conf->python_auto_reload ? Py_True : Py_False);
         found = made && PyDict_SetItem(s->applications, name, made) == 0 ? made : NULL;
         Py_XDECREF(made); /* the dict keeps it */
+    }
+    if (found && !r->conf->python_auto_reload) {
+        s->app_conf = r->conf;
+        s->app = found;
     }
     Py_XDECREF(name);
     return found;

@@ -27,48 +27,69 @@ static PyObject *number_text(unsigned n)
     return wsgi_text(slice_of(at, (size_t)(text + sizeof text - at)));
 }
 
-/* The text made last time when the bytes are the same. NULL without an exception: to be made. A new reference. */
-static PyObject *cached(const struct text_cache *c, struct slice bytes)
+static bool keep(struct text_cache *c, struct slice bytes)
 {
-    return c->text && slice_is(bytes, c->bytes, c->len) ? Py_NewRef(c->text) : NULL;
+    c->len = (uint32_t)(bytes.len <= sizeof c->bytes ? bytes.len : 0);
+    memcpy(c->bytes, bytes.at, c->len);
+    return c->len == bytes.len;
 }
 
-static PyObject *keep(struct text_cache *c, struct slice bytes, PyObject *text)
+static bool is_kept(const struct text_cache *c, struct slice bytes) { return c->len == bytes.len && memcmp(c->bytes, bytes.at, c->len) == 0; }
+
+static struct slice peer_of(const struct request *r)
 {
-    if (text && bytes.len <= sizeof c->bytes) {
-        memcpy(c->bytes, bytes.at, bytes.len);
-        c->len = (uint32_t)bytes.len;
-        Py_XSETREF(c->text, Py_NewRef(text));
-    }
-    return text;
+    return r->useragent_ip ? slice_text(r->useragent_ip) : r->conn ? slice_of((const char *)r->conn->peer.address, 16) : SLICE("");
 }
 
-/* Configuration's SetEnv and the like, and what lies beside wsgi.*: the same for every request of one dir_conf. */
-static PyObject *make_template(struct wsgi_state *s, struct request *r)
+/* The same for all requests of one dir_conf. */
+static int put_constants(struct wsgi_state *s, PyObject *t, const struct request *r)
+{
+    static const enum wsgi_key empty[] = {KEY_SCRIPT_NAME, KEY_PATH_INFO, KEY_QUERY_STRING, KEY_REQUEST_URI, KEY_REMOTE_PORT};
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+        if (put(s, t, empty[i], Py_NewRef(s->empty)) < 0)
+            return -1;
+    return put(s, t, KEY_REQUEST_METHOD, Py_NewRef(s->methods[METHOD_GET])) < 0 || put(s, t, KEY_SERVER_PROTOCOL, Py_NewRef(s->http11)) < 0 ||
+                   put(s, t, KEY_URL_SCHEME, Py_NewRef(s->http)) < 0 || put(s, t, KEY_INPUT, Py_NewRef(s->no_input)) < 0 ||
+                   put(s, t, KEY_ERRORS, Py_XNewRef(PySys_GetObject("stderr"))) < 0 ||
+                   put(s, t, KEY_VERSION, Py_BuildValue("(ii)", 1, 0)) < 0 || put(s, t, KEY_MULTITHREAD, Py_NewRef(Py_True)) < 0 ||
+                   put(s, t, KEY_MULTIPROCESS, PyBool_FromLong(r->main->start_servers > 1 && !r->main->one_process)) < 0 ||
+                   put(s, t, KEY_RUN_ONCE, Py_NewRef(Py_False)) < 0 ||
+                   put(s, t, KEY_FILE_WRAPPER, Py_NewRef((PyObject *)s->wrapper_type)) < 0 ||
+                   put(s, t, KEY_INPUT_TERMINATED, Py_NewRef(Py_True)) < 0 || put_text(s, t, KEY_SERVER_SOFTWARE, "pyhost") < 0 ||
+                   put_text(s, t, KEY_GATEWAY_INTERFACE, "CGI/1.1") < 0 || put(s, t, KEY_EARLY_HINTS, Py_NewRef(s->hints)) < 0
+               ? -1
+               : 0;
+}
+
+/* The same for all requests of one client to one Host. */
+static int put_origin(struct wsgi_state *s, PyObject *t, struct request *r)
+{
+    char address[64];
+    origin_client_text(r, address);
+    if (put_text(s, t, KEY_SERVER_NAME, origin_host(r)) < 0 || put(s, t, KEY_SERVER_PORT, number_text((unsigned)origin_port(r))) < 0 ||
+        put_text(s, t, KEY_REMOTE_ADDR, address) < 0)
+        return -1;
+    if (strcmp(origin_scheme(r), "https") != 0)
+        return 0;
+    return put(s, t, KEY_URL_SCHEME, Py_NewRef(s->https)) < 0 ? -1 : put_text(s, t, KEY_HTTPS, "on");
+}
+
+static PyObject *make_template(struct wsgi_state *s, struct request *r, struct slice host, int port)
 {
     PyObject *t = PyDict_New();
-    if (!t || put(s, t, KEY_REQUEST_METHOD, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_SCRIPT_NAME, Py_NewRef(s->empty)) < 0 ||
-        put(s, t, KEY_PATH_INFO, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_QUERY_STRING, Py_NewRef(s->empty)) < 0 ||
-        put(s, t, KEY_REQUEST_URI, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_SERVER_PROTOCOL, Py_NewRef(s->http11)) < 0 ||
-        put(s, t, KEY_SERVER_NAME, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_SERVER_PORT, Py_NewRef(s->empty)) < 0 ||
-        put(s, t, KEY_REMOTE_ADDR, Py_NewRef(s->empty)) < 0 || put(s, t, KEY_REMOTE_PORT, Py_NewRef(s->empty)) < 0 ||
-        put(s, t, KEY_URL_SCHEME, Py_NewRef(s->http)) < 0 || put(s, t, KEY_INPUT, Py_NewRef(s->no_input)) < 0 ||
-        put(s, t, KEY_ERRORS, Py_XNewRef(PySys_GetObject("stderr"))) < 0 || put(s, t, KEY_VERSION, Py_BuildValue("(ii)", 1, 0)) < 0 ||
-        put(s, t, KEY_MULTITHREAD, Py_NewRef(Py_True)) < 0 ||
-        put(s, t, KEY_MULTIPROCESS, PyBool_FromLong(r->main->start_servers > 1 && !r->main->one_process)) < 0 ||
-        put(s, t, KEY_RUN_ONCE, Py_NewRef(Py_False)) < 0 || put(s, t, KEY_FILE_WRAPPER, Py_NewRef((PyObject *)s->wrapper_type)) < 0 ||
-        put(s, t, KEY_INPUT_TERMINATED, Py_NewRef(Py_True)) < 0 || put_text(s, t, KEY_SERVER_SOFTWARE, "pyhost") < 0 ||
-        put_text(s, t, KEY_GATEWAY_INTERFACE, "CGI/1.1") < 0)
+    if (!t || put_constants(s, t, r) < 0 || put_origin(s, t, r) < 0)
         Py_CLEAR(t);
+    s->template_conf = keep(&s->host, host) && keep(&s->peer, peer_of(r)) && !r->secure ? r->conf : NULL;
+    s->port = port;
     return t;
 }
 
 static PyObject *copy_template(struct wsgi_state *s, struct request *r)
 {
-    if (s->template_conf != r->conf || !s->template) {
-        Py_XSETREF(s->template, make_template(s, r));
-        s->template_conf = r->conf;
-    }
+    struct slice host = slice_text(r->hostname);
+    int port = origin_port(r);
+    if (!s->template || s->template_conf != r->conf || s->port != port || r->secure || !is_kept(&s->host, host) || !is_kept(&s->peer, peer_of(r)))
+        Py_XSETREF(s->template, make_template(s, r, host.at ? host : SLICE(""), port));
     return s->template ? PyDict_Copy(s->template) : NULL;
 }
 
@@ -159,11 +180,16 @@ static int put_headers(struct wsgi_state *s, PyObject *environ, struct request *
     return 0;
 }
 
-static PyObject *method_text(struct wsgi_state *s, const struct request *r)
+static int put_method(struct wsgi_state *s, PyObject *environ, const struct request *r)
 {
+    if (!r->head.minor && put(s, environ, KEY_SERVER_PROTOCOL, Py_NewRef(s->http10)) < 0)
+        return -1;
     if (r->header_only)
-        return Py_NewRef(s->head);
-    return r->method_number < METHOD_TEXTS ? Py_NewRef(s->methods[r->method_number]) : wsgi_text(slice_text(r->method));
+        return put(s, environ, KEY_REQUEST_METHOD, Py_NewRef(s->head));
+    if (r->method_number == METHOD_GET)
+        return 0;
+    return put(s, environ, KEY_REQUEST_METHOD,
+               r->method_number < METHOD_TEXTS ? Py_NewRef(s->methods[r->method_number]) : wsgi_text(slice_text(r->method)));
 }
 
 /* Where the application is mounted, and the rest of the path. */
@@ -180,25 +206,6 @@ static int put_path(struct wsgi_state *s, PyObject *environ, const struct reques
     return put(s, environ, KEY_PATH_INFO, wsgi_text(slice_text(r->uri + len)));
 }
 
-static PyObject *client_text(struct wsgi_state *s, struct request *r)
-{
-    char address[64];
-    struct slice key = r->useragent_ip || !r->conn ? slice_of(NULL, 0) : slice_of((const char *)r->conn->peer.address, 16);
-    PyObject *text = key.len ? cached(&s->peer, key) : NULL;
-    if (text)
-        return text;
-    origin_client_text(r, address);
-    text = wsgi_text(slice_text(address));
-    return key.len ? keep(&s->peer, key, text) : text;
-}
-
-static int put_client(struct wsgi_state *s, PyObject *environ, struct request *r)
-{
-    if (put(s, environ, KEY_REMOTE_ADDR, client_text(s, r)) < 0)
-        return -1;
-    return r->conn ? put(s, environ, KEY_REMOTE_PORT, number_text(r->conn->peer.port)) : 0;
-}
-
 static int put_variables(PyObject *environ, const struct table *t)
 {
     for (uint32_t i = 0; i < t->count; i++) {
@@ -211,19 +218,6 @@ static int put_variables(PyObject *environ, const struct table *t)
             return -1;
     }
     return 0;
-}
-
-static int put_origin(struct wsgi_state *s, PyObject *environ, struct request *r)
-{
-    struct slice name = slice_text(origin_host(r));
-    PyObject *host = cached(&s->host, name);
-    if (put(s, environ, KEY_SERVER_NAME, host ? host : keep(&s->host, name, wsgi_text(name))) < 0 ||
-        put(s, environ, KEY_SERVER_PORT, number_text((unsigned)origin_port(r))) < 0)
-        return -1;
-    if (strcmp(origin_scheme(r), "https") == 0 &&
-        (put(s, environ, KEY_URL_SCHEME, Py_NewRef(s->https)) < 0 || put_text(s, environ, KEY_HTTPS, "on") < 0))
-        return -1;
-    return r->head.minor ? 0 : put(s, environ, KEY_SERVER_PROTOCOL, Py_NewRef(s->http10));
 }
 
 static int put_user(struct wsgi_state *s, PyObject *environ, const struct request *r)
@@ -239,11 +233,11 @@ PyObject *wsgi_environ(struct wsgi_state *s, struct request *r)
     if (!environ)
         return NULL;
     bool has_body = !(r->body == BODY_WHOLE && !r->in.len);
-    if (put(s, environ, KEY_REQUEST_METHOD, method_text(s, r)) < 0 || put_path(s, environ, r) < 0 ||
+    if (put_method(s, environ, r) < 0 || put_path(s, environ, r) < 0 ||
         (r->args && put_text(s, environ, KEY_QUERY_STRING, r->args) < 0) || put_text(s, environ, KEY_REQUEST_URI, r->unparsed_uri) < 0 ||
-        put_origin(s, environ, r) < 0 || put_client(s, environ, r) < 0 || put_user(s, environ, r) < 0 || put_headers(s, environ, r) < 0 ||
-        (has_body && put(s, environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) || put_variables(environ, &r->subprocess_env) < 0 ||
-        (r->head.minor && put(s, environ, KEY_EARLY_HINTS, wsgi_hints_new(s, r)) < 0))
+        (r->conn && put(s, environ, KEY_REMOTE_PORT, number_text(r->conn->peer.port)) < 0) || put_user(s, environ, r) < 0 ||
+        put_headers(s, environ, r) < 0 || (has_body && put(s, environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) ||
+        put_variables(environ, &r->subprocess_env) < 0)
         Py_CLEAR(environ);
     return environ;
 }

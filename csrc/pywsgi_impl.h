@@ -17,7 +17,7 @@ enum { METHOD_TEXTS = 8, NAME_CACHE = 128 };
 
 struct name_cache { uint32_t len; char name[60]; PyObject *key; }; /* header name as sent -> "HTTP_…"; strong */
 
-struct text_cache { uint32_t len; char bytes[64]; PyObject *text; }; /* bytes -> text; strong */
+struct text_cache { uint32_t len; char bytes[64]; };
 
 /* Of one interpreter; all references strong. */
 struct wsgi_state {
@@ -27,11 +27,14 @@ struct wsgi_state {
     PyObject *applications; /* dict: what PyWSGIAlias says -> callable */
     PyObject *load;         /* pyhost.gateway.wsgi.load */
     PyObject *close;        /* "close" */
-    PyObject *fileno, *tell;
-    const struct dir_conf *template_conf; /* for which the template was made */
-    PyObject *template;     /* dict: all that is the same for every request */
+    PyObject *fileno, *tell, *write, *hints;
+    const struct dir_conf *template_conf; /* for which the template was made, with these: */
+    struct text_cache peer, host;
+    int port;
+    PyObject *template;     /* dict: all that is the same for every request of this client address */
+    const struct dir_conf *app_conf; /* whose application was found last; NULL while it may be reloaded */
+    PyObject *app;
     struct name_cache names[NAME_CACHE];
-    struct text_cache peer, host; /* the last client's address and the last Host: mostly the next one's as well */
 };
 
 /* start_response, and the write() it returns. */
@@ -39,7 +42,7 @@ struct start {
     PyObject_HEAD
     vectorcallfunc vectorcall;
     struct request *request; /* strong */
-    PyObject *status_text;   /* strong: kept so that the bytes live */
+    struct wsgi_state *state; /* borrowed: lives as long as the interpreter */
     bool called;
 };
 
@@ -48,7 +51,7 @@ struct wsgi_state *wsgi_state(void); /* made on first use; NULL with an exceptio
 PyObject *wsgi_environ(struct wsgi_state *s, struct request *r);
 PyObject *wsgi_input_new(struct wsgi_state *s, struct request *r);
 PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r);
-PyObject *wsgi_hints_new(struct wsgi_state *s, struct request *r);
+PyObject *wsgi_hints_new(struct wsgi_state *s);
 /* Writes all of it, waiting while the client is slow. SWITCHES. 0, or -1 with an exception (OSError: the client is gone). */
 int wsgi_write(struct request *r, const char *data, size_t n);
 extern PyType_Spec wsgi_input_spec, wsgi_start_spec, wsgi_wrapper_spec, wsgi_hints_spec;

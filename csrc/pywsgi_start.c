@@ -188,7 +188,7 @@ static PyObject *start_call(PyObject *callable, PyObject *const *args, size_t na
     if (start_again(self, exc_info) < 0 || set_status(self, args[0]) < 0 || set_headers(self->request, args[1]) < 0)
         return NULL;
     self->called = true;
-    return PyObject_GetAttrString(callable, "write");
+    return PyObject_GetAttr(callable, self->state->write);
 }
 
 PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r)
@@ -197,7 +197,7 @@ PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r)
     if (self) {
         self->vectorcall = start_call;
         self->request = request_ref(r);
-        self->status_text = NULL;
+        self->state = s;
         self->called = false;
     }
     return (PyObject *)self;
@@ -207,7 +207,6 @@ static void start_dealloc(struct start *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     request_unref(self->request);
-    Py_XDECREF(self->status_text);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -225,21 +224,13 @@ PyType_Spec wsgi_start_spec = {"pyhost.StartResponse", sizeof(struct start), 0,
 
 struct hints {
     PyObject_HEAD
-    struct request *request; /* strong */
 };
 
-PyObject *wsgi_hints_new(struct wsgi_state *s, struct request *r)
-{
-    struct hints *self = PyObject_New(struct hints, s->hints_type);
-    if (self)
-        self->request = request_ref(r);
-    return (PyObject *)self;
-}
+PyObject *wsgi_hints_new(struct wsgi_state *s) { return (PyObject *)PyObject_New(struct hints, s->hints_type); }
 
 static void hints_dealloc(struct hints *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    request_unref(self->request);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -248,9 +239,15 @@ static PyObject *hints_call(struct hints *self, PyObject *args, PyObject *kwargs
 {
     PyObject *headers, *item;
     struct table fields = {0};
+    struct coro *me = coro_current();
     (void)kwargs;
+    (void)self;
     if (!PyArg_ParseTuple(args, "O:early_hints", &headers))
         return NULL;
+    if (!me || !coro_job(me)) {
+        PyErr_SetString(PyExc_RuntimeError, "early hints can be sent from the handler of a request only");
+        return NULL;
+    }
     PyObject *pairs = PySequence_Fast(headers, "early_hints needs a list of (name, value)");
     for (Py_ssize_t i = 0; pairs && i < PySequence_Fast_GET_SIZE(pairs); i++) {
         struct slice name, value;
@@ -263,7 +260,7 @@ static PyObject *hints_call(struct hints *self, PyObject *args, PyObject *kwargs
         }
     }
     if (pairs)
-        response_interim(self->request, 103, &fields);
+        response_interim((struct request *)coro_job(me), 103, &fields);
     table_clear(&fields);
     if (!pairs)
         return NULL;

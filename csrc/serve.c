@@ -154,7 +154,7 @@ static enum step do_map(struct request *r)
     if (r->head.form == TARGET_ORIGIN && r->conf->limit_request_body_bytes && r->head.has_length &&
         r->head.length > (uint64_t)r->conf->limit_request_body_bytes) {
         log_request(r, LEVEL_WARN, "core", "Content-Length is larger than LimitRequestBody allows");
-        shm_slot->limits_hit++;
+        shm_add(limits_hit, 1);
         r->close_after = true;
         return end_with(r, 413);
     }
@@ -379,7 +379,7 @@ static bool refuse_early(struct request *r)
 {
     if (worker->in_flight > (uint32_t)r->main->max_requests_in_flight) {
         log_request(r, LEVEL_WARN, "core", "%u requests are in flight, as many as PyMaxRequestsInFlight allows", worker->in_flight - 1);
-        shm_slot->limits_hit++;
+        shm_add(limits_hit, 1);
         table_set(&r->err_headers_out, SLICE("Retry-After"), SLICE("1"));
         response_error(r, 503, true);
     } else if (r->head.method == METHOD_CONNECT || (r->head.method == METHOD_TRACE && !r->server->trace_enable)) {
@@ -408,7 +408,7 @@ void serve_fault(struct request *r, int status, const char *why, const char *dir
 {
     log_request(r, directive ? LEVEL_WARN : LEVEL_INFO, "core", "answered %d: %s%s%s", status, why, directive ? ": " : "", directive ? directive : "");
     if (directive)
-        shm_slot->limits_hit++;
+        shm_add(limits_hit, 1);
     worker->in_flight++;
     r->at_phase = PHASE_LOG;
     r->in_phases = true;
@@ -418,13 +418,13 @@ void serve_fault(struct request *r, int status, const char *why, const char *dir
 
 static void count(const struct request *r)
 {
-    shm_slot->requests++;
-    shm_slot->bytes_out += r->wire_bytes_out;
-    shm_slot->bytes_in += r->body_bytes_in;
+    shm_add(requests, 1);
+    shm_add(bytes_out, r->wire_bytes_out);
+    shm_add(bytes_in, r->body_bytes_in);
     if (r->status >= 500)
-        shm_slot->errors_5xx++;
+        shm_add(errors_5xx, 1);
     else if (r->status >= 400)
-        shm_slot->errors_4xx++;
+        shm_add(errors_4xx, 1);
 }
 
 void serve_done(struct request *r)

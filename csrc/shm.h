@@ -49,6 +49,9 @@ struct shm {
 /* The mapping; one of the few globals. NULL before shm_init. */
 extern struct shm *shm;
 extern struct slot *shm_slot; /* this worker's; in -X and in the master it is slot 0 */
+/* Adds to a counter of our own slot. Nobody else writes it, so no locked instruction is needed. */
+#define shm_add(counter, n) \
+    atomic_store_explicit(&shm_slot->counter, atomic_load_explicit(&shm_slot->counter, memory_order_relaxed) + (n), memory_order_relaxed)
 int shm_init(void); /* 0, or -1 with errno */
 /* Adds a dead worker's counters to the past and clears its slot, the log buffer included. Context: master. */
 void shm_bury(int slot);
