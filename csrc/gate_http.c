@@ -64,18 +64,22 @@ static bool http_begin(struct conn *c)
     return true;
 }
 
-/* What the log may say of a head that was refused: its request line as far as it was understood. */
+/* What the log may say of a head that was refused: its request line as far as it was understood, or what may be one. */
 static void http_keep_line(struct request *r, const char *bytes, size_t len)
 {
-    size_t keep = r->head.line_len ? r->head.start + r->head.line_len : len < 256 ? len : 256;
-    r->bytes = request_strdup(r, slice_of(bytes, keep));
-    r->method = r->head.line_len ? request_strdup(r, request_span(r, r->head.method_name)) : (char *)"-";
-    r->unparsed_uri = r->uri = r->head.line_len ? request_strdup(r, request_span(r, r->head.target)) : (char *)"-";
-    if (!r->head.line_len) {
-        r->head.start = 0;
-        r->head.line_len = (uint32_t)keep;
+    struct http_head *h = &r->head;
+    if (!h->line_len) {
+        const char *stop;
+        h->start = len >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0;
+        h->line_len = (uint32_t)(len - h->start < 256 ? len - h->start : 256);
+        for (stop = bytes + h->start; stop < bytes + h->start + h->line_len && *stop != '\r' && *stop != '\n';)
+            stop++;
+        h->line_len = (uint32_t)(stop - bytes) - h->start;
     }
-    r->head.nfields = 0;
+    r->bytes = request_strdup(r, slice_of(bytes, h->start + h->line_len));
+    r->method = h->method_name.len ? request_strdup(r, request_span(r, h->method_name)) : (char *)"-";
+    r->unparsed_uri = r->uri = h->target.len ? request_strdup(r, request_span(r, h->target)) : (char *)"-";
+    h->nfields = 0;
 }
 
 static void http_refuse(struct conn *c, const char *bytes, size_t len, enum http_fault fault)
