@@ -13,6 +13,7 @@
 
 static const char main_name[] = "main_interpreter";
 static struct interp *interps; /* main first */
+static struct interp *latest;   /* that interp_current found: handlers' objects ask for it all the time */
 
 struct interp *interp_main(void) { return interps; }
 struct interp *interp_first(void) { return interps; }
@@ -30,9 +31,13 @@ struct interp *interp_find(const char *name)
 struct interp *interp_current(void)
 {
     PyInterpreterState *state = PyInterpreterState_Get();
+    if (latest && PyThreadState_GetInterpreter(latest->tstate) == state)
+        return latest;
     struct interp *i = interps;
     while (i && PyThreadState_GetInterpreter(i->tstate) != state)
         i = i->next;
+    if (i)
+        latest = i;
     return i;
 }
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SHM_SLOTS = 256, SHM_LOG_BYTES = 65536, SHM_LOG_LOCKS = 64 };
+enum { SHM_SLOTS = 256, SHM_LOG_BYTES = 65536, SHM_LOG_LOCKS = 64, SHM_LOCKS = 64 };
 
 enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_READY, SLOT_STOPPING, SLOT_DEAD };
 
@@ -43,6 +43,7 @@ struct shm {
     _Atomic int64_t started_us, restarted_us;
     struct shm_past past;
     struct shm_log_lock log_locks[SHM_LOG_LOCKS];
+    _Atomic pid_t locks[SHM_LOCKS];   /* mod_python's global locks: the process that holds one, 0: free (pyapache_lock.c) */
     struct slot slots[SHM_SLOTS];
 };
 

@@ -27,7 +27,7 @@ ROOMS = {
     "answers": ["request*", "response*", "static*", "errors", "conditions", "range", "listing", "http_date", "access*", "auth_*", "password", "digest",
                 "env*", "origin"],
     "doors": ["bridge", "upcall"],
-    "tools": ["loop", "timer", "buf", "log*", "shm", "offload*", "slice", "limit", "table", "hash"],
+    "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "offload*", "slice", "limit", "table", "hash"],
 }
 PYTHON = ["Python.h", "structmember.h", "py*.h", "interp*.h", "coro*.h", "green*.h", "greenlet.h"]
 MUST_NOT_INCLUDE = {

@@ -1,0 +1,252 @@
+/* mp_conn. It keeps what it needs of the connection, because requests and their objects may outlive it. */
+#include "pyconn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+
+#include "conn.h"
+#include "log.h"
+#include "origin.h"
+#include "pyreq.h"
+#include "pyserver.h"
+#include "pyroom.h"
+#include "pytable.h"
+#include "pytext.h"
+
+struct pyconn {
+    PyObject_HEAD
+    struct request *r;  /* counted reference: the first request of the chain that asked */
+    uint64_t id;        /* of the connection */
+    PyObject *notes;    /* strong: a table of its own, or NULL */
+    int keepalive;      /* what Python has set, -1: nothing */
+};
+
+enum { ADDRESS_TEXT = 64 };
+
+PyObject *pyconn_address(const char *ip, int port)
+{
+    return Py_BuildValue("(si)", ip, port);
+}
+
+/* Requests that came from one another share one connection object. */
+static struct request *first_of_chain(struct request *r)
+{
+    while (r->prev || r->main_request)
+        r = r->prev ? r->prev : r->main_request;
+    return r;
+}
+
+PyObject *pyconn_of(struct request *r)
+{
+    struct request *first = first_of_chain(r);
+    struct pyrequest *holder = (struct pyrequest *)pyrequest_of(first);
+    if (!holder)
+        return NULL;
+    PyTypeObject *type = pyroom_type(TYPE_CONN);
+    struct pyconn *self = (struct pyconn *)holder->connection;
+    if (!self) {
+        self = (struct pyconn *)type->tp_alloc(type, 0);
+        if (self) {
+            self->r = request_ref(first);
+            self->keepalive = -1;
+            self->id = first->conn ? first->conn->id : r->conn ? r->conn->id : 0;
+            holder->connection = (PyObject *)self;
+        }
+    }
+    Py_XINCREF(self);
+    Py_DECREF(holder);
+    return (PyObject *)self;
+}
+
+static void conn_dealloc(PyObject *object)
+{
+    struct pyconn *self = (struct pyconn *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    Py_XDECREF(self->notes);
+    request_unref(self->r);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *conn_remote_host(const struct pyconn *self)
+{
+    (void)self;
+    Py_RETURN_NONE; /* no look-ups behind the handler's back: get_remote_host() asks */
+}
+
+static PyObject *conn_client_ip(const struct pyconn *self)
+{
+    char text[ADDRESS_TEXT];
+    peer_text(&self->r->peer, text, sizeof text);
+    return PyUnicode_FromString(text);
+}
+
+static PyObject *conn_client_addr(const struct pyconn *self)
+{
+    char text[ADDRESS_TEXT];
+    peer_text(&self->r->peer, text, sizeof text);
+    return pyconn_address(text, self->r->peer.port);
+}
+
+static PyObject *conn_local(const struct pyconn *self, bool with_port)
+{
+    char text[ADDRESS_TEXT] = "";
+    origin_local_text(self->r, text);
+    return with_port ? pyconn_address(text, origin_local_port(self->r)) : PyUnicode_FromString(text);
+}
+
+static PyObject *conn_notes(PyObject *object)
+{
+    struct pyconn *self = (struct pyconn *)object;
+    const struct table empty = {0};
+    if (!self->notes)
+        self->notes = pytable_view((struct table *)&empty, NULL);
+    return Py_XNewRef(self->notes);
+}
+
+static bool same_address(const struct address_conf *a, const struct address_conf *b)
+{
+    return a->family == b->family && a->port == b->port && !memcmp(a->address, b->address, sizeof a->address);
+}
+
+/* The default server of the address that the connection came to: the first virtual host there, or the main server. */
+static PyObject *conn_base_server(const struct pyconn *self)
+{
+    const struct server_conf *server = self->r->server;
+    const struct main_conf *main = self->r->main;
+    for (int i = 0; server->is_virtual && server->address_count && i < main->server_count; i++) {
+        const struct server_conf *other = main->servers[i];
+        for (int a = 0; a < other->address_count; a++)
+            if (other->is_virtual && same_address(&other->addresses[a], &server->addresses[0]))
+                return pyserver_of(other);
+    }
+    return pyserver_of(server);
+}
+
+/* httpd's: 0 not known yet, 1 close, 2 keep-alive. */
+static long conn_keepalive(const struct pyconn *self)
+{
+    if (self->keepalive >= 0)
+        return self->keepalive;
+    if (self->r->response == RESPONSE_OPEN)
+        return 0;
+    return self->r->close_after ? 1 : 2;
+}
+
+static long conn_keepalives(const struct pyconn *self)
+{
+    const struct conn *c = self->r->conn;
+    return (c ? (long)c->requests : 0) + (self->r->response != RESPONSE_OPEN);
+}
+
+enum conn_field {
+    CONN_BASE_SERVER, CONN_LOCAL_ADDR, CONN_CLIENT_ADDR, CONN_REMOTE_ADDR, CONN_CLIENT_IP, CONN_REMOTE_IP, CONN_REMOTE_HOST, CONN_REMOTE_LOGNAME,
+    CONN_ABORTED, CONN_DOUBLE_REVERSE, CONN_KEEPALIVES, CONN_LOCAL_IP, CONN_LOCAL_HOST, CONN_ID, CONN_NOTES, CONN_HLIST, CONN_REC
+};
+
+static PyObject *conn_deprecated(const struct pyconn *self, const char *old, const char *now, PyObject *value)
+{
+    log_request(self->r, LEVEL_WARN, "python", "conn.%s is deprecated in 2.4, use req.useragent_%s or conn.client_%s", old, now, now);
+    return value;
+}
+
+static PyObject *conn_get(PyObject *object, void *closure)
+{
+    const struct pyconn *self = (struct pyconn *)object;
+    switch ((enum conn_field)(intptr_t)closure) {
+    case CONN_BASE_SERVER: return conn_base_server(self);
+    case CONN_LOCAL_ADDR: return conn_local(self, true);
+    case CONN_CLIENT_ADDR: return conn_client_addr(self);
+    case CONN_REMOTE_ADDR: return conn_deprecated(self, "remote_addr", "addr", conn_client_addr(self));
+    case CONN_CLIENT_IP: return conn_client_ip(self);
+    case CONN_REMOTE_IP: return conn_deprecated(self, "remote_ip", "ip", conn_client_ip(self));
+    case CONN_REMOTE_HOST: return conn_remote_host(self);
+    case CONN_REMOTE_LOGNAME: Py_RETURN_NONE;
+    case CONN_ABORTED: return PyLong_FromLong(!self->r->conn || self->r->aborted);
+    case CONN_DOUBLE_REVERSE: return PyLong_FromLong(0);
+    case CONN_KEEPALIVES: return PyLong_FromLong(conn_keepalives(self));
+    case CONN_LOCAL_IP: return conn_local(self, false);
+    case CONN_LOCAL_HOST: Py_RETURN_NONE;
+    case CONN_ID: return PyLong_FromUnsignedLongLong(self->id);
+    case CONN_NOTES: return conn_notes(object);
+    case CONN_HLIST: Py_RETURN_NONE;
+    case CONN_REC: return PyCapsule_New((void *)self->r, "conn_rec", NULL);
+    }
+    Py_UNREACHABLE();
+}
+
+static PyObject *conn_get_keepalive(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(conn_keepalive((struct pyconn *)object));
+}
+
+/* AP_CONN_CLOSE closes the connection after this response; the other values leave it to the protocol. */
+static int conn_set_keepalive(PyObject *object, PyObject *value, void *unused)
+{
+    struct pyconn *self = (struct pyconn *)object;
+    long v = value ? PyLong_AsLong(value) : -1;
+    (void)unused;
+    if (v < 0 || v > 2) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "keepalive is 0 (unknown), 1 (close) or 2 (keep alive)");
+        return -1;
+    }
+    self->keepalive = (int)v;
+    if (v == 1)
+        self->r->close_after = true;
+    return 0;
+}
+
+static PyObject *conn_log_error(PyObject *object, PyObject *args)
+{
+    PyObject *message;
+    int level = LEVEL_ERROR;
+    struct slice text;
+    Py_buffer view;
+    if (!PyArg_ParseTuple(args, "O|i:log_error", &message, &level) || pytext_body(message, &text, &view))
+        return NULL;
+    log_request(((struct pyconn *)object)->r, level & 15 ? level & 15 : LEVEL_ERROR, "python", "%.*s", (int)text.len, text.at);
+    if (view.obj)
+        PyBuffer_Release(&view);
+    Py_RETURN_NONE;
+}
+
+/* A request owns its connection's bytes: they are read and written through it. */
+static PyObject *conn_no_io(PyObject *object, PyObject *args)
+{
+    (void)object;
+    (void)args;
+    PyErr_SetString(PyExc_OSError, "the connection of a request is read and written through the request; a PythonConnectionHandler has it to itself");
+    return NULL;
+}
+
+#define CONN_MEMBER(name, field) {name, conn_get, NULL, NULL, (void *)(intptr_t)(field)}
+static PyGetSetDef conn_getset[] = {
+    CONN_MEMBER("base_server", CONN_BASE_SERVER), CONN_MEMBER("local_addr", CONN_LOCAL_ADDR), CONN_MEMBER("client_addr", CONN_CLIENT_ADDR),
+    CONN_MEMBER("remote_addr", CONN_REMOTE_ADDR), CONN_MEMBER("client_ip", CONN_CLIENT_IP), CONN_MEMBER("remote_ip", CONN_REMOTE_IP),
+    CONN_MEMBER("remote_host", CONN_REMOTE_HOST), CONN_MEMBER("remote_logname", CONN_REMOTE_LOGNAME), CONN_MEMBER("aborted", CONN_ABORTED),
+    CONN_MEMBER("double_reverse", CONN_DOUBLE_REVERSE), CONN_MEMBER("keepalives", CONN_KEEPALIVES), CONN_MEMBER("local_ip", CONN_LOCAL_IP),
+    CONN_MEMBER("local_host", CONN_LOCAL_HOST), CONN_MEMBER("id", CONN_ID), CONN_MEMBER("notes", CONN_NOTES), CONN_MEMBER("hlist", CONN_HLIST),
+    CONN_MEMBER("_conn_rec", CONN_REC), {"keepalive", conn_get_keepalive, conn_set_keepalive, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef conn_methods[] = {
+    {"log_error", conn_log_error, METH_VARARGS, "log_error(message[, level]): writes into the error log."},
+    {"read", conn_no_io, METH_VARARGS, "read([n]): bytes, None at the end."},
+    {"readline", conn_no_io, METH_VARARGS, "readline([n]): a line as bytes, None at the end."},
+    {"write", conn_no_io, METH_VARARGS, "write(data): sends at once."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot conn_slots[] = {
+    {Py_tp_doc, "The connection of a client."},
+    {Py_tp_dealloc, conn_dealloc},
+    {Py_tp_getset, conn_getset},
+    {Py_tp_methods, conn_methods},
+    {0, NULL},
+};
+PyType_Spec pyconn_spec = {
+    .name = "mp_conn", .basicsize = sizeof(struct pyconn), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, .slots = conn_slots,
+};

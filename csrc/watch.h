@@ -1,0 +1,16 @@
+/* Notices when Python files in folders change: one inotify descriptor in the loop. Those who depend on files compare a number. */
+#ifndef PYHOST_WATCH_H
+#define PYHOST_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop.h"
+
+/* Context of all: the loop thread; no GIL. */
+/* Watches a folder from now on (once, however often it is asked for). False: it cannot be watched; look at its files by stat. */
+bool watch_folder(struct loop *loop, const char *path);
+/* Goes up when a .py file in a watched folder was written, replaced, made or removed, or a folder itself went away. */
+extern uint64_t watch_epoch;
+
+#endif

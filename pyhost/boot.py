@@ -1,0 +1,198 @@
+"""What C needs of Python in each interpreter: it is imported there first, finds `mod_python` for applications, and reports errors."""
+from __future__ import annotations
+
+import html
+import importlib
+import importlib.abc
+import importlib.machinery
+import io
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+__all__ = ["config_tree", "files_of", "load", "prepare", "report", "run_import", "run_path", "run_pdb"]
+
+_ALIAS = "mod_python"
+_REAL = "pyhost.mod_python"
+_DONE, _SERVER_ERROR, _LOG_ERR = -2, 500, 3
+_paths_seen: set[str] = set()
+
+
+class _AliasLoader(importlib.abc.Loader):
+    """Gives the module of another name."""
+
+    def __init__(self, real: str) -> None:
+        self._real = real
+        self._spec: importlib.machinery.ModuleSpec | None = None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self._real)
+        self._spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec  # the import system has put the alias there
+
+
+class _AliasFinder(importlib.abc.MetaPathFinder):
+    """Finds `mod_python` in this package, before any that is installed."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+        if fullname != _ALIAS and not fullname.startswith(_ALIAS + "."):
+            return None
+        real = _REAL + fullname[len(_ALIAS):]
+        try:
+            found = importlib.util.find_spec(real)
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, _AliasLoader(real), origin=found.origin, is_package=fullname == _ALIAS)
+
+
+class LogStream(io.TextIOBase):
+    """sys.stdout and sys.stderr of handlers: whole lines go into the error log as they are."""
+
+    def __init__(self, name: str, write: Callable[[str], object], fd: int) -> None:
+        self._name, self._write, self._fd = name, write, fd
+        self._rest = ""
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        return "backslashreplace"
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        lines, newline, rest = (self._rest + text).rpartition("\n")
+        self._rest = rest
+        if newline:
+            self._write((lines + "\n").encode("utf-8", "backslashreplace").decode("utf-8"))
+        return len(text)
+
+    def flush(self) -> None:
+        rest, self._rest = self._rest, ""
+        if rest:
+            self._write(rest.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def prepare(name: str) -> None:
+    """Make this interpreter ready for handlers: the finder for `mod_python`, output into the error log, sys.argv, apache.interpreter.
+
+    name: of the interpreter.
+    """
+    import _apache
+
+    if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _AliasFinder())
+    sys.argv = ["mod_python"]
+    sys.stdout = LogStream("<stdout>", _apache._log_text, 1)
+    sys.stderr = LogStream("<stderr>", _apache._log_text, 2)
+
+
+def run_path(expression: str) -> None:
+    """Evaluate a PythonPath and make it sys.path, once per distinct expression in this interpreter.
+
+    expression: Python, such as `sys.path+['/x']`. Raises what it raises, and TypeError when it is not a list of str.
+    """
+    if expression in _paths_seen:
+        return
+    value = eval(expression, {"sys": sys, "__builtins__": __builtins__})
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise TypeError(f"PythonPath {expression!r}: a list of strings was expected, not {value!r}")
+    sys.path[:] = value
+    _paths_seen.add(expression)
+
+
+def load(name: str, directory: str | None, autoreload: bool, log: bool) -> ModuleType:
+    """Return a handler module, loaded or loaded again when its files have changed. May switch.
+
+    name: `module` or `package.module`. directory: of the handler, None where there is none. autoreload, log: PythonAutoReload, PythonDebug.
+    """
+    return _importer().load(name, directory, autoreload, log)  # type: ignore[no-any-return]
+
+
+def files_of(module: ModuleType) -> list[str]:
+    """Return the files whose change means that the module has to be loaded again."""
+    return _importer().files_of(module)  # type: ignore[no-any-return]
+
+
+def _importer() -> Any:
+    return importlib.import_module(_REAL + ".importer")
+
+
+def run_import(module: str, function: str | None, python_path: str | None, debug: int) -> None:
+    """Do what PythonImport says: import a module and call a function of it without arguments. May switch.
+
+    module: its name. function: `name` or `object.name`, or None. python_path: PythonPath of the main server. debug: its PythonDebug.
+    """
+    if python_path:
+        run_path(python_path)
+    found: Any = load(module, None, True, bool(debug))
+    if function:
+        for part in function.split("."):
+            found = getattr(found, part)
+        found()
+
+
+def run_pdb(handler: Callable[[Any], Any], req: Any) -> Any:
+    """Call a handler under the debugger (PythonEnablePdb, -X only)."""
+    import pdb
+
+    debugger = pdb.Pdb(stdin=sys.__stdin__, stdout=sys.__stdout__)
+    return debugger.runcall(handler, req)
+
+
+def report(req: Any, phase: str, handler: str, error: BaseException, debug: bool) -> int:
+    """Log an exception of a handler, one line per traceback entry, and show it to the client where PythonDebug is on.
+
+    phase, handler: names for the log. Returns 500, or DONE when the page is in the response. May switch.
+    """
+    lines = [entry.rstrip("\n") for entry in traceback.format_exception(type(error), error, error.__traceback__)]
+    for line in lines:
+        req.log_error(f"{phase} {handler}: {line}", _LOG_ERR)
+    if not debug or phase in ("PythonLogHandler", "PythonCleanupHandler"):
+        return _SERVER_ERROR
+    text = "".join(html.escape(line) + "\n" for line in lines)
+    req.status = _SERVER_ERROR
+    req.content_type = "text/html; charset=utf-8"
+    try:
+        req.write(f'\n<pre>\nMod_python error: "{phase} {handler}"\n\n{text}</pre>\n')
+    except OSError:
+        pass  # the client has gone
+    return _DONE
+
+
+def config_tree() -> list[Any]:
+    """Return the configuration file as nested lists: (directive, arguments) tuples, a section followed by the list of what is in it."""
+    import _apache
+
+    from .config.parser import Parser
+
+    defines = {name: "" for name in _apache._defines()}
+    parser = Parser(_apache.server_root(), defines)
+    parser.read_file(_apache._config_file())
+    return _tree(parser.tree)
+
+
+def _tree(nodes: Sequence[Any]) -> list[Any]:
+    tree: list[Any] = []
+    for node in nodes:
+        tree.append((node.name, node.args))
+        if node.children is not None:
+            tree.append(_tree(node.children))
+    return tree
