@@ -1,6 +1,6 @@
 """Each tests/c/test_*.c is compiled with the csrc files that it names, under ASan and UBSan, and run.
 
-A test file says what it needs in comment lines near its top (the first 40 lines):
+A test file says what it needs in comment lines near its top (the first 40 lines; a key may come again):
 
     // sources: http_head.c http_body.c      files of csrc/ to compile in
     // libs: pcre2-8 pthread                 -l words
@@ -35,7 +35,10 @@ RUN_SECONDS = 60
 def wants(unit: Path) -> dict[str, list[str]]:
     """Return the words of the `// key: words` lines of a unit."""
     head = "\n".join(unit.read_text().splitlines()[:40])
-    return {key: shlex.split(words) for key, words in re.findall(r"^// *(sources|libs|needs|flags): *(.*)$", head, re.M)}
+    found: dict[str, list[str]] = {}
+    for key, words in re.findall(r"^// *(sources|libs|needs|flags): *(.*)$", head, re.M):
+        found[key] = list(dict.fromkeys([*found.get(key, []), *shlex.split(words)]))
+    return found
 
 
 def python_flags() -> tuple[list[str], list[str]]:
