@@ -1,0 +1,47 @@
+"""`python -m tests.bench [hello|wait|idle|scale]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from . import confs, scale
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMPARE = ROOT.parent / "shared" / "bench" / "compare.py"
+HOME = Path(os.environ.get("BENCH_HOME", ROOT / ".bench")).resolve()
+PEERS = {"hello": ["bjoern", "fastwsgi", "nginx-return", "apache+mod_python"], "wait": ["gevent.pywsgi", "gunicorn-gevent", "uvicorn-asgi"],
+         "idle": ["bjoern", "nginx-return"]}
+
+
+def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
+    """One run of compare.py with the peers that matter for this work."""
+    if not COMPARE.exists():
+        print(f"{COMPARE} is not there: nothing to compare with")
+        return
+    environ = {**os.environ, "BENCH_HOME": str(HOME)}
+    if not (HOME / "venv").exists():
+        subprocess.run([sys.executable, str(COMPARE), "setup"], env=environ, check=True)
+    command = [sys.executable, str(COMPARE), work, *PEERS[work], "--rounds", "5", "--seconds", "3"]
+    for kind, (port, conf, path) in made.items():
+        if kind == "static" and work != "hello":
+            continue
+        target = "/wait" if work == "wait" else path
+        command += ["--pyhost", f"pyhost-{kind}={confs.program()} -X -f {conf}@{port}{target}"]
+    print(f"== {work} ==", flush=True)
+    subprocess.run(command, env=environ, check=True)
+
+
+def main() -> None:
+    works = sys.argv[1:] or ["hello", "wait", "idle", "scale"]
+    made = confs.write(HOME / "pyhost")
+    for work in works:
+        if work == "scale":
+            scale.run(made)
+        else:
+            compare(work, {k: v for k, v in made.items() if k in ("handler", "wsgi", "static")})
+
+
+if __name__ == "__main__":
+    main()
