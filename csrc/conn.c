@@ -107,6 +107,10 @@ static void conn_later(struct deferred *d)
         free(c);
         return;
     }
+    if (c->out_broken) {
+        c->gate->eof(c, true);
+        return;
+    }
     if (c->out_more)
         conn_flush(c);
     conn_pump(c);
@@ -182,12 +186,13 @@ static void conn_pump(struct conn *c)
     c->in_input = false;
 }
 
-/* What the queue said: who will go on with it. */
+/* What the queue said: who will go on with it. A broken one is never empty, so that nobody takes the answer for sent. */
 static void conn_out(struct conn *c, enum outq_result result)
 {
-    c->out_waiting = result == OUTQ_WAITING || result == OUTQ_MORE;
+    c->out_waiting = result != OUTQ_EMPTY;
     c->out_more = result == OUTQ_MORE;
-    if (c->out_more)
+    c->out_broken = result == OUTQ_BROKEN;
+    if (c->out_more || c->out_broken)
         conn_do_later(c);
 }
 
@@ -196,16 +201,14 @@ static void conn_flush(struct conn *c)
     uint64_t before = c->out.sent;
     enum outq_result result = outq_flush(&c->out, c->source.fd);
     conn_out(c, result);
-    if (result == OUTQ_BROKEN)
-        c->gate->eof(c, true);
-    else if (result == OUTQ_EMPTY || c->out.sent != before)
+    if (result == OUTQ_EMPTY || (result != OUTQ_BROKEN && c->out.sent != before))
         c->gate->drained(c);
 }
 
 static void conn_ready(struct source *s, uint32_t events)
 {
     struct conn *c = (struct conn *)s;
-    if (events & EPOLLOUT && c->out_waiting) {
+    if (events & EPOLLOUT && c->out_waiting && !c->out_broken) {
         conn_flush(c);
         if (c->state == CONN_CLOSED)
             return;
@@ -243,12 +246,16 @@ static int conn_sent(struct conn *c, enum outq_result result)
 
 int conn_send(struct conn *c, const struct slice *parts, int count)
 {
-    return conn_sent(c, outq_send(&c->out, c->source.fd, parts, count));
+    return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send(&c->out, c->source.fd, parts, count));
 }
 
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len)
 {
-    return conn_sent(c, outq_send_file(&c->out, c->source.fd, file_fd, offset, len));
+    if (!c->out_broken)
+        return conn_sent(c, outq_send_file(&c->out, c->source.fd, file_fd, offset, len));
+    close(file_fd);
+    errno = EPIPE;
+    return -1;
 }
 
 /* RFC 9112 9.6: closing with unread bytes would reset the connection and may destroy the answer on its way. */

@@ -68,6 +68,7 @@ struct conn {
     uint32_t requests;          /* answered so far */
     bool out_waiting;           /* the queue is not empty: EPOLLOUT matters */
     bool later_queued;
+    bool out_broken;            /* the socket took no more bytes: the gate is told at the end of the turn */
     bool out_more;              /* the queue goes on at the end of the turn */
     struct deferred later;      /* end of turn: freed when closed, else input goes on */
 };

@@ -27,6 +27,7 @@ struct listing {
     struct entry *entries;/* owned */
     uint32_t count;
     bool cut;             /* there are more than ENTRIES_MAX */
+    int options;          /* enum index_option_bit */
     char column;          /* 'N' name, 'M' modified, 'S' size: mod_autoindex's C= */
     bool descending;
 };
@@ -78,7 +79,7 @@ static int entry_add(struct listing *l, const char *name, const struct stat *st)
     }
     size_t len = strlen(name);
     l->entries[l->count] = (struct entry){.name_at = l->names.len, .name_len = (uint32_t)len, .is_dir = S_ISDIR(st->st_mode),
-                                          .size = st->st_size, .mtime_s = st->st_mtim.tv_sec};
+                                          .size = S_ISDIR(st->st_mode) ? -1 : st->st_size, .mtime_s = st->st_mtim.tv_sec};
     if (buf_add(&l->names, name, len + 1) < 0)
         return -1;
     l->count++;
@@ -106,19 +107,19 @@ static int listing_read(struct listing *l, const struct request *r, int fd)
 static int compare_names(const struct listing *l, const struct entry *a, const struct entry *b)
 {
     const char *x = l->names.at + a->name_at, *y = l->names.at + b->name_at;
-    int order = strcasecmp(x, y);
+    int order = l->options & INDEX_IGNORE_CASE ? strcasecmp(x, y) : 0;
     return order ? order : strcmp(x, y);
 }
 
-/* Folders first whatever the order is; names decide between equals. */
+/* Names decide between equals. */
 static int entry_compare(const void *x, const void *y, void *listing)
 {
     const struct listing *l = listing;
     const struct entry *a = x, *b = y;
     int64_t order = 0;
-    if (a->is_dir != b->is_dir)
+    if (a->is_dir != b->is_dir && l->options & INDEX_FOLDERS_FIRST)
         return a->is_dir ? -1 : 1;
-    if (l->column == 'S' && !a->is_dir)
+    if (l->column == 'S')
         order = a->size < b->size ? -1 : a->size > b->size;
     else if (l->column == 'M')
         order = a->mtime_s < b->mtime_s ? -1 : a->mtime_s > b->mtime_s;
@@ -162,16 +163,33 @@ static int head_cell(struct buf *to, const struct listing *l, char column, const
                     !sorted ? "" : l->descending ? " aria-sort=\"descending\"" : " aria-sort=\"ascending\"", column, turn ? 'D' : 'A', words);
 }
 
-static int row_add(struct buf *to, const struct listing *l, const struct entry *e, struct slice base)
+static int name_cell(struct buf *to, const struct listing *l, const struct entry *e, struct slice base)
 {
     struct slice name = slice_of(l->names.at + e->name_at, e->name_len);
     const char *slash = e->is_dir ? "/" : "";
-    if (buf_addf(to, "<tr><td><a%s href=\"", e->is_dir ? " class=\"dir\"" : "") < 0 || url_escape(to, base) < 0 || url_escape(to, name) < 0
-        || buf_addf(to, "%s\">", slash) < 0 || html_escape(to, name) < 0 || buf_addf(to, "%s</a></td><td class=\"size\">", slash) < 0)
+    if (buf_addf(to, "<td><a%s href=\"", e->is_dir ? " class=\"dir\"" : "") < 0 || url_escape(to, base) < 0 || url_escape(to, name) < 0
+        || buf_addf(to, "%s\">", slash) < 0 || html_escape(to, name) < 0)
         return -1;
-    if ((e->is_dir ? buf_add(to, "–", 3) : size_add(to, e->size)) < 0 || buf_addf(to, "</td><td class=\"date\">") < 0)
+    return buf_addf(to, "%s</a></td>", slash);
+}
+
+static int size_cell(struct buf *to, const struct entry *e)
+{
+    if (buf_addf(to, "<td class=\"size\">") < 0 || (e->is_dir ? buf_addf(to, "–") : size_add(to, e->size)) < 0)
         return -1;
-    return date_add(to, e->mtime_s) < 0 ? -1 : buf_addf(to, "</td></tr>\n");
+    return buf_addf(to, "</td>");
+}
+
+static int row_add(struct buf *to, const struct listing *l, const struct entry *e, struct slice base)
+{
+    if (buf_addf(to, "<tr>") < 0 || name_cell(to, l, e, base) < 0)
+        return -1;
+    if (!(l->options & INDEX_SUPPRESS_SIZE) && size_cell(to, e) < 0)
+        return -1;
+    if (!(l->options & INDEX_SUPPRESS_LAST_MODIFIED)
+        && (buf_addf(to, "<td class=\"date\">") < 0 || date_add(to, e->mtime_s) < 0 || buf_addf(to, "</td>") < 0))
+        return -1;
+    return buf_addf(to, "</tr>\n");
 }
 
 static int summary_add(struct buf *to, const struct listing *l)
@@ -195,12 +213,14 @@ static int summary_add(struct buf *to, const struct listing *l)
 
 static int table_head(struct buf *to, const struct listing *l, const struct request *r)
 {
-    if (buf_addf(to, "<table>\n<thead><tr>") < 0 || head_cell(to, l, 'N', "", "Name") < 0 || head_cell(to, l, 'S', " class=\"size\"", "Size") < 0
-        || head_cell(to, l, 'M', " class=\"date\"", "Last modified (UTC)") < 0 || buf_addf(to, "</tr></thead>\n<tbody>\n") < 0)
+    bool size = !(l->options & INDEX_SUPPRESS_SIZE), date = !(l->options & INDEX_SUPPRESS_LAST_MODIFIED);
+    if (buf_addf(to, "<table>\n<thead><tr>") < 0 || head_cell(to, l, 'N', "", "Name") < 0
+        || (size && head_cell(to, l, 'S', " class=\"size\"", "Size") < 0)
+        || (date && head_cell(to, l, 'M', " class=\"date\"", "Last modified (UTC)") < 0) || buf_addf(to, "</tr></thead>\n<tbody>\n") < 0)
         return -1;
     if (strcmp(r->uri, "/") == 0)
         return 0;
-    return buf_addf(to, "<tr><td><a class=\"dir\" href=\"../\">Parent folder</a></td><td class=\"size\"></td><td class=\"date\"></td></tr>\n");
+    return buf_addf(to, "<tr><td><a class=\"dir\" href=\"../\">Parent folder</a></td>%s%s</tr>\n", size ? "<td></td>" : "", date ? "<td class=\"date\"></td>" : "");
 }
 
 /* What hrefs begin with: "./" keeps a name from being read as anything else; below no trailing slash (DirectorySlash Off) the folder's name. */
@@ -238,7 +258,7 @@ static int listing_page(struct buf *to, const struct listing *l, const struct re
 
 int listing_answer(struct request *r, int fd)
 {
-    struct listing l = {0};
+    struct listing l = {.options = r->conf->index_options};
     struct buf page = {0};
     int status = 500;
     listing_order(&l, r->args);

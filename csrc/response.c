@@ -2,6 +2,7 @@
 #include "response.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -66,7 +67,9 @@ static int send_pieces(struct request *r, struct slice first, struct slice body,
 {
     if (r->no_body_out)
         body.len = 0;
-    return out_of(r)->send(r, first, body, last);
+    int result = out_of(r)->send(r, first, body, last);
+    r->aborted |= result < 0;
+    return result;
 }
 
 int response_flush(struct request *r)
@@ -132,6 +135,15 @@ long response_write_some(struct request *r, const void *data, size_t n)
     return send_pieces(r, slice_of(NULL, 0), slice_of(data, take), false) < 0 ? -1 : (long)take;
 }
 
+/* How many of len bytes of a file go out: none without a body, never more than announced. */
+static int64_t file_within_length(const struct request *r, int64_t len)
+{
+    if (r->header_only || r->no_body_out)
+        return 0;
+    int64_t left = r->clength - (int64_t)r->body_bytes_out;
+    return r->clength >= 0 && left < len ? left < 0 ? 0 : left : len;
+}
+
 int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
 {
     int fault = write_fault(r);
@@ -141,23 +153,23 @@ int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
     }
     if (r->handed_over)
         return 0;
-    bool open = r->response == RESPONSE_OPEN;
-    if (open && response_build(r, false) < 0)
+    int64_t take = file_within_length(r, len);
+    int own = take ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (take && own < 0)
+        return -1; /* before the head is out: there can still be another answer */
+    if (response_flush(r) < 0) {
+        int error = errno;
+        if (own >= 0)
+            close(own);
+        errno = error;
         return -1;
-    int64_t take = r->clength >= 0 && (int64_t)r->body_bytes_out + len > r->clength ? r->clength - (int64_t)r->body_bytes_out : len;
-    struct slice first = open ? head_slice() : slice_of(NULL, 0);
-    int result = 0;
-    if (first.len || r->out.len)
-        result = send_pieces(r, first, slice_of(r->out.at, r->out.len), false);
-    buf_clear(&r->out);
-    head_release();
+    }
     r->body_bytes_out += (uint64_t)len;
-    if (result < 0 || r->no_body_out || take <= 0)
-        return result;
-    int own = dup(fd);
     if (own < 0)
-        return -1;
-    return out_of(r)->send_file(r, slice_of(NULL, 0), own, offset, take, false);
+        return 0;
+    int result = out_of(r)->send_file(r, slice_of(NULL, 0), own, offset, take, false);
+    r->aborted |= result < 0;
+    return result;
 }
 
 static void response_over(struct request *r)
@@ -173,7 +185,7 @@ static void response_over(struct request *r)
 /* RFC 9112 8: a body that is shorter than announced must end with the connection, or the next response would be read as its rest. */
 static void check_length(struct request *r)
 {
-    if (r->clength < 0 || r->no_body_out || r->body_bytes_out == (uint64_t)r->clength)
+    if (r->aborted || r->clength < 0 || r->no_body_out || r->body_bytes_out == (uint64_t)r->clength)
         return;
     if (r->body_bytes_out > (uint64_t)r->clength) {
         log_request(r, LEVEL_ERROR, "core", "the handler wrote %llu bytes, its Content-Length is %lld: the rest was cut",

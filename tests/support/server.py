@@ -147,8 +147,13 @@ class Server:
             if self.wait_ready():
                 break
             self.ports.clear()  # somebody took the port between free_port and now
-        self.files_before = {pid: open_files(pid) for pid in [self.pid, *self.workers()]}
+        wait_until(self.settled, "every worker has opened what it keeps", START_SECONDS)
         return self
+
+    def settled(self) -> bool:
+        """Have all workers their loops, and the same descriptors as a moment ago?"""
+        before, self.files_before = self.files_before, {pid: open_files(pid) for pid in [self.pid, *self.workers()]}
+        return self.files_before == before and all("anon_inode:[eventpoll]" in before[pid] for pid in self.workers())
 
     def wait_ready(self) -> bool:
         """Wait until something listens and each worker runs; False: the address was taken."""
@@ -160,7 +165,8 @@ class Server:
                     return False
                 raise AssertionError(f"pyhost ended with status {self.process.returncode}:\n{self.stderr}{self.error_log[-4000:]}")
             try:
-                Client(self.address, timeout=1.0).close()
+                with Client(self.address, timeout=START_SECONDS) as client:
+                    client.half_close().expect_close()  # it listens early; that it closes says that its loop turns
                 return True
             except OSError:
                 assert time.monotonic() < deadline, f"pyhost does not listen:\n{self.stderr}{self.error_log[-4000:]}"
@@ -235,8 +241,9 @@ class Server:
             try:
                 wait_until(lambda: not self.leaked(), "descriptors closed", 5.0)
             except AssertionError:
+                leaked = self.leaked() or "none at the very end"
                 self.stop()
-                raise AssertionError(f"descriptors left open: {self.leaked() or 'none at the very end'}") from None
+                raise AssertionError(f"descriptors left open: {leaked}") from None
         status = self.stop()
         assert status == self.exit_status, f"exit status {status}:\n{self.stderr[-4000:]}{self.error_log[-2000:]}"
         bad = self.unexpected_lines()
