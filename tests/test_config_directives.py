@@ -153,8 +153,8 @@ DIR_LINES: list[tuple[str, str, Any]] = [
     ('ErrorDocument 404 /nf.html\nErrorDocument 403 "No  way"\nErrorDocument 500 http://x/\nErrorDocument 402 "open', "error_documents",
      (ErrorDocument(404, "/nf.html"), ErrorDocument(403, "No  way"), ErrorDocument(500, "http://x/"), ErrorDocument(402, "open"))),
     ("ErrorDocument 404 /a\nErrorDocument 404 default", "error_documents", ()),
-    ("Redirect http://b/", "redirects", (Alias(AliasKind.REDIRECT, "/", "http://b/", 302),)),
-    ("Redirect gone", "redirects", (Alias(AliasKind.REDIRECT, "/", None, 410),)),
+    ("Redirect http://b/", "redirects", (Alias(AliasKind.REDIRECT, None, "http://b/", 302),)),
+    ("Redirect gone", "redirects", (Alias(AliasKind.REDIRECT, None, None, 410),)),
     ("Require all granted", "require", Require(RequireKind.GRANTED)),
     ("Require all denied", "require", Require(RequireKind.DENIED)),
     ("Require user a b\nRequire group c", "require", Require(RequireKind.ANY_OF, children=(
