@@ -126,7 +126,7 @@ def _is_last(source: _Source) -> bool:
 def _line(source: _Source, room: int) -> bytes:
     while True:
         at = source.buffer.find(b"\n")
-        if at > room or at < 0 and len(source.buffer) > room:
+        if at >= room or at < 0 and len(source.buffer) >= room:
             raise MultipartError("the headers of a multipart part are too long")
         if at >= 0:
             line = bytes(source.buffer[:at + 1])
