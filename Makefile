@@ -19,8 +19,8 @@ build: $(VENV)/.ready
 $(VENV)/.ready: setup.py pyproject.toml tests/system.sh
 	@sh tests/system.sh build $(PYTHON)
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -U pip "setuptools>=70.1" "cffi>=1.16" "greenlet>=3.1"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -U pip "setuptools>=77" "cffi>=1.16" "greenlet>=3.1"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . 2>&1 | grep -v -i "warning\|^ *$$\|\*\*\*\|!!" || true
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/.ready tests/requirements.txt tests/system.sh
@@ -36,7 +36,7 @@ soak: $(VENV)/.test-ready build
 	@$(BIN)/python -m pytest -q tests/soak
 
 bench: $(VENV)/.ready build
-	@$(BIN)/python -m tests.bench
+	@cd tests && ../$(BIN)/python -m bench
 
 clean:
 	rm -rf build dist *.egg-info $(VENV)

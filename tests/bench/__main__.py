@@ -1,4 +1,4 @@
-"""`python -m tests.bench [hello|wait|idle|scale]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
+"""`python -m bench [hello|wait|idle|scale]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
 from __future__ import annotations
 
 import os
