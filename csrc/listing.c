@@ -33,7 +33,7 @@ struct listing {
 };
 
 static const char LISTING_STYLE[] =
-    "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
+    "table{border-collapse:collapse;margin:0 -.75rem;width:calc(100% + 1.5rem);font-variant-numeric:tabular-nums}"
     "th,td{text-align:left;padding:.42rem .75rem;border-bottom:1px solid var(--line);vertical-align:baseline}"
     "th{color:var(--dim);font-size:.85rem;font-weight:500;white-space:nowrap}th a{color:inherit;text-decoration:none}th a:hover{text-decoration:underline}"
     "th[aria-sort]{color:var(--text)}th[aria-sort=ascending] a::after{content:\" \\2191\"}th[aria-sort=descending] a::after{content:\" \\2193\"}"
