@@ -365,7 +365,7 @@ static struct coro *coro_new(struct interp *i)
     }
     c->interp = i;
     c->refs = 1;
-    pystate_init_identity(&c->identity);
+    pystate_init_identity(&c->identity, (unsigned long)(uintptr_t)c);
     c->timer.fire = timer_fired;
     c->waker.wake = waker_fired;
     i->greenlets++;

@@ -38,9 +38,9 @@ void pystate_freeze_type(PyTypeObject *type)
 
 static uint64_t next_id = (uint64_t)1 << 40; /* far above what CPython counts out for threads */
 
-void pystate_init_identity(struct pystate_identity *identity)
+void pystate_init_identity(struct pystate_identity *identity, unsigned long thread_id)
 {
-    *identity = (struct pystate_identity){.id = next_id++};
+    *identity = (struct pystate_identity){.thread_id = thread_id, .id = next_id++};
 }
 
 static void swap_object(PyObject **a, PyObject **b)
@@ -55,6 +55,9 @@ void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *ident
     uint64_t id = tstate->id;
     tstate->id = identity->id;
     identity->id = id;
+    unsigned long thread_id = tstate->thread_id;
+    tstate->thread_id = identity->thread_id;
+    identity->thread_id = thread_id;
     swap_object(&tstate->dict, &identity->dict);
 #if PY_VERSION_HEX >= 0x030d0000
     swap_object(&tstate->threading_local_key, &identity->local_key);

@@ -18,10 +18,11 @@ static inline bool pystate_holds_gil(const PyThreadState *tstate) { return _PyTh
 /* What makes a thread a thread to Python, kept aside for each greenlet while it does not run. */
 struct pystate_identity {
     PyObject *dict;         /* strong: threading.local and the like */
+    unsigned long thread_id;/* whom PyThreadState_SetAsyncExc and sys._current_frames name */
     uint64_t id;            /* caches of contextvars and asyncio are keyed by it */
     PyObject *local_key, *local_sentinel, *running_loop; /* strong; 3.13 */
 };
-void pystate_init_identity(struct pystate_identity *identity);
+void pystate_init_identity(struct pystate_identity *identity, unsigned long thread_id);
 /* Exchanges the identity of a thread state with the one that was put aside. Context: GIL held. */
 void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *identity);
 /* Drops what a greenlet kept; runs destructors of its thread-locals. Context: hub, GIL, its interpreter. */
