@@ -111,8 +111,7 @@ static int freeze_greenlet_errors(void)
     return bad;
 }
 
-#if PY_VERSION_HEX >= 0x030d0000
-/* What of the standard library cannot wait in a greenlet as it is. */
+/* What of the standard library does not fit greenlets. */
 static int install_compat(void)
 {
     PyObject *module = PyImport_ImportModule("pyhost.coro.compat");
@@ -121,9 +120,6 @@ static int install_compat(void)
     Py_XDECREF(result);
     return result ? 0 : -1;
 }
-#else
-static int install_compat(void) { return 0; }
-#endif
 
 /* threading binds its main thread to whoever imports it first: that has to be the hub. */
 static int import_foundation(bool is_main)

@@ -203,6 +203,7 @@ int pyphase_run(struct request *r, enum phase phase)
         log_request(r, LEVEL_ERROR, "python", "the interpreter %s is not prepared", interp_current()->name);
         return STATUS_ERROR;
     }
+    coro_set_green(r->conf->python_green);
     if (r->py != self || self->sibling)
         adopt_added(self);
     self->walk = (struct pyhook_walk){.r = r, .phase = phase, .list = pyhook_list(r, phase, &extension)};

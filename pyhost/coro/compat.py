@@ -1,7 +1,10 @@
-"""The few pieces of the standard library that a stack-copying switch cannot wait in.
+"""The few pieces of the standard library that do not fit greenlets.
+
+A handler is to threading a thread that threading did not start: it shows as a _DummyThread, whose daemon flag all threads started in the
+handler would inherit. Here it is a thread as any other, and named.
 
 CPython 3.13 keeps who waits for a `queue.SimpleQueue` or for the end of a thread on the C stack, where nobody finds it while another greenlet
-runs. Both get an equal that waits elsewhere. Earlier versions need nothing.
+runs. Both get an equal that waits elsewhere.
 """
 from __future__ import annotations
 
@@ -20,9 +23,32 @@ LONGEST_PAUSE_S = 0.02
 
 def install() -> None:
     """Put the replacements in place in this interpreter. Called once, before any handler is imported."""
+    replace_dummy_thread()
     if sys.version_info >= (3, 13):
         replace_simple_queue()
         replace_thread_join()
+
+
+def replace_dummy_thread() -> None:
+    """Let threading.current_thread() be a thread that is no daemon in a handler; elsewhere what it was."""
+    dummy: Any = vars(threading)["_DummyThread"]
+
+    class HandlerThread(dummy):  # type: ignore[misc]
+        """What threading knows of a handler greenlet."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.is_handler = _coro.current() is not None
+            if self.is_handler:
+                self._daemonic = False
+                self._name = f"Handler-{self._name.rpartition('-')[2]}"
+
+        def join(self, timeout: float | None = None) -> None:
+            if self is threading.current_thread():
+                raise RuntimeError("cannot join current thread")
+            super().join(timeout)
+
+    setattr(threading, "_DummyThread", HandlerThread)
 
 
 def replace_simple_queue() -> None:
