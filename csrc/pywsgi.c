@@ -243,6 +243,7 @@ static int call_application(struct wsgi_state *s, struct request *r, PyObject *a
 int pywsgi_run(struct request *r)
 {
     struct wsgi_state *s = wsgi_state();
+    coro_set_green(r->conf->python_green);
     PyObject *app = s ? application(s, r) : NULL;
     if (!app) {
         wsgi_log_exception(r, "the WSGI application cannot be loaded");
