@@ -220,7 +220,7 @@ int pyapache_add_constants(PyObject *module)
     static const struct { const char *name; long value; } constants[] = {
         {"AP_CONN_UNKNOWN", 0}, {"AP_CONN_CLOSE", 1}, {"AP_CONN_KEEPALIVE", 2}, {"APR_NOFILE", 0}, {"APR_REG", 1}, {"APR_DIR", 2}, {"APR_CHR", 3},
         {"APR_BLK", 4}, {"APR_PIPE", 5}, {"APR_LNK", 6}, {"APR_SOCK", 7}, {"APR_UNKFILE", 127}, {"MODULE_MAGIC_NUMBER_MAJOR", 20120211},
-        {"MODULE_MAGIC_NUMBER_MINOR", 68},
+        {"MODULE_MAGIC_NUMBER_MINOR", 127},
     };
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value))

@@ -192,6 +192,20 @@ static void adopt_added(struct pyrequest *self)
         self->added = p->added;
 }
 
+/* What waits for the end of the content handler (locks of sessions) does not wait for a slow client to take the response. SWITCHES. */
+static void content_ended(struct pyrequest *self)
+{
+    PyObject *ending = self->dict ? PyDict_GetItemString(self->dict, "_at_handler_end") : NULL; /* borrowed */
+    if (!ending)
+        return;
+    Py_INCREF(ending);
+    PyObject *result = PyObject_CallOneArg(ending, (PyObject *)self);
+    Py_DECREF(ending);
+    if (!result)
+        report(self, PHASE_CLEANUP, "at the end of the handler");
+    Py_XDECREF(result);
+}
+
 int pyphase_run(struct request *r, enum phase phase)
 {
     struct pyroom *room = pyroom_get();
@@ -212,6 +226,8 @@ int pyphase_run(struct request *r, enum phase phase)
     while ((self->hook = pyhook_next(&self->walk)))
         if (run_hook(self, self->hook, phase, !self->walk.added, &result) && !goes_on(phase, result))
             break;
+    if (phase == PHASE_CONTENT)
+        content_ended(self);
     self->phase = NULL;
     self->hook = NULL;
     return result;

@@ -10,7 +10,7 @@ from typing import Any
 from . import constants, importer
 from ._callback import CallBack
 from ._cgistream import CGIStdin, CGIStdout, NullIO, build_cgi_env, restore_nocgi, setup_cgi
-from ._native import SERVER_RETURN, native, table
+from ._native import INSIDE, SERVER_RETURN, native, table
 from ._resolve import resolve_object
 from .constants import *  # noqa: F403
 
@@ -28,10 +28,10 @@ exists_config_define = native.exists_config_define
 stat = native.stat
 make_table = table
 
-#: Name of the interpreter this module lives in; set by init().
-interpreter: str | None = None
-#: The main server (mp_server); set by init().
-main_server: Any = None
+#: Name of the interpreter this module lives in; None outside the server.
+interpreter: str | None = getattr(native, "interpreter", None)
+#: The main server (mp_server); None outside the server.
+main_server: Any = native._main_server() if INSIDE else None
 
 
 def import_module(module_name: str, autoreload: int = 1, log: int = 0, path: Sequence[str] | None = None) -> types.ModuleType:
@@ -67,7 +67,7 @@ def module_mtime(module: types.ModuleType) -> float:
 
 
 def init(name: str, server: Any) -> CallBack:
-    """Prepare a new interpreter: its name, the main server, sys.argv. Called by C; returns the object that dispatches."""
+    """Set the interpreter's name, the main server and sys.argv as mod_python's C half did; returns the object that dispatches."""
     global interpreter, main_server
     interpreter, main_server = name, server
     sys.argv = ["mod_python"]

@@ -17,7 +17,6 @@ from typing import Any
 
 from . import importer
 from ._cgistream import CGIStdin, CGIStdout, build_cgi_env
-from ._ending import handler_ended
 from ._near import NEAR, compile_near
 from ._native import SERVER_RETURN
 from ._wait import Turn
@@ -126,7 +125,6 @@ def handler(req: Any) -> int:
         _finish(req, streams)
     finally:
         _current.reset(token)
-        handler_ended(req)
     return OK
 
 

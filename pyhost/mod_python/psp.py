@@ -16,9 +16,8 @@ from typing import Any
 
 from . import Cookie, apache, util
 from . import Session as Session  # pages use it by this name
-from ._ending import handler_ended
 from ._native import SERVER_RETURN
-from ._psp_parser import Page, PageError, parse_page
+from ._psp_parser import Page, parse_page
 from ._query import decode
 from .constants import APLOG_ERR, HTTP_NOT_FOUND, OK
 from .importer import Stamp, module_stamp
@@ -243,17 +242,11 @@ def handler(req: Any) -> int:
     config = req.get_config()
     name = req.filename or ""
     req.content_type = "text/html"
-    try:
-        if config.get("PythonDebug", "0") == "1" and name.endswith("_"):
-            PSP(req, name[:-1]).display_code()
-            return OK
-        try:
-            page = PSP(req)
-        except PageError as error:
-            raise SyntaxError(error.msg, (error.filename, error.lineno, 1, None)) from None
-        if not page.page.source.isascii():
-            req.content_type = "text/html; charset=utf-8"
-        page.run()
-    finally:
-        handler_ended(req)
+    if config.get("PythonDebug", "0") == "1" and name.endswith("_"):
+        PSP(req, name[:-1]).display_code()
+        return OK
+    page = PSP(req)
+    if not page.page.source.isascii():
+        req.content_type = "text/html; charset=utf-8"
+    page.run()
     return OK

@@ -16,7 +16,6 @@ import types
 from typing import Any
 
 from . import importer, util
-from ._ending import handler_ended
 from ._native import SERVER_RETURN
 from ._nested import NestedRuleError, nested_rules
 from .constants import (
@@ -51,12 +50,8 @@ def handler(req: Any) -> int:
     req.allow_methods(_METHODS)
     if req.method not in _METHODS:
         raise SERVER_RETURN(HTTP_METHOD_NOT_ALLOWED)
-    try:
-        module, path = _find_module(req)
-        found = _resolve(req, module, path)
-        publish_object(req, found)
-    finally:
-        handler_ended(req)
+    module, path = _find_module(req)
+    publish_object(req, _resolve(req, module, path))
     return OK
 
 

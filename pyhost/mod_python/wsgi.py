@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from . import importer
-from ._ending import handler_ended
 from ._native import SERVER_RETURN
 from ._resolve import resolve_object
 from .constants import APLOG_ERR, APLOG_WARNING, DECLINED, HTTP_INTERNAL_SERVER_ERROR, OK
@@ -26,10 +25,7 @@ def handler(req: Any) -> int:
     environ = req.build_wsgi_env() if application is not None else None
     if application is None or environ is None:
         return DECLINED
-    try:
-        _run(req, application, environ)
-    finally:
-        handler_ended(req)
+    _run(req, application, environ)
     return OK
 
 
