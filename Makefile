@@ -38,5 +38,8 @@ soak: $(VENV)/.test-ready build
 bench: $(VENV)/.ready build
 	@cd tests && ../$(BIN)/python -m bench
 
+docs: build
+	@$(BIN)/pyhost -L --markdown >docs/directives.md
+
 clean:
 	rm -rf build dist *.egg-info $(VENV)

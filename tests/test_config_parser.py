@@ -119,6 +119,10 @@ def test_server_root_moves_relative_includes(tmp_path: Path) -> None:
     assert plain(parser.tree)[1:] == [("X", "")]
 
 
+def test_srvroot_is_server_root_unless_it_is_defined(tmp_path: Path) -> None:
+    assert plain(parse("A ${SRVROOT}\nDefine SRVROOT x\nB ${SRVROOT}").tree) == [("A", "/nowhere"), ("B", "x")]
+
+
 def test_bytes_that_are_not_utf8_survive(tmp_path: Path) -> None:
     (tmp_path / "l.conf").write_bytes(b"A caf\xe9\n")
     parser = Parser(str(tmp_path))

@@ -117,13 +117,15 @@ class Parser:
             self.directive(place, words[0], words[1] if len(words) > 1 else "")
 
     def expand(self, place: Place, line: str) -> str:
-        """Replace ${NAME} by what Define or the environment says; an unknown one stays and is warned of."""
+        """Replace ${NAME} by what Define or the environment says (SRVROOT: ServerRoot); an unknown one stays and is warned of."""
         def value(found: re.Match[str]) -> str:
             name = found[1]
             if name in self.defines:
                 return self.defines[name]
             if name in self.environment:
                 return self.environment[name]
+            if name == "SRVROOT":  # a convention of httpd's sample files, which Define it; here it is ServerRoot
+                return self.server_root
             self.warnings.append((place, f"${{{name}}} is neither defined nor in the environment"))
             return found[0]
         return VARIABLE.sub(value, line)
