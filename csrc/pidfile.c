@@ -58,6 +58,8 @@ int pidfile_write(const char *path, char *error, int room)
 {
     char new_path[PATH_MAX];
     struct stat mine, there;
+    if (path && ours.path && strcmp(path, ours.path) == 0)
+        futimens(ours.fd, NULL); /* how `-k graceful` sees that the new configuration serves */
     if (!path || (ours.path && strcmp(path, ours.path) == 0))
         return 0;
     if (check_holder(path, error, room) < 0)

@@ -6,7 +6,7 @@ from typing import Any
 __all__ = ["available", "configure", "ffi", "generations_in_use", "lib", "limit", "log", "open_check", "regex_error", "slots"]
 
 try:
-    from _pyhost import ffi, lib
+    from _pyhost import ffi, lib  # type: ignore[import-not-found]
 except ImportError:  # an ordinary Python: the configuration can be read and checked, not served
     ffi = lib = None
 
@@ -60,7 +60,7 @@ def limit(name: str) -> int:
 def slots() -> list[list[int]]:
     """The scoreboard (csrc/shm.h, in bridge_slot_read's order): one list for each slot."""
     out = ffi.new("int64_t[]", SLOT_VALUES)
-    found = []
+    found: list[list[int]] = []
     while (count := lib.bridge_slot_read(len(found), out, SLOT_VALUES)) > 0:
         found.append(list(out[0:min(count, SLOT_VALUES)]))
     return found

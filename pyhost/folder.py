@@ -7,11 +7,13 @@ have changed. Sub-folders work the same way. Names that begin with `_` or `.` ar
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
-from mod_python import apache, publisher
-from mod_python.importer import load_file
+from .mod_python import publisher
+from .mod_python.constants import HTTP_NOT_FOUND, OK
+from .mod_python.importer import load_file
 
 __all__ = ["find", "handler"]
 
@@ -44,7 +46,7 @@ def handler(req: Any) -> int:
     whole = (req.filename or "") + (req.path_info or "")
     found = find(folder, whole[len(folder.rstrip("/")):]) if whole.startswith(folder.rstrip("/")) else None
     if found is None:
-        return int(apache.HTTP_NOT_FOUND)
+        return int(HTTP_NOT_FOUND)
     req.filename, req.path_info = found
     config = req.get_config()
     module = load_file(found[0], config.get("PythonAutoReload", "1") == "1", config.get("PythonDebug") == "1")
@@ -56,12 +58,24 @@ def handler(req: Any) -> int:
 
 
 def run_wsgi(req: Any, application: Any) -> int:
-    """Call a WSGI application that is mounted at the module's URL."""
-    req.add_cgi_vars()
-    environ = req.build_wsgi_env()
-    mount = req.uri[:len(req.uri) - len(req.path_info)] if req.path_info else req.uri
-    environ.update(SCRIPT_NAME=mount.rstrip("/"), PATH_INFO=req.path_info)
-    output: Iterable[bytes] = application(environ, req.wsgi_start_response)
+    """Call a WSGI application that is mounted at the module's URL. PyWSGIAlias is the quick way; this one needs no configuration."""
+    started: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        if started and exc_info is None:
+            raise AssertionError("start_response was called twice")
+        started.append(status)
+        req.status, req.status_line = int(status[:3]), status
+        for name, value in headers:
+            if name.lower() == "content-type":
+                req.content_type = value
+            elif name.lower() == "content-length":
+                req.set_content_length(int(value))
+            else:
+                req.headers_out.add(name, value)
+        return req.write
+
+    output: Iterable[bytes] = application(environ_of(req), start_response)
     try:
         for piece in output:
             if piece:
@@ -69,4 +83,15 @@ def run_wsgi(req: Any, application: Any) -> int:
     finally:
         if hasattr(output, "close"):
             output.close()
-    return int(apache.OK)
+    return int(OK)
+
+
+def environ_of(req: Any) -> dict[str, Any]:
+    """PEP 3333's environ; the module's URL is SCRIPT_NAME."""
+    req.add_common_vars()
+    req.add_cgi_vars()
+    mount = req.uri[:len(req.uri) - len(req.path_info)] if req.path_info else req.uri
+    return {**{key: value for key, value in req.subprocess_env.items() if value is not None},
+            "SCRIPT_NAME": mount.rstrip("/"), "PATH_INFO": req.path_info, "QUERY_STRING": req.args or "", "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "https" if req.is_https() else "http", "wsgi.input": req, "wsgi.errors": sys.stderr, "wsgi.multithread": True,
+            "wsgi.multiprocess": True, "wsgi.run_once": False}

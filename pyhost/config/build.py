@@ -137,9 +137,14 @@ class Builder:
                 continue
             for name in ("regex", "attribute_regex"):
                 pattern = getattr(item, name, None)
-                wrong = self.regex_error(pattern) if pattern is not None and self.regex_error is not None else None
-                if wrong:
-                    raise ValueError(f"a regular expression expected: {wrong}: {pattern.pattern}")
+                if pattern is not None:
+                    self.check_regex(pattern)
+
+    def check_regex(self, regex: Regex) -> Regex:
+        wrong = self.regex_error(regex) if self.regex_error else None
+        if wrong:
+            raise ValueError(f"a regular expression expected: {wrong}: {regex.pattern}")
+        return regex
 
     def store(self, row: Directive, value: Any, scope: Scope) -> None:
         """Put the value into the layers that the row's fields name; server fields only at server level."""
@@ -218,17 +223,12 @@ class Builder:
     def pattern(self, word: str, family: SectionKind, is_regex: bool) -> tuple[str, bool, Regex | None]:
         """(pattern as C wants it, is it a glob, the regular expression)."""
         if is_regex:
-            regex = values.regex(word)
-            wrong = self.regex_error(regex) if self.regex_error else None
-            if wrong:
-                raise ValueError(f"a regular expression expected: {wrong}: {word}")
-            return word, False, regex
+            return word, False, self.check_regex(values.regex(word))
         is_glob = any(c in word for c in "*?[")
         if family == SectionKind.DIRECTORY:
             word = os.path.normpath("/" + os.path.join(self.server_root, word).lstrip("/"))
-        elif family == SectionKind.LOCATION:
-            if not word.startswith("/") and not is_glob and "://" not in word:
-                raise ValueError(f"a URL path that starts with / expected, not {word}")
+        elif family == SectionKind.LOCATION and not word.startswith("/") and not is_glob:
+            raise ValueError(f"a URL path that starts with / expected, not {word}")
         return word, is_glob, None
 
     @staticmethod

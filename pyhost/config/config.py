@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ConfigError, ConfigErrors
 from .build import Builder, ServerDraft
-from .finish import HTACCESS_PHASES, base_types, defaults, finish_dir, finish_server, hook_phases
+from .finish import HTACCESS_PHASES, base_types, defaults, finish_server, hook_phases
 from .merge import Layer, SectionDraft, merge_layers, merge_order
 from .model import Alias, AliasKind, Listen, Pair, Regex, Section, SectionKind
 from .parser import Node, Parser, Place

@@ -7,8 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .lexer import split_word
-from .model import (AccessLog, Address, Alias, AliasKind, HeaderOp, HeaderRule, IndexOption, Listen, Option, Override, Pair, Protocol, Rate,
-                    SetEnvIf)
+from .model import (
+    AccessLog,
+    Address,
+    Alias,
+    AliasKind,
+    HeaderOp,
+    HeaderRule,
+    IndexOption,
+    Listen,
+    Option,
+    Override,
+    Pair,
+    Protocol,
+    Rate,
+    SetEnvIf,
+)
 from .table import Context, Convert, Several
 from .values import absolute_path, address_list, milliseconds, number, regex, split_port
 
@@ -249,7 +263,7 @@ INDEX_OPTION_WORDS: dict[str, int] = {
 
 def index_options(_ctx: Context, words: Sequence[str]) -> tuple[bool, int, int]:
     """httpd's words; widths (`NameWidth=*`) are left to the browser."""
-    kept = [word for word in words if not re.match(r"[+-]?(NameWidth|DescriptionWidth|Charset|Type)=", word, re.I)]
+    kept = [word for word in words if not re.match(r"[+-]?(NameWidth|DescriptionWidth|Charset|Type)=", word, re.IGNORECASE)]
     return signed_words(INDEX_OPTION_WORDS, kept) if kept else (False, 0, 0)
 
 
@@ -335,7 +349,7 @@ def read_timeout(_ctx: Context, words: Sequence[str]) -> Several:
     """`header=20-40,MinRate=500 body=20,MinRate=500`; 0 is no limit."""
     rates: dict[str, Rate] = {}
     for word in words:
-        found = re.fullmatch(r"(header|body|handshake)=(\w+)(?:-(\w+))?(?:,minrate=(\d{1,9}))?", word, re.I)
+        found = re.fullmatch(r"(header|body|handshake)=(\w+)(?:-(\w+))?(?:,minrate=(\d{1,9}))?", word, re.IGNORECASE)
         if not found:
             raise ValueError(f"header=20-40,MinRate=500 or body=20,MinRate=500 expected, not {word}")
         first = milliseconds(found[2], "s")

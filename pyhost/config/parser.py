@@ -134,10 +134,10 @@ class Parser:
 
     def begin_section(self, place: Place, line: str, active: bool) -> None:
         name, args = line[1:], ""
-        found = re.match(r"<([A-Za-z]+)\s*(.*)>$", line, re.S)
+        found = re.match(r"<([A-Za-z]+)\s*(.*)>$", line, re.DOTALL)
         if not found:
             self.fail(place, name.split(None, 1)[0] if name.split() else "<", "closing > expected")
-            found = re.match(r"<([A-Za-z]*)\s*(.*)$", line, re.S)
+            found = re.match(r"<([A-Za-z]*)\s*(.*)$", line, re.DOTALL)
             assert found
         name, args = found[1], found[2].strip()
         if len(self.frames) >= MAX_DEPTH:

@@ -1,7 +1,7 @@
 """How rows of the table are written down shortly, and the words for where directives stand."""
 from __future__ import annotations
 
-from .table import Convert, Directive, OVERLAY, Rule
+from .table import OVERLAY, Convert, Directive, Rule
 
 __all__ = ["ANYWHERE", "MAIN", "SECTIONS", "SERVER", "row"]
 

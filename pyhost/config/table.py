@@ -8,8 +8,21 @@ from typing import Any
 
 from .parser import Place
 
-__all__ = ["ALIASES_FIRST", "APPEND", "CONTEXTS", "Context", "Convert", "Directive", "KEYED", "KEYED_LISTS", "LIST", "OPTIONS", "OVERLAY", "Rule",
-           "Several"]
+__all__ = [
+    "ALIASES_FIRST",
+    "APPEND",
+    "CONTEXTS",
+    "KEYED",
+    "KEYED_LISTS",
+    "LIST",
+    "OPTIONS",
+    "OVERLAY",
+    "Context",
+    "Convert",
+    "Directive",
+    "Rule",
+    "Several",
+]
 
 CONTEXTS = {"S": "server", "V": "virtual host", "D": "directory", "L": "location", "F": "files", "H": ".htaccess"}
 

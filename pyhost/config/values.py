@@ -16,7 +16,7 @@ from .table import Context, Convert
 __all__ = ["absolute_path", "address_list", "choice", "duration", "flag", "integer", "net", "off_or", "path", "regex", "size", "text", "user_group",
            "word_list"]
 
-DURATION = re.compile(r"(\d{1,12})\s*(ms|s|mi|min|m|h)?$", re.I)
+DURATION = re.compile(r"(\d{1,12})\s*(ms|s|mi|min|m|h)?$", re.IGNORECASE)
 FACTORS = {"ms": 1, "s": 1000, "mi": 60_000, "min": 60_000, "m": 60_000, "h": 3_600_000}
 INT64_MAX = 2**63 - 1
 INT_MAX = 2**31 - 1

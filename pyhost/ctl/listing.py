@@ -59,9 +59,9 @@ def modules() -> str:
 
 def build_settings() -> str:
     """httpd's -V, with Python's part."""
-    import greenlet
+    from importlib import metadata
     build = sysconfig.get_config_var("LDLIBRARY")
-    rows = {"Python": f"{platform.python_version()} ({build}), prefix {sys.prefix}", "greenlet": greenlet.__version__,
+    rows = {"Python": f"{platform.python_version()} ({build}), prefix {sys.prefix}", "greenlet": metadata.version("greenlet"),
             "Architecture": f"{8 * struct.calcsize('P')}-bit {platform.machine()}", "C library": " ".join(platform.libc_ver()),
             "Server MPM": "event (master, workers; one epoll loop each, requests in greenlets)",
             "Packages from": sys.modules["pyhost"].__path__[0]}
