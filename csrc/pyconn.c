@@ -134,11 +134,7 @@ static long conn_keepalive(const struct pyconn *self)
     return self->r->close_after ? 1 : 2;
 }
 
-static long conn_keepalives(const struct pyconn *self)
-{
-    const struct conn *c = self->r->conn;
-    return (c ? (long)c->requests : 0) + (self->r->response != RESPONSE_OPEN);
-}
+static long conn_keepalives(const struct pyconn *self) { return (long)self->r->keepalives + (self->r->response != RESPONSE_OPEN); }
 
 enum conn_field {
     CONN_BASE_SERVER, CONN_LOCAL_ADDR, CONN_CLIENT_ADDR, CONN_REMOTE_ADDR, CONN_CLIENT_IP, CONN_REMOTE_IP, CONN_REMOTE_HOST, CONN_REMOTE_LOGNAME,

@@ -15,7 +15,7 @@ enum finfo_field { /* the tuple index of mod_python (FINFO_MODE … of the apach
     FINFO_PROTECTION, FINFO_INODE, FINFO_DEVICE, FINFO_NLINK, FINFO_USER, FINFO_GROUP, FINFO_SIZE, FINFO_ATIME, FINFO_MTIME, FINFO_CTIME,
     FINFO_FNAME, FINFO_NAME, FINFO_FILETYPE, FINFO_INDEXES, FINFO_VALID = FINFO_INDEXES
 };
-enum { APR_FINFO_NORM = 0x0073b170 };
+enum { APR_FINFO_VALID = 0x0073f370 /* all that stat tells */ };
 
 PyObject *pyfinfo_new(const struct stat *st, const char *fname)
 {
@@ -70,7 +70,7 @@ static long finfo_protection(mode_t mode)
 static PyObject *finfo_number(const struct stat *st, enum finfo_field field)
 {
     switch ((int)field) {
-    case FINFO_VALID: return PyLong_FromLong(APR_FINFO_NORM);
+    case FINFO_VALID: return PyLong_FromLong(APR_FINFO_VALID);
     case FINFO_PROTECTION: return PyLong_FromLong(finfo_protection(st->st_mode));
     case FINFO_USER: return PyLong_FromUnsignedLong(st->st_uid);
     case FINFO_GROUP: return PyLong_FromUnsignedLong(st->st_gid);
@@ -113,9 +113,21 @@ static Py_ssize_t finfo_length(PyObject *object)
 
 static PyObject *finfo_repr(PyObject *object)
 {
-    const struct pyfinfo *self = (struct pyfinfo *)object;
-    return PyUnicode_FromFormat("{'fname': %R, 'filetype': %ld, 'size': %lld, 'mtime': %lld}", self->fname, finfo_filetype(self->st.st_mode),
-                                (long long)self->st.st_size, (long long)self->st.st_mtime);
+    static const struct { const char *name; enum finfo_field field; } shown[] = {
+        {"fname", FINFO_FNAME}, {"filetype", FINFO_FILETYPE}, {"valid", FINFO_VALID}, {"protection", FINFO_PROTECTION}, {"user", FINFO_USER},
+        {"group", FINFO_GROUP}, {"size", FINFO_SIZE}, {"inode", FINFO_INODE}, {"device", FINFO_DEVICE}, {"nlink", FINFO_NLINK},
+        {"atime", FINFO_ATIME}, {"mtime", FINFO_MTIME}, {"ctime", FINFO_CTIME}, {"name", FINFO_NAME},
+    };
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict && i < sizeof shown / sizeof *shown; i++) {
+        PyObject *value = finfo_get(object, (void *)(intptr_t)shown[i].field);
+        if (!value || PyDict_SetItemString(dict, shown[i].name, value))
+            Py_CLEAR(dict);
+        Py_XDECREF(value);
+    }
+    PyObject *text = dict ? PyObject_Repr(dict) : NULL;
+    Py_XDECREF(dict);
+    return text;
 }
 
 #define FINFO_MEMBER(name, field) {name, finfo_get, NULL, NULL, (void *)(intptr_t)(field)}

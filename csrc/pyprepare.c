@@ -6,6 +6,7 @@
 #include "pyhook.h"
 #include "pyphase.h"
 #include "pyserver.h"
+#include "watch.h"
 
 enum { IMPORT_BUDGET_NS = 1000000000 }; /* what waits longer goes on beside the first requests */
 
@@ -58,6 +59,7 @@ static void run_import(struct job *job)
 void pyphase_import_all(struct main_conf *conf)
 {
     pyserver_use(conf);
+    watch_start(coro_hub->loop);
     for (int i = conf->import_count - 1; i >= 0; i--) {
         struct interp *interp = interp_get(conf->imports[i].interpreter);
         struct import_job *j = interp && interp->boot != Py_None ? malloc(sizeof *j) : NULL;

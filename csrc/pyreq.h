@@ -89,5 +89,7 @@ PyObject *pyrequest_meets_conditions(PyObject *, PyObject *);
 PyObject *pyrequest_set_etag(PyObject *, PyObject *);
 PyObject *pyrequest_set_last_modified(PyObject *, PyObject *);
 PyObject *pyrequest_update_mtime(PyObject *, PyObject *);
+PyObject *pyrequest_build_wsgi_env(PyObject *, PyObject *);
+PyObject *pyrequest_wsgi_start_response(PyObject *, PyObject *);
 
 #endif

@@ -204,7 +204,7 @@ static PyObject *allowed_methods_get(const struct request *r)
     return tuple;
 }
 
-/* (scheme, hostinfo, user, password, hostname, port, path, query, fragment); for an origin-form target only path and query are known. */
+/* (scheme, hostinfo, user, password, hostname, port, path, query, fragment); for an origin-form target only path, query and the port of Host are known. */
 static PyObject *parsed_uri_get(const struct request *r)
 {
     struct slice host = request_span(r, r->head.host);
@@ -213,7 +213,7 @@ static PyObject *parsed_uri_get(const struct request *r)
     PyObject *none = Py_None;
     return Py_BuildValue("(NNOONNNNO)", absolute ? PyUnicode_FromString(scheme) : Py_NewRef(none), absolute ? pytext_from(host) : Py_NewRef(none),
                          none, none, absolute ? pytext_from(slice_of(host.at, r->head.host_name_len)) : Py_NewRef(none),
-                         absolute && r->head.port ? PyLong_FromUnsignedLong(r->head.port) : Py_NewRef(none), pytext_or_none(r->uri),
+                         r->head.port ? PyLong_FromUnsignedLong(r->head.port) : Py_NewRef(none), pytext_or_none(r->uri),
                          pytext_or_none(r->args), none);
 }
 

@@ -66,6 +66,8 @@ static bool watch_open(struct loop *loop)
     return !watch.failed;
 }
 
+void watch_start(struct loop *loop) { watch_open(loop); }
+
 bool watch_folder(struct loop *loop, const char *path)
 {
     struct folder *f = watch.folders;
