@@ -35,7 +35,8 @@ __all__ = ["handler", "process_auth", "publish_object", "resolve_object"]
 _METHODS = ["GET", "POST", "HEAD"]
 _HTML_END = re.compile(r"</html\s*>\s*\Z", re.I)
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.I)
-_INTERPRETER_TYPES = tuple({one for one in vars(types).values() if isinstance(one, type)} - {types.SimpleNamespace, types.DynamicClassAttribute})
+_OPEN_TYPES = {types.SimpleNamespace, types.DynamicClassAttribute}
+_INTERPRETER_TYPES = tuple({one for one in vars(types).values() if isinstance(one, type)} - _OPEN_TYPES)
 _C_CALLABLES = (types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodWrapperType, types.MethodDescriptorType,
                 types.ClassMethodDescriptorType)
 _MISSING = object()
@@ -69,6 +70,8 @@ def _find_module(req: Any) -> tuple[types.ModuleType, str]:
     if "\0" in file:
         raise SERVER_RETURN(HTTP_NOT_FOUND)
     if not os.path.isfile(file):
+        if "." in name:
+            raise SERVER_RETURN(HTTP_NOT_FOUND)
         if name != "index":
             path = f"{name}.{path}" if path else name
         file = os.path.join(directory, "index.py")
