@@ -13,7 +13,7 @@
 #include "shm.h"
 #include "worker.h"
 
-enum { DISCARD_BODY_BYTES = 262144, NS_PER_MS = 1000000 };
+enum { DISCARD_BODY_BYTES = 262144, DRAIN_IDLE_MS = 1000, NS_PER_MS = 1000000 };
 
 static int64_t now_ns(const struct conn *c) { return conn_loop(c)->now_ns; }
 static int64_t after_ms(const struct conn *c, int64_t ms) { return ms ? now_ns(c) + ms * NS_PER_MS : 0; }
@@ -35,6 +35,11 @@ static void rate_deadline(struct conn *c, const struct rate_conf *rate, int64_t 
     if (rate->max_ms && allowed > rate->max_ms)
         allowed = rate->max_ms;
     conn_set_deadline(c, start_ns + allowed * NS_PER_MS);
+}
+
+static int64_t idle_deadline(const struct conn *c, int64_t keep_ms)
+{
+    return after_ms(c, c->listener->worker->draining && (!keep_ms || keep_ms > DRAIN_IDLE_MS) ? DRAIN_IDLE_MS : keep_ms);
 }
 
 /* ---- requests ---- */
@@ -402,11 +407,9 @@ static void http_over(struct conn *c)
         conn_linger(c);
     } else if (close) {
         conn_linger(c);
-    } else if (c->listener->worker->draining) {
-        conn_linger(c);
     } else {
         c->state = CONN_IDLE;
-        conn_set_deadline(c, after_ms(c, keep));
+        conn_set_deadline(c, idle_deadline(c, keep));
         conn_resume(c);
     }
 }
@@ -451,7 +454,7 @@ static void http_drained(struct conn *c)
     struct request *r = c->req;
     if (!r) {
         if (c->state == CONN_IDLE && !c->out_waiting)
-            conn_set_deadline(c, after_ms(c, server_of(c)->keep_alive_timeout_ms));
+            conn_set_deadline(c, idle_deadline(c, server_of(c)->keep_alive_timeout_ms));
         return;
     }
     if (c->out_waiting)
@@ -513,12 +516,14 @@ static void http_opened(struct conn *c)
     rate_deadline(c, &c->listener->default_server->read_header, now_ns(c), 0);
 }
 
+/* Whoever is told by an answer that the connection closes loses nothing; closing it unasked would cross with the next request on its way. So idle
+ * connections get a moment to come with one, new ones the time that they have for their head. */
 static void http_drain(struct conn *c)
 {
-    if (c->state == CONN_IDLE && !c->in.len && !c->readable)
-        conn_close(c);
-    else if (c->req)
+    if (c->req && c->req->response == RESPONSE_OPEN)
         c->req->close_after = true;
+    else if (c->state == CONN_IDLE && c->requests)
+        conn_set_deadline(c, idle_deadline(c, DRAIN_IDLE_MS));
 }
 
 /* The connection goes; a request that is still being handled finds out at its next read or write. */

@@ -198,3 +198,12 @@ void listener_close_unused(const struct main_conf *old, const struct main_conf *
         l->fd = -1;
     }
 }
+
+void listener_leave(struct main_conf *conf, const struct main_conf *keep)
+{
+    for (int i = 0; conf && i < conf->listen_count; i++)
+        if (conf->listens[i].fd >= 0 && !listen_uses(keep, conf->listens[i].fd)) {
+            close(conf->listens[i].fd);
+            conf->listens[i].fd = -1;
+        }
+}

@@ -11,6 +11,8 @@
 int listener_open_all(struct main_conf *conf, const struct main_conf *old, char *error, int room);
 /* Closes those of old that conf does not use (conf NULL: all; unix sockets are unlinked). */
 void listener_close_unused(const struct main_conf *old, const struct main_conf *conf);
+/* Closes a worker's copies of what keep does not use (keep NULL: all): clients are refused once the others have closed theirs too. Context: worker. */
+void listener_leave(struct main_conf *conf, const struct main_conf *keep);
 
 struct listener { /* a worker's side of one listening socket */
     struct source source;

@@ -245,6 +245,7 @@ int master_run(struct main_conf *conf)
     shm->master = getpid();
     shm->started_us = shm->restarted_us = master_clock_us();
     shm->generation = conf->generation;
+    block_signals(); /* whoever sees us listen may send one */
     if (open_all(conf, &identity) < 0)
         return EXIT_NOT_STARTED;
     int code = 0;
@@ -260,7 +261,6 @@ int master_run(struct main_conf *conf)
     m->conf = conf;
     m->identity = identity;
     m->wanted = conf->start_servers;
-    block_signals();
     serve(m);
     leave(m->conf);
     free(m);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "listener.h"
 #include "log.h"
 #include "master_parts.h"
 #include "worker.h"
@@ -44,9 +45,13 @@ static void child_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* What is the master's alone: other workers' sockets, the lock of the pid file. */
-static void child_drop_masters(struct master *m, int own_fd)
+/* What is the master's alone: other workers' sockets, listeners of the other generation, the lock of the pid file. */
+static void child_drop_masters(struct master *m, const struct main_conf *conf, int own_fd)
 {
+    if (m->conf != conf)
+        listener_leave(m->conf, conf);
+    if (m->next != conf)
+        listener_leave(m->next, conf);
     for (int i = 0; i < SHM_SLOTS; i++)
         if (m->children[i].pid)
             close(m->children[i].socket_fd);
@@ -54,15 +59,28 @@ static void child_drop_masters(struct master *m, int own_fd)
     log_in_worker(own_fd);
 }
 
+/* A Python in a home folder that the workers' user cannot read: every import would fail, each in its own words. */
+static bool child_reads_python(const struct main_conf *conf)
+{
+    PyObject *folder = PySys_GetObject("_stdlib_dir");
+    const char *path = folder && PyUnicode_Check(folder) ? PyUnicode_AsUTF8(folder) : NULL;
+    if (!path || access(path, R_OK | X_OK) == 0)
+        return true;
+    log_error(NULL, LEVEL_EMERG, "core", "user %s cannot read Python's library %s: %s", conf->user ? conf->user : "", path, strerror(errno));
+    return false;
+}
+
 static _Noreturn void child_run(struct master *m, struct main_conf *conf, const struct identity *identity, int slot, int own_fd)
 {
     pid_t master = getppid();
     child_signals();
-    child_drop_masters(m, own_fd);
+    child_drop_masters(m, conf, own_fd);
     if (identity_take(identity) < 0) {
         log_error(NULL, LEVEL_EMERG, "core", "a worker cannot become user %s: %s", conf->user ? conf->user : "", strerror(errno));
         _exit(EXIT_NO_IDENTITY);
     }
+    if (identity->change && !child_reads_python(conf))
+        _exit(EXIT_NO_IDENTITY);
     prctl(PR_SET_PDEATHSIG, SIGQUIT); /* after the change of user, which clears it */
     if (getppid() != master)
         _exit(EXIT_NEVER_SERVED);

@@ -150,6 +150,10 @@ static void worker_drain(struct worker *w)
         w->drain_until_ns = w->loop.now_ns + w->conf->graceful_timeout_ms * 1000000;
     for (int i = 0; i < w->listener_count; i++)
         listener_stop(w->listeners[i]);
+    if (w->conf->one_process)
+        listener_close_unused(w->conf, NULL); /* they are nobody else's */
+    else
+        listener_leave(w->conf, NULL);
     for (struct conn *c = w->conns, *next; c; c = next) {
         next = c->next;
         c->gate->drain(c);
