@@ -80,7 +80,7 @@ static int apache_exec(PyObject *module)
         return -1;
     if (PyModule_AddObjectRef(module, "table", (PyObject *)room->types[TYPE_TABLE]) ||
         PyModule_AddObjectRef(module, "SERVER_RETURN", room->server_return) ||
-        PyModule_AddObjectRef(module, "interpreter", room->interpreter))
+        PyModule_AddObjectRef(module, "_interpreter", room->interpreter))
         return -1;
     return pyapache_add_constants(module);
 }
