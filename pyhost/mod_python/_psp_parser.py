@@ -143,6 +143,8 @@ class _Writer:
             self._emit(self._indent + "pass", path, line)
 
     def _part(self, kind: str, content: str, path: str, line: int) -> None:
+        if "\0" in content and kind != "--":
+            raise PageError("a null byte in the code of a page", path, line)
         if kind == "=":
             if content.strip():
                 code = content.replace("%\\>", "%>").strip()
