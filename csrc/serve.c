@@ -165,7 +165,10 @@ static enum step do_map(struct request *r)
 
 static enum step do_access(struct request *r)
 {
+    char *claimed = r->user; /* req.get_basic_auth_pw() sets it from what the client claims: it counts from the authentication on */
+    r->user = NULL;
     enum access_result result = r->conf->require ? access_check(r) : ACCESS_GRANTED;
+    r->user = claimed;
     if (result == ACCESS_DENIED) {
         log_request(r, LEVEL_ERROR, "core", "client denied by server configuration: %s", r->filename ? r->filename : r->uri);
         return end_with(r, 403);
@@ -177,12 +180,8 @@ static enum step do_access(struct request *r)
 
 static enum step do_authen(struct request *r)
 {
-    if (!r->user) {
-        int status = access_basic(r);
-        if (status)
-            return end_with(r, status);
-    }
-    return next_phase(r);
+    int status = access_basic(r); /* whoever set r->user: no handler has said that it is right */
+    return status ? end_with(r, status) : next_phase(r);
 }
 
 static enum step do_authz(struct request *r)

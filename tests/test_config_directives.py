@@ -302,7 +302,7 @@ BAD_LINES = [
     ("<Location /a>\n<Location /b>\n</Location>\n</Location>", "<Location>: not expected in: location"),
     ("<Location /a>\n<Directory /b>\n</Directory>\n</Location>", "<Directory>: not expected in: location"),
     ("<Location /a>\nListen 8\n</Location>", "Listen: expected in: server; not in: location"),
-    ("<Location /a>\nRequire frob x\n</Location>", "Require: all granted, all denied, ip, local, host, method, env, user, group or valid-user expected, not frob"),
+    ("<Location /a>\nRequire frob x\n</Location>", "Require: all granted, all denied, ip, local, method, env, user, group or valid-user expected, not frob"),
     ("<Location /a>\nRequire ip\n</Location>", "Require: at least one word after ip expected"),
     ("<Location /a>\nRequire ip 1.2.3.4/33\n</Location>", "Require: an address, the beginning of one"),
     ("<Location /a>\nRequire not all granted\n</Location>", "Require: all granted or all denied expected"),

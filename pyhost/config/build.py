@@ -266,6 +266,8 @@ class Builder:
         self.only_requirements(node, inner)
         children: tuple[Require, ...] = inner.layer.get("dir._require", ())
         elsewhere = Require(RequireKind.METHOD, not others, words=methods)
+        if not others:  # a negative requirement takes away and never grants: something must
+            elsewhere = Require(RequireKind.ALL_OF, children=(Require(RequireKind.GRANTED), elsewhere))
         whole = Require(RequireKind.ANY_OF, children=(elsewhere, combine(RequireKind.ANY_OF, children)))
         gather(scope.layer, "dir._require", (Require(RequireKind.ALL_OF, children=(whole,)),))
 

@@ -11,8 +11,8 @@ __all__ = ["CONTAINERS", "combine", "needs_user", "require"]
 
 CONTAINERS = {"requireall": RequireKind.ALL_OF, "requireany": RequireKind.ANY_OF, "requirenone": RequireKind.NONE_OF}
 NAMES = {RequireKind.ALL_OF: "<RequireAll>", RequireKind.ANY_OF: "<RequireAny>", RequireKind.NONE_OF: "<RequireNone>"}
-WORDS = {"host": RequireKind.HOST, "method": RequireKind.METHOD, "env": RequireKind.ENV, "user": RequireKind.USER, "group": RequireKind.GROUP}
-EXPECTED = "all granted, all denied, ip, local, host, method, env, user, group or valid-user"
+WORDS = {"method": RequireKind.METHOD, "env": RequireKind.ENV, "user": RequireKind.USER, "group": RequireKind.GROUP}
+EXPECTED = "all granted, all denied, ip, local, method, env, user, group or valid-user"
 USERS = (RequireKind.USER, RequireKind.GROUP, RequireKind.VALID_USER)
 
 
@@ -33,6 +33,8 @@ def require(_ctx: Context, words: Sequence[str]) -> tuple[Require, ...]:
         return (Require(RequireKind.LOCAL if kind == "local" else RequireKind.VALID_USER, negate),)
     if kind == "expr":
         raise ValueError(f"{EXPECTED} expected: expressions are not supported")
+    if kind == "host":
+        raise ValueError(f"{EXPECTED} expected: host would wait for a name server; use ip")
     if kind != "ip" and kind not in WORDS:
         raise ValueError(f"{EXPECTED} expected, not {kind}")
     if not rest:
