@@ -98,7 +98,7 @@ static PyObject *application(struct wsgi_state *s, struct request *r)
     }
     PyObject *name = PyUnicode_DecodeFSDefault(spec), *found = name ? PyDict_GetItemWithError(s->applications, name) : NULL;
     if (name && !PyErr_Occurred() && (!found || r->conf->python_auto_reload)) {
-        PyObject *made = PyObject_CallFunction(s->load, "OO", name, r->conf->python_auto_reload ? Py_True : Py_False);
+        PyObject *made = PyObject_CallFunction(s->load, "OOz", name, r->conf->python_auto_reload ? Py_True : Py_False, r->conf->python_path);
         found = made && PyDict_SetItem(s->applications, name, made) == 0 ? made : NULL;
         Py_XDECREF(made); /* the dict keeps it */
     }

@@ -5,6 +5,7 @@ from mod_python import apache
 def handler(req):
     req.content_type = "text/plain; charset=utf-8"
     req.add_common_vars()
+    req.add_cgi_vars()
     req.write(f"{req.the_request}\n\n")
     for name, value in sorted(req.headers_in.items()):
         req.write(f"{name}: {value}\n")

@@ -151,7 +151,7 @@ def listens(config: Config, found: Sequence[Listen], layer: Layer) -> tuple[dict
     """The fields of each listen_conf; faults of the list as a whole."""
     seen: dict[Any, str] = {}
     result = []
-    if not found and config.request.file:
+    if not found and config.request.file and not any(error.directive == "Listen" for error in config.errors):
         config.errors.append(ConfigError(config.request.file, 0, "Listen", "at least one expected, such as Listen 8080"))
     for each in found:
         if each.address in seen and (each.address.port or each.address.path):

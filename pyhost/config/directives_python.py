@@ -10,6 +10,7 @@ from .convert_python import PHASES
 from .model import Alias, AliasKind
 from .rows import ANYWHERE, MAIN, SERVER, row
 from .table import ALIASES_FIRST, APPEND, KEYED, KEYED_LISTS, LIST, Context, Directive
+from .values import absolute_path
 
 __all__ = ["ROWS"]
 
@@ -29,8 +30,17 @@ PHASE_DOCS = {
 HANDLERS = "handler [handler …] [| .ext …]"
 
 
-def wsgi_alias(_ctx: Context, words: Sequence[str]) -> tuple[Alias, ...]:
-    return (Alias(AliasKind.WSGI, url_path(words[0]).rstrip("/") or "/", words[1]),)
+def wsgi_alias(ctx: Context, words: Sequence[str]) -> tuple[Alias, ...]:
+    return (Alias(AliasKind.WSGI, url_path(words[0]).rstrip("/") or "/", application(ctx, words[1:])),)
+
+
+def application(ctx: Context, words: Sequence[str]) -> str:
+    """`module:callable`, or `file:callable` with the file made absolute by ServerRoot."""
+    target, colon, name = words[0].partition(":")
+    if not target:
+        raise ValueError(f"file-or-module[:callable] expected, not {words[0]}")
+    is_file = "/" in target or target.endswith((".py", ".wsgi"))
+    return (absolute_path(ctx, target) if is_file else target) + colon + name
 
 
 def names(_ctx: Context, words: Sequence[str]) -> tuple[str, ...]:
@@ -82,7 +92,7 @@ ROWS: tuple[Directive, ...] = (
     # pyhost's own
     row("PyWSGIAlias", SERVER, "/path file-or-module[:callable]", wsgi_alias, "2", "server.aliases",
         "A WSGI application for everything below a path.", rule=ALIASES_FIRST),
-    row("PyWSGIApplication", ANYWHERE, "file-or-module[:callable]", v.text, "1", "dir.wsgi_application",
+    row("PyWSGIApplication", ANYWHERE, "file-or-module[:callable]", application, "1", "dir.wsgi_application",
         "The application of SetHandler wsgi.", default="(the file itself, :application)", override="FileInfo"),
     row("PyGreen", ANYWHERE, "On|Off", v.flag, "1", "dir.python_green",
         "Do blocking system calls of handlers give way to other requests?", default="On"),

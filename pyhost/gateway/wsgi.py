@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from ..boot import run_path
+
 __all__ = ["load", "load_object"]
 
 DEFAULTS = ("application", "app", "wsgi_app")
@@ -60,11 +62,14 @@ def load_object(spec: str) -> Any:
     return resolve(importlib.import_module(target), name)
 
 
-def load(spec: str, reload: bool) -> Callable[..., Any]:
+def load(spec: str, reload: bool, python_path: str | None = None) -> Callable[..., Any]:
     """Return the WSGI callable of spec; with reload, a changed file is imported again.
 
+    python_path: PythonPath, evaluated once in an interpreter.
     Raises as load_object, and TypeError when it cannot be called.
     """
+    if python_path:
+        run_path(python_path)
     path = spec.partition(":")[0]
     stamp = os.stat(path).st_mtime if reload and path.endswith((".py", ".wsgi")) else 0.0
     known = files.get(spec)

@@ -1,0 +1,153 @@
+"""apache-conf: the quickstart does what its page promises, and each step of the tutorial answers as its comment says."""
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.server import Server
+
+from pyhost.folder import find
+
+SAMPLES = Path(__file__).resolve().parent.parent / "apache-conf"
+
+
+@pytest.fixture
+def sample(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start a sample, in a copy of the folder, on a free port."""
+    started: list[Server] = []
+
+    def start(name: str, *args: str) -> Server:
+        folder = tmp_path / "conf"
+        shutil.copytree(SAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pid"))
+        host = Server(binary, tmp_path / "host", "", {}, (), base_env, preamble=False)
+        port = host.ports["PORT"] = __import__("support.server", fromlist=["free_port"]).free_port()
+        host.args = ("-X", "-C", f"Define PORT {port}", "-C", f"Define RUN {tmp_path}", "-c", f"PidFile {tmp_path}/x.pid", *args)
+        host.conf_file = folder / name
+        host.write_conf = lambda conf=None: None  # type: ignore[method-assign]
+        host.check_fds = False  # modules are watched from the first one on
+        started.append(host)
+        return host.start()
+
+    yield start
+    for host in started:
+        host.finish()
+
+
+def test_quickstart_answers(sample: Callable[..., Server]) -> None:
+    host = sample("quickstart.conf")
+    assert "Drop" not in host.get("/").text and "What to try next" in host.get("/").text
+    assert host.get("/static/plain.txt").text == "A file that is served as it is.\n"
+    assert 'href="./plain.txt"' in host.get("/static/").text
+    assert host.get("/published/greet?name=you").text == "Hello, you!\n"
+    assert host.get("/app/a/b").text == "GET of /a/b below /app\n"
+    assert "headers" not in host.get("/env").text and "Host: " in host.get("/env", {"Host": "localhost"}).text
+    assert [host.get(path).status for path in ("/nosuch", "/__pycache__/env.py", "/.hidden", "/env.txt", "/_x")] == [404] * 5
+    assert host.get("/env.py").text.startswith("GET /env.py HTTP/1.1")
+
+
+def test_quickstart_runs_dropped_modules_and_their_changes(sample: Callable[..., Server]) -> None:
+    host = sample("quickstart.conf")
+    hello = host.conf_file.parent / "handlers" / "hello.py"
+    assert host.get("/hello").status == 404
+    hello.write_text("def handler(req):\n    req.write('one')\n    return 0\n")
+    assert host.get("/hello").text == "one"
+    assert '<a href="/hello">/hello</a>' in host.get("/").text
+    hello.write_text("def handler(req):\n    req.write('another')\n    return 0\n")
+    assert host.get("/hello").text == "another"
+    hello.write_text("def handler(req):\n    req.write('broken'\n")
+    answer = host.get("/hello")
+    assert answer.status == 500 and "SyntaxError" in answer.text
+    host.expect_log("SyntaxError")
+    host.allow_log("PythonHandler pyhost.folder")
+    assert host.get("/wait?seconds=0").status == 200
+    hello.write_text("def handler(req):\n    req.write('whole again')\n    return 0\n")
+    assert host.get("/hello").text == "whole again"
+    hello.unlink()
+    assert host.get("/hello").status == 404
+
+
+def test_quickstart_waits_for_many_at_once(sample: Callable[..., Server]) -> None:
+    host = sample("quickstart.conf")
+    host.get("/wait?seconds=0")
+    started = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: host.get("/wait?seconds=0.3").status, range(20)))
+    assert answers == [200] * 20 and time.monotonic() - started < 3  # 6 s one after the other
+
+
+def test_static_step(sample: Callable[..., Server]) -> None:
+    host = sample("1-static.conf")
+    assert host.get("/plain.txt").header("Cache-Control") == "max-age=3600"
+    assert host.get("/old.txt").status == 301 and (host.get("/old.txt").header("Location") or "").endswith("/plain.txt")
+    assert host.get("/nothing").text.startswith("There is nothing of this name here.")
+    assert "style.css" in host.get("/").text
+
+
+def test_handler_step(sample: Callable[..., Server]) -> None:
+    host = sample("2-handler.conf")
+    assert "QUERY_STRING=a=b" in host.get("/env/some/path?a=b").text
+    assert host.get("/wait?seconds=0").status == 200
+
+
+def test_publisher_step(sample: Callable[..., Server]) -> None:
+    host = sample("3-publisher.conf")
+    assert host.get("/greet?name=you").text == "Hello, you!\n" and host.get("/add?a=1&b=2").text == "3\n"
+    assert "Try" in host.get("/").text and host.get("/_private").status in (403, 404)
+
+
+def test_wsgi_step(sample: Callable[..., Server]) -> None:
+    host = sample("4-wsgi.conf")
+    assert [host.get("/counter/x").text.split()[1] for _ in range(2)] == ["1", "2"]
+    assert "path /x\n" in host.get("/counter/x").text and host.get("/plain.txt").status == 200
+
+
+def test_vhosts_step(sample: Callable[..., Server]) -> None:
+    host = sample("5-vhosts.conf")
+    assert "The documentation" in host.get("/", {"Host": "docs.example"}).text
+    assert "The documentation" in host.get("/", {"Host": "a.docs.example"}).text
+    assert host.get("/", {"Host": "app.example"}).text == "app.example in interpreter app.example\n"
+
+
+def test_access_step(sample: Callable[..., Server]) -> None:
+    host = sample("6-access.conf")
+    host.allow_log("core:error|user|denied|auth")
+
+    def login(text: str) -> dict[str, str]:
+        return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+    refused = host.get("/members")
+    assert refused.status == 401 and refused.header("WWW-Authenticate") == 'Basic realm="Members"'
+    assert host.get("/members", login("me:wrong")).status == 401
+    assert host.get("/members", login("me:secret")).text == "Welcome, me.\n"
+    assert host.get("/nobody").status == 403 and host.get("/from-here").status == 302
+    assert host.request("DELETE", "/from-here").status == 403
+
+
+def test_production_step(sample: Callable[..., Server]) -> None:
+    host = sample("7-production.conf", "-c", "Listen 127.0.0.1:0")
+    host.allow_log("denied")
+    answer = host.get("/plain.txt")
+    assert answer.status == 200 and answer.header("Server") == "pyhost"
+    assert host.get("/.htaccess").status == 403
+
+
+def test_all_samples_are_tested() -> None:
+    text = Path(__file__).read_text()
+    assert not [path.name for path in SAMPLES.glob("*.conf") if f'sample("{path.name}"' not in text]
+
+
+@pytest.mark.parametrize("path, found", [
+    ("", ("index.py", "")), ("/", ("index.py", "")), ("/a", ("a.py", "")), ("/a/", ("a.py", "/")), ("/a.py", ("a.py", "")),
+    ("/a/b/c", ("a.py", "/b/c")), ("/sub/", ("sub/index.py", "")), ("/sub", ("sub/index.py", "")), ("/sub/d/x", ("sub/d.py", "/x")),
+    ("/none", None), ("/empty/", None), ("/_p", None), ("/.a", None), ("/sub/_p", None), ("/../a", None), ("/sub/../a", None), ("/a\0", None)])
+def test_folder_finds_modules(path: str, found: tuple[str, str] | None, tmp_path: Path) -> None:
+    for name in ("index.py", "a.py", "_p.py", "sub/index.py", "sub/d.py", "sub/_p.py", "empty/x.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    result = find(f"{tmp_path}/", path)
+    assert (result and (result[0].removeprefix(f"{tmp_path}/"), result[1])) == found
