@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from support.server import Server
 
 Start = Callable[..., Server]

@@ -198,7 +198,7 @@ DIR_LINES: list[tuple[str, str, Any]] = [
     ("SetEnv A b\nSetEnv C\nUnsetEnv A", "setenv", (Pair("A", None), Pair("C", ""))),
     ("SetEnvIf Request_URI \\.gif$ img !x y=$0", "setenvif",
      (SetEnvIf("Request_URI", None, Regex("\\.gif$"), (Pair("img", "1"), Pair("x", None), Pair("y", "$0"))),)),
-    ("SetEnvIfNoCase ^X-.* a b", "setenvif", (SetEnvIf("^X-.*", None, Regex("a", True), (Pair("b", "1"),)),)),
+    ("SetEnvIfNoCase ^X-.* a b", "setenvif", (SetEnvIf("^X-.*", Regex("^X-.*", True), Regex("a", True), (Pair("b", "1"),)),)),
     ("SetEnvIf X-(A|B) a b", "setenvif", (SetEnvIf("X-(A|B)", Regex("X-(A|B)", True), Regex("a"), (Pair("b", "1"),)),)),
     ("BrowserMatch MSIE old", "setenvif", (SetEnvIf("User-Agent", None, Regex("MSIE"), (Pair("old", "1"),)),)),
     ("BrowserMatchNoCase msie old", "setenvif", (SetEnvIf("User-Agent", None, Regex("msie", True), (Pair("old", "1"),)),)),

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 
 import pytest
-
 from support.server import Server
 
 Start = Callable[..., Server]

@@ -166,7 +166,7 @@ def set_env_if(nocase: bool = False, attribute: str | None = None) -> Convert:
         name = attribute or rest.pop(0)
         if len(rest) < 2:
             raise ValueError("a regular expression and at least one variable expected")
-        pattern = None if attribute or TOKEN.fullmatch(name) else regex(name, True)  # a pattern of header names
+        pattern = None if attribute or re.fullmatch(r"[\w-]+", name) else regex(name, True)  # a pattern of header names
         return (SetEnvIf(name, pattern, regex(rest[0], nocase), variables(rest[1:])),)
     return convert
 
