@@ -48,6 +48,7 @@ def replace_dummy_thread() -> None:
                 raise RuntimeError("cannot join current thread")
             super().join(timeout)
 
+    HandlerThread.__name__ = HandlerThread.__qualname__ = "_DummyThread"
     setattr(threading, "_DummyThread", HandlerThread)
 
 

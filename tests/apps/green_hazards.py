@@ -1,0 +1,293 @@
+"""Where a switch below blocking code could go wrong. Cases for test_green.py."""
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from pyhost import coro
+
+from green_cases import later, together, within
+
+
+class Thrown(Exception):
+    """Thrown into waits."""
+
+
+def error_of(task: Any) -> BaseException | None:
+    task.join(5)
+    assert task.done, "it still waits"
+    return task.exception  # type: ignore[no-any-return]
+
+
+def quietly(function: Callable[[], object]) -> Callable[[], object]:
+    """Return what it raised instead of raising, so that nothing is logged."""
+    def run() -> object:
+        try:
+            return function()
+        except Exception as exc:
+            return exc
+
+    return run
+
+
+def closed_while_waited_on() -> None:
+    for call in ("read", "poll", "recv"):
+        if call == "recv":
+            a, b = socket.socketpair()
+            fd, other = a.detach(), b.detach()
+            task = coro.spawn(quietly(lambda: socket.socket(fileno=fd).recv(1)))  # noqa: B023
+        else:
+            fd, other = os.pipe()
+            poller = select.poll()
+            poller.register(fd, select.POLLIN)
+            task = coro.spawn(quietly((lambda: os.read(fd, 1)) if call == "read" else (lambda: poller.poll(3000))))  # noqa: B023
+        time.sleep(0.01)
+        os.close(fd)
+        with within(1):
+            result = task.get()
+        if call == "poll":
+            assert result == [(fd, select.POLLNVAL)], result
+        else:
+            assert isinstance(result, OSError) and result.errno == errno.EBADF, result
+        os.close(other)
+
+
+def descriptor_reused_while_waited_on() -> None:
+    r, w = os.pipe()
+    task = coro.spawn(quietly(lambda: os.read(r, 10)))
+    time.sleep(0.01)
+    r2, w2 = os.pipe()
+    os.dup2(r2, r)  # r is another pipe now
+    result = task.get(timeout=2)
+    assert isinstance(result, OSError) and result.errno == errno.EBADF, result
+    later(0.01, os.write, w2, b"new")
+    assert os.read(r, 10) == b"new"
+    for fd in (r, w, r2, w2):
+        os.close(fd)
+
+
+def several_wait_on_one_descriptor() -> None:
+    a, b = socket.socketpair()
+    a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    readers = [coro.spawn(lambda: a.recv(1)) for _ in range(3)]
+    writer = coro.spawn(lambda: a.sendall(b"z" * 500_000))
+    time.sleep(0.01)
+    got = 0
+    while got < 500_000:
+        got += len(b.recv(65536))
+    writer.get()
+    b.send(b"1"), b.send(b"2"), b.send(b"3")
+    assert sorted(task.get(timeout=2) for task in readers) == [b"1", b"2", b"3"]
+    a.close(), b.close()
+
+
+def exceptions_thrown_into_waits() -> None:
+    """The exception comes out of the call itself, on every kind of wait."""
+    a, b = socket.socketpair()
+    r, w = os.pipe()
+    lock = threading.Lock()
+    lock.acquire()
+    box: queue.Queue[int] = queue.Queue()
+    waits: dict[str, Callable[[], object]] = {
+        "sleep": lambda: time.sleep(10), "recv": lambda: a.recv(1), "lock": lock.acquire, "lock timeout": lambda: lock.acquire(timeout=10),
+        "queue": box.get, "read": lambda: os.read(r, 1), "select": lambda: select.select([a], [], [], 10),
+        "child": lambda: subprocess.run(["sleep", "10"]), "coro": lambda: coro.sleep(10), "event": lambda: threading.Event().wait(10),
+        "wait_read": lambda: coro.wait_read(r), "join": lambda: coro.spawn(coro.sleep, 0.2).join()}
+    for name, wait in waits.items():
+        task = coro.spawn(quietly(wait))
+        time.sleep(0.01)
+        task.throw(Thrown(name))
+        result = task.get(timeout=2)
+        assert isinstance(result, Thrown) and result.args == (name,), (name, result)
+    a.close(), b.close(), os.close(r), os.close(w)
+
+
+def thrown_before_it_begins() -> None:
+    ran: list[int] = []
+    task = coro.spawn(ran.append, 1)
+    task.throw(SystemExit())
+    assert isinstance(error_of(task), SystemExit) and not ran
+
+
+def thrown_exception_is_caught_and_life_goes_on() -> None:
+    def stubborn() -> str:
+        try:
+            time.sleep(10)
+        except Thrown:
+            time.sleep(0.01)
+        return "went on"
+
+    task = coro.spawn(stubborn)
+    time.sleep(0.01)
+    task.throw(Thrown)
+    assert task.get(timeout=2) == "went on"
+
+
+def forked_child_blocks_for_itself() -> None:
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            time.sleep(0.01)
+            lock = threading.RLock()
+            with lock:
+                os.write(w, str(threading.get_ident() != 0).encode())
+        finally:
+            os._exit(7)
+    assert os.read(r, 10) == b"True"
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    os.close(r), os.close(w)
+
+
+def child_has_clean_descriptors() -> None:
+    listing = subprocess.run(["ls", "/proc/self/fd"], capture_output=True, text=True).stdout.split()
+    assert len(listing) <= 4, listing
+
+
+def signal_goes_to_a_child_not_to_us() -> None:
+    child = subprocess.Popen(["sleep", "10"])
+    later(0.02, child.send_signal, signal.SIGTERM)
+    assert child.wait() == -signal.SIGTERM
+
+
+def lock_held_across_a_wait() -> None:
+    lock, order = threading.Lock(), []
+
+    def one() -> None:
+        with lock:
+            order.append("in")
+            time.sleep(0.005)
+            order.append("out")
+
+    together(10, one)
+    assert order == ["in", "out"] * 10
+
+
+def buffered_writer_is_shared() -> None:
+    r, w = os.pipe()
+    with os.fdopen(w, "wb") as file:
+        def write() -> None:
+            for _ in range(20):
+                file.write(b"0123456789" * 800)
+                file.flush()
+
+        reader = coro.spawn(lambda: os.fdopen(r, "rb").read())
+        together(5, write)
+    assert len(reader.get(timeout=5)) == 5 * 20 * 8000
+
+
+def imports_at_once() -> None:
+    import sys
+    import tempfile
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "slow_module_of_test.py"), "w") as file:
+            file.write("import time\ntime.sleep(0.05)\nready = True\n")
+        sys.path.insert(0, folder)
+        try:
+            assert all(together(5, lambda: __import__("slow_module_of_test").ready))
+        finally:
+            sys.path.remove(folder)
+            sys.modules.pop("slow_module_of_test", None)
+
+
+def destructors_may_wait() -> None:
+    class Slow:
+        def __del__(self) -> None:
+            time.sleep(0.005)
+
+    def one() -> None:
+        for _ in range(5):
+            Slow()
+
+    with within(1):
+        together(20, one)
+
+
+def deep_recursion() -> None:
+    def down(n: int) -> int:
+        if n == 0:
+            time.sleep(0.01)
+            return 0
+        return down(n - 1) + 1
+
+    assert together(5, lambda: down(500)) == [500] * 5
+
+
+def objects_of_a_greenlet_go_with_it() -> None:
+    class Thing:
+        pass
+
+    def one() -> weakref.ref[Thing]:
+        thing = Thing()
+        time.sleep(0.005)
+        return weakref.ref(thing)
+
+    assert all(ref() is None for ref in together(20, one))  # type: ignore[operator]
+
+
+def errno_survives_a_wait() -> None:
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def one(number: int) -> int:
+        ctypes.set_errno(number)
+        libc.usleep(5000)
+        return ctypes.get_errno()
+
+    tasks = [coro.spawn(one, n) for n in range(1, 6)]
+    assert [task.get() for task in tasks] == [1, 2, 3, 4, 5]
+
+
+def switching_to_the_hub_by_hand_is_refused() -> None:
+    import greenlet
+    try:
+        greenlet.getcurrent().parent.switch()  # type: ignore[union-attr]
+    except RuntimeError as exc:
+        assert "hub" in str(exc)
+    else:
+        raise AssertionError("nobody noticed")
+
+
+def random_storm() -> None:
+    """Hundreds of greenlets that wait on everything, some of them thrown into: nobody is lost, nobody stays."""
+    import random
+    rng = random.Random(5)
+    lock, box = threading.Lock(), queue.Queue[int]()
+
+    def one() -> None:
+        for _ in range(5):
+            what = rng.randrange(5)
+            if what == 0:
+                time.sleep(rng.random() * 0.01)
+            elif what == 1:
+                with lock:
+                    time.sleep(0.0002)
+            elif what == 2:
+                box.put(1)
+                box.get()
+            elif what == 3:
+                a, b = socket.socketpair()
+                with a, b:
+                    later(0.001, b.send, b"x")
+                    a.settimeout(5)
+                    a.recv(1)
+            else:
+                socket.getaddrinfo("localhost", 1)
+
+    tasks = [coro.spawn(quietly(one)) for _ in range(200)]
+    time.sleep(0.005)
+    for task in rng.sample(tasks, 50):
+        task.throw(Thrown())
+    ends = [task.get(timeout=20) for task in tasks]
+    assert {type(end) for end in ends} <= {type(None), Thrown, socket.gaierror, OSError}, ends
+    assert not lock.locked()

@@ -1,0 +1,93 @@
+"""Blocking code in handlers gives way: every case runs in a handler greenlet of the real binary."""
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.client import Client, build_request
+from support.server import Server
+
+APPS = Path(__file__).parent / "apps"
+CONF = f"""
+<Location />
+    SetHandler mod_python
+    PythonHandler green_app
+    PythonPath "['{APPS}'] + sys.path"
+</Location>
+<Location /sleeper>
+    PythonHandler green_app::sleeper
+</Location>
+<Location /blocking>
+    PythonHandler green_app::sleeper
+    PyGreen Off
+</Location>
+<Location /sub>
+    PythonHandler green_app::sleeper
+    PythonInterpreter other
+</Location>
+"""
+
+
+def cases_of(name: str) -> list[str]:
+    """Return the functions of a case file that take no arguments, without importing it (it needs pyhost)."""
+    return re.findall(r"^def (\w+)\(\) -> None:", (APPS / name).read_text(), re.M)
+
+
+@pytest.fixture(scope="module")
+def host(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(binary, tmp_path_factory.mktemp("green"), CONF, {}, ("-X",), base_env).start()
+    yield server
+    server.stop()
+
+
+def call(host: Server, name: str) -> str:
+    with Client(host.address, timeout=30) as client:
+        return client.request("GET", f"/case?{name}").text
+
+
+@pytest.mark.parametrize("name", cases_of("green_cases.py"))
+def test_blocking_code_gives_way(host: Server, name: str) -> None:
+    assert call(host, name) == "ok"
+
+
+@pytest.mark.parametrize("name", cases_of("green_hazards.py"))
+def test_hazard(host: Server, name: str) -> None:
+    assert call(host, name) == "ok"
+
+
+def burst(host: Server, path: str, count: int) -> tuple[float, set[str]]:
+    """Make that many requests at once; return how long they took and their distinct answers."""
+    clients = [Client(host.address, timeout=30) for _ in range(count)]
+    start = time.monotonic()
+    for client in clients:
+        client.send(build_request("GET", path))
+    bodies = {client.read_response().text for client in clients}
+    took = time.monotonic() - start
+    for client in clients:
+        client.close()
+    return took, bodies
+
+
+def test_requests_that_sleep_do_not_wait_for_each_other(host: Server) -> None:
+    took, idents = burst(host, "/sleeper", 50)
+    assert took < 1.5 and len(idents) == 50
+
+
+def test_interpreters_beside_main_are_green_too(host: Server) -> None:
+    burst(host, "/sub", 1)
+    took, idents = burst(host, "/sub", 20)
+    assert took < 1.0 and len(idents) == 20
+
+
+def test_pygreen_off_blocks(host: Server) -> None:
+    took, _ = burst(host, "/blocking", 5)
+    assert took >= 0.5
+
+
+def test_worker_stays_whole_after_all(host: Server) -> None:
+    assert call(host, "sleep_is_exact") == "ok"
+    assert not re.search(r"Sanitizer|runtime error:|Fatal Python", host.stderr + host.error_log)
