@@ -29,7 +29,7 @@ stat = native.stat
 make_table = table
 
 #: Name of the interpreter this module lives in; None outside the server.
-interpreter: str | None = getattr(native, "interpreter", None)
+interpreter: str | None = getattr(native, "_interpreter", None)
 #: The main server (mp_server); None outside the server.
 main_server: Any = native._main_server() if INSIDE else None
 
