@@ -36,7 +36,7 @@ static void child_signals(void)
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigset_t none;
     for (int number = 1; number < NSIG; number++)
-        if (number != SIGKILL && number != SIGSTOP && number != SIGPIPE && number != SIGHUP)
+        if (number != SIGKILL && number != SIGSTOP && number != SIGPIPE)
             sigaction(number, &action, NULL);
     action.sa_handler = on_early_signal;
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)

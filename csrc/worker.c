@@ -43,6 +43,9 @@ static void on_signal(int number)
     worker_order(number == SIGUSR1 ? WORKER_REOPEN_LOGS : number == SIGQUIT ? WORKER_GRACEFUL : WORKER_STOP);
 }
 
+/* Caught and not ignored: what a handler starts by exec must have the default. */
+static void on_nothing(int number) { (void)number; }
+
 static void worker_catch_signals(void)
 {
     static const int caught[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1};
@@ -50,7 +53,8 @@ static void worker_catch_signals(void)
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         sigaction(caught[i], &action, NULL);
     action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGPIPE, &action, NULL); /* as Python has it; subprocess undoes it for its children */
+    action.sa_handler = on_nothing;
     sigaction(SIGHUP, &action, NULL); /* the master reloads, not we */
     sigset_t none;
     sigemptyset(&none);

@@ -131,12 +131,18 @@ class Server:
         return self.process.pid
 
     def workers(self) -> list[int]:
-        """Return the pids of the worker processes; the process itself with -X."""
+        """Return the pids of the worker processes (not of log commands); the process itself with -X."""
         try:
             children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         except FileNotFoundError:
             return []
-        return [int(pid) for pid in children] or [self.pid]
+        return [int(pid) for pid in children if self.is_worker(pid)] or [self.pid]
+
+    def is_worker(self, pid: str) -> bool:
+        try:
+            return os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)") == os.path.realpath(self.binary)
+        except OSError:
+            return False
 
     def start(self) -> "Server":
         for _ in range(3):
@@ -188,6 +194,12 @@ class Server:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"pyhost did not stop within {STOP_SECONDS} s:\n{self.stderr[-4000:]}{self.error_log[-4000:]}") from None
+
+    def run_to_end(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Start it where it is expected not to serve, and return how it ended."""
+        self.write_conf()
+        return subprocess.run([str(self.binary), "-f", str(self.conf_file), *args], check=False, capture_output=True, text=True, env=self.env,
+                              cwd=self.root, timeout=START_SECONDS)
 
     # talking to it
 
