@@ -20,7 +20,7 @@ $(VENV)/.ready: setup.py pyproject.toml tests/system.sh
 	@sh tests/system.sh build $(PYTHON)
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -U pip "setuptools>=77" "cffi>=1.16" "greenlet>=3.1"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . 2>&1 | grep -v -i "warning\|^ *$$\|\*\*\*\|!!" || true
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/.ready tests/requirements.txt tests/system.sh
