@@ -122,8 +122,8 @@ PythonImport mod::start main_interpreter
     for line in ["*:80                   is a NameVirtualHost", f"         default server a.example ({file}:5)",
                  f"         port 80 namevhost d.example ({file}:16)", "                 alias b.example", "                 wild alias *.c.example",
                  f"[::1]:81               e.example ({file}:20)", f'PidFile: "{tmp_path}/pyhost.pid"', "StartServers: 3",
-                 "PythonImport: mod::start in main_interpreter", "  Interpreter: one", f"  <Location /x> ({file}:9)", "    SetHandler mod_python",
-                 "    PythonHandler one two", "    PythonHandler three | .py", "    PythonDebug On", "  Wsgi: /app -> mod:app"]:
+                 "PythonImport: mod::start in main_interpreter", "  Interpreter: one", "  | PythonInterpreter one", f"  <Location /x> section 1 ({file}:9)", "    | SetHandler mod_python",
+                 "    | PythonHandler three | .py", "  | PyWSGIAlias /app mod:app", "    | PyWSGIApplication mod:app"]:
         assert line in done.stdout.splitlines(), (line, done.stdout)
 
 

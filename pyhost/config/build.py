@@ -36,6 +36,7 @@ class ServerDraft:
     layer: Layer = field(default_factory=dict)  # "server.…"
     base: Layer = field(default_factory=dict)   # "dir.…"
     sections: list[SectionDraft] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # its directives as written, for -S
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Scope:
     where: str
     server: ServerDraft
     layer: Layer           # for dir fields
+    lines: list[str]       # of the server or section
     parent_id: int = -1
     directory: str | None = None
     is_location: bool = False
@@ -70,12 +72,12 @@ class Builder:
     def build(self, tree: Sequence[Node]) -> None:
         """Walk the tree of a whole configuration."""
         self.servers.append(ServerDraft(Place("", 0)))
-        self.walk(tree, Scope("S", self.servers[0], self.servers[0].base))
+        self.walk(tree, Scope("S", self.servers[0], self.servers[0].base, self.servers[0].lines))
 
     def build_htaccess(self, tree: Sequence[Node], folder: str) -> tuple[Layer, list[SectionDraft]]:
         """Walk the tree of one .htaccess file. Returns its layer and its Files sections."""
         server = ServerDraft(Place("", 0))
-        self.walk(tree, Scope("H", server, server.base, directory=folder.rstrip("/") + "/"))
+        self.walk(tree, Scope("H", server, server.base, server.lines, directory=folder.rstrip("/") + "/"))
         try:
             self.check_requirements(server.base)
         except ValueError as error:
@@ -93,6 +95,7 @@ class Builder:
 
     def directive(self, node: Node, scope: Scope) -> None:
         row = find(node.name)
+        scope.lines.append(f"{node.name} {node.args}")
         if row is None:
             self.fail(node.place, node.name, not_found(node.name))
         elif not self.allowed(row, scope):
@@ -194,7 +197,7 @@ class Builder:
         finally:  # what is inside is checked even if the address is wrong
             server = ServerDraft(node.place, tuple(found))
             self.servers.append(server)
-            self.walk(node.children or (), Scope("V", server, server.base))
+            self.walk(node.children or (), Scope("V", server, server.base, server.lines))
 
     def path_section(self, node: Node, scope: Scope, kind: SectionKind) -> None:
         family = SectionKind(kind & ~1)
@@ -211,7 +214,7 @@ class Builder:
         self.next_id += 1
         draft = SectionDraft(section, node.place)
         scope.server.sections.append(draft)
-        inner = replace(scope, where=LETTERS[kind], layer=draft.layer, parent_id=-2 if inside == "H" else section.id)
+        inner = replace(scope, where=LETTERS[kind], layer=draft.layer, lines=draft.lines, parent_id=-2 if inside == "H" else section.id)
         if family == SectionKind.DIRECTORY:
             inner.directory = words[0] if is_regex else section.pattern.rstrip("/") + "/"
             inner.directory_is_pattern = is_regex or section.is_glob
@@ -242,8 +245,9 @@ class Builder:
             raise ValueError(f"expected in: directory, location, files, .htaccess; not in: {CONTEXTS[scope.where]}")
         if node.args:
             raise ValueError("no argument expected")
-        inner = replace(scope, layer={})
+        inner = replace(scope, layer={}, lines=[])
         self.only_requirements(node, inner)
+        scope.lines += [f"<{node.name}>", *("  " + line for line in inner.lines), f"</{node.name}>"]
         children: tuple[Require, ...] = inner.layer.get("dir._require", ())
         gather(scope.layer, "dir._require", (combine(CONTAINERS[node.name.lower()], children),))
 
@@ -262,8 +266,9 @@ class Builder:
         methods = tuple(split_words(node.args))
         if not methods:
             raise ValueError("at least one method expected")
-        inner = replace(scope, layer={})
+        inner = replace(scope, layer={}, lines=[])
         self.only_requirements(node, inner)
+        scope.lines += [f"<{node.name} {node.args}>", *("  " + line for line in inner.lines), f"</{node.name}>"]
         children: tuple[Require, ...] = inner.layer.get("dir._require", ())
         elsewhere = Require(RequireKind.METHOD, not others, words=methods)
         if not others:  # a negative requirement takes away and never grants: something must

@@ -127,7 +127,8 @@ def add_wsgi_locations(draft: ServerDraft, builder: Builder) -> None:
         if each.kind == AliasKind.WSGI:
             section = Section(builder.next_id, SectionKind.LOCATION, each.from_ or "/")
             builder.next_id += 1
-            made.append(SectionDraft(section, draft.place, {"dir.set_handler": "wsgi", "dir.wsgi_application": each.to, "dir.wsgi_mount": each.from_}))
+            layer = {"dir.set_handler": "wsgi", "dir.wsgi_application": each.to, "dir.wsgi_mount": each.from_}
+            made.append(SectionDraft(section, draft.place, layer, ["SetHandler wsgi", f"PyWSGIApplication {each.to}"]))
     draft.sections[:0] = made
 
 

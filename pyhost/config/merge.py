@@ -20,11 +20,12 @@ Layer = dict[str, Any]
 
 @dataclass(slots=True)
 class SectionDraft:
-    """A section and what is set in it."""
+    """A section and what is set in it. lines: its directives as written, for -S."""
 
     section: Section
     place: Place
     layer: Layer = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
 
 
 def gather(layer: Layer, name: str, value: Any) -> None:

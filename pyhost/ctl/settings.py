@@ -5,8 +5,6 @@ import ipaddress
 from collections.abc import Iterator
 
 from ..config.config import Config, Server
-from ..config.convert_python import INIT_IN_SECTION
-from ..config.merge import Layer
 from ..config.model import Address, SectionKind
 
 __all__ = ["dump"]
@@ -52,48 +50,35 @@ def vhosts(config: Config) -> Iterator[str]:
                     yield f"{'':17}{'alias' if key.endswith('alias_names') else 'wild alias'} {alias}"
 
 
-def of_layer(layer: Layer) -> Iterator[str]:
-    """Handlers and what decides about the interpreter, as they would be written."""
-    for key, word in (("dir.set_handler", "SetHandler"), ("dir.python_interpreter", "PythonInterpreter"), ("dir.python_path", "PythonPath"),
-                      ("dir.wsgi_application", "PyWSGIApplication")):
-        if layer.get(key):
-            yield f"{word} {layer[key]}"
-    for key, word in (("dir.python_interp_per_directory", "PythonInterpPerDirectory"), ("dir.python_interp_per_directive", "PythonInterpPerDirective"),
-                      ("dir.python_debug", "PythonDebug")):
-        if key in layer:
-            yield f"{word} {'On' if layer[key] else 'Off'}"
-    for extension, handler in layer.get("dir.add_handler", {}).items():
-        if handler:
-            yield f"AddHandler {handler} {extension}"
-    for (directive, extension), hooks in layer.get("dir._hooks", {}).items():
-        name = "PythonInitHandler" if directive == INIT_IN_SECTION else directive
-        yield f"{name} {' '.join(hook.handler for hook in hooks)}" + (f" | {extension}" if extension else "")
-    for direction in ("Input", "Output"):
-        for each in layer.get(f"dir._{direction.lower()}_filters", {}).values():
-            yield f"Python{direction}Filter {each.hook.handler} {each.name}"
-
-
 def interpreter(server: Server) -> str:
     forced = server.base.get("dir.python_interpreter")
     return str(forced) if forced else "main_interpreter"
 
 
+def inherited(server: Server) -> Iterator[str]:
+    """What a server has from elsewhere: the main server or defaults; and what follows from its own lines."""
+    yield f"DocumentRoot: {server.layer['server.document_root']}"
+    yield f"ErrorLog: {server.layer.get('server.error_log', '(standard error)')}"
+    for log in server.layer.get("server.access_logs", ()):
+        yield f"CustomLog: {log.path} {log.format}"
+    yield f"Timeout: {server.layer['server.timeout_ms']} ms, KeepAlive: {'On' if server.layer['server.keep_alive'] else 'Off'}"
+    forced = server.base.get("dir.python_interpreter")
+    yield f"Interpreter: {forced or 'main_interpreter'}"
+    lists = server.base.get("dir._hooks", {})
+    for (directive, extension), hooks in lists.items():
+        yield f"Handlers: {directive} {' '.join(hook.handler for hook in hooks)}" + (f" | {extension}" if extension else "")
+
+
 def server_block(server: Server) -> Iterator[str]:
+    """One server: what holds, then its lines and sections as written."""
     title = "Main server" if not server.index else f"VirtualHost {' '.join(map(address_text, server.draft.addresses))}"
     yield f"{title}: {name_of(server)}"
-    yield f"  DocumentRoot: {server.layer['server.document_root']}"
-    yield f"  ErrorLog: {server.layer.get('server.error_log', '(standard error)')}"
-    for log in server.layer.get("server.access_logs", ()):
-        yield f"  CustomLog: {log.path} {log.format}"
-    yield f"  Interpreter: {interpreter(server)}"
-    for alias in server.layer.get("server.aliases", ()):
-        yield f"  {alias.kind.name.capitalize()}: {alias.from_} -> {alias.to or alias.status}"
-    for line in of_layer(server.draft.base):
-        yield f"  {line}"
+    yield from (f"  {line}" for line in inherited(server))
+    yield from (f"  | {line}" for line in server.draft.lines)
     for draft in server.draft.sections:
-        yield f"  <{TITLES[draft.section.kind]} {draft.section.pattern}> ({draft.place.file}:{draft.place.line})"
-        for line in of_layer(draft.layer):
-            yield f"    {line}"
+        inside = f" in section {draft.section.parent_id}" if draft.section.parent_id > 0 else ""
+        yield f"  <{TITLES[draft.section.kind]} {draft.section.pattern}> section {draft.section.id}{inside} ({draft.place.file}:{draft.place.line})"
+        yield from (f"    | {line}" for line in draft.lines)
 
 
 def dump(config: Config) -> str:
