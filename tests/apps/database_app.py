@@ -1,0 +1,69 @@
+"""Handlers that wait for a tenth of a second in a database, each with its driver, used as its manual says: blocking, one connection per thread."""
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from mod_python import apache
+
+WAIT_S = 0.1
+local = threading.local()
+
+
+def connection(name: str, connect: Callable[[], Any]) -> Any:
+    """Return this thread's (here: this pooled greenlet's) connection, made on first use."""
+    if not hasattr(local, name):
+        setattr(local, name, connect())
+    return getattr(local, name)
+
+
+def query(driver: Any, text: str) -> Any:
+    cursor = driver.cursor()
+    cursor.execute(text)
+    row = cursor.fetchone()
+    cursor.close()
+    return row
+
+
+def pymysql() -> Any:
+    import pymysql as driver
+    link = connection("pymysql", lambda: driver.connect(unix_socket=os.environ["DB"], user="root"))
+    return query(link, f"select sleep({WAIT_S})")
+
+
+def mysqlclient() -> Any:
+    import MySQLdb as driver
+    link = connection("mysqlclient", lambda: driver.connect(unix_socket=os.environ["DB"], user="root"))
+    return query(link, f"select sleep({WAIT_S})")
+
+
+def psycopg2() -> Any:
+    import psycopg2 as driver
+
+    def connect() -> Any:
+        link = driver.connect(host=os.environ["DB"], user="postgres", dbname="postgres")
+        link.autocommit = True
+        return link
+
+    return query(connection("psycopg2", connect), f"select pg_sleep({WAIT_S})")
+
+
+def psycopg() -> Any:
+    import psycopg as driver
+    link = connection("psycopg", lambda: driver.connect(host=os.environ["DB"], user="postgres", dbname="postgres", autocommit=True))
+    return query(link, f"select pg_sleep({WAIT_S})")
+
+
+def redis() -> Any:
+    import redis as driver
+    link = connection("redis", lambda: driver.Redis(unix_socket_path=os.environ["DB"], single_connection_client=True))
+    return link.blpop("nothing", WAIT_S)
+
+
+def handler(req: Any) -> int:
+    """Run the driver named in the query string."""
+    req.content_type = "text/plain"
+    req.write(repr(globals()[req.args]()))
+    return int(apache.OK)
