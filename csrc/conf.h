@@ -294,6 +294,8 @@ struct main_conf {
     const struct import_conf *imports;
     int define_count;
     const char *const *defines;
+    int green_library_count;
+    const char *const *green_libraries; /* PyGreenLibraries: beginnings of file names */
     int one_process;                /* -X */
 };
 

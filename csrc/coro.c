@@ -527,6 +527,7 @@ static void forget_hub(void)
 {
     coro_hub = NULL;
     green_coro = NULL;
+    green_forget_waiters();
 }
 
 int coro_init(struct loop *loop)

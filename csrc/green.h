@@ -57,6 +57,8 @@ bool green_fd_nonblocking(int fd);
 struct green_try { int64_t until_ns; bool known; };
 int green_again(int fd, uint32_t events, int option, struct green_try *state, const void *caller);
 
+extern const char *const green_call_names[]; /* ends with NULL */
+
 /* Counters for the status page. */
 struct green_counts { uint64_t waits, refused_library, refused_gil; };
 extern struct green_counts green_counts;

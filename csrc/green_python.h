@@ -13,6 +13,7 @@
 bool green_init(void);
 /* The exception that the synthetic signal is to raise in the running greenlet: a new reference, or NULL. */
 PyObject *green_take_thrown(void);
+void green_forget_waiters(void);
 /* Whom pthread_self names when libpython asks; 0: the thread itself. */
 extern _Thread_local uintptr_t green_identity __attribute__((tls_model("initial-exec")));
 

@@ -3,7 +3,15 @@
 
 #include <dlfcn.h>
 
+#include "green.h"
+
 struct green_real green_real;
+
+const char *const green_call_names[] = {
+#define GREEN_NAME(type, name, args) #name,
+    GREEN_REAL(GREEN_NAME)
+#undef GREEN_NAME
+    NULL};
 
 /* glibc has two generations of condition variables under one name; the default one is not always what dlsym finds. */
 static void *find(const char *name)

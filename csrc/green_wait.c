@@ -248,6 +248,14 @@ int green_wait_address(const void *address, bool (*still_blocked)(void *), void 
     return result;
 }
 
+/* In a forked child nobody waits: those who did are in the parent. */
+void green_forget_waiters(void)
+{
+    pthread_mutex_init(&addresses_lock, NULL);
+    memset(addresses, 0, sizeof addresses);
+    green_address_waiters = 0;
+}
+
 /* --- the thread pool --- */
 
 struct offloaded {

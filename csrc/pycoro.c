@@ -6,6 +6,7 @@
 #include <structmember.h>
 
 #include "coro_spawn.h"
+#include "green.h"
 
 /* Seconds (None: for ever) as an absolute time; -2 with an exception. */
 static int64_t deadline_of(PyObject *timeout)
@@ -292,6 +293,20 @@ static PyObject *coro_py_counts(PyObject *module, PyObject *unused)
                          (unsigned long long)(coro_hub ? coro_hub->switches : 0));
 }
 
+PyDoc_STRVAR(green_calls_doc, "green_calls()\n--\n\nA tuple of names: the system calls of handlers that give way. Never switches.");
+static PyObject *coro_py_green_calls(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    Py_ssize_t count = 0;
+    while (green_call_names[count])
+        count++;
+    PyObject *names = PyTuple_New(count);
+    for (Py_ssize_t n = 0; names && n < count; n++)
+        PyTuple_SET_ITEM(names, n, PyUnicode_FromString(green_call_names[n]));
+    return names;
+}
+
 static PyMethodDef coro_methods[] = {
     {"sleep", (PyCFunction)(void (*)(void))coro_py_sleep, METH_FASTCALL | METH_KEYWORDS, sleep_doc},
     {"park", (PyCFunction)(void (*)(void))coro_py_park, METH_FASTCALL | METH_KEYWORDS, park_doc},
@@ -300,6 +315,7 @@ static PyMethodDef coro_methods[] = {
     {"fd_closing", coro_py_fd_closing, METH_O, fd_closing_doc},
     {"spawn", (PyCFunction)(void (*)(void))coro_py_spawn, METH_VARARGS | METH_KEYWORDS, spawn_doc},
     {"current", coro_py_current, METH_NOARGS, current_doc},
+    {"green_calls", coro_py_green_calls, METH_NOARGS, green_calls_doc},
     {"counts", coro_py_counts, METH_NOARGS, counts_doc},
     {NULL, NULL, 0, NULL}};
 
@@ -311,7 +327,10 @@ static int coro_exec(PyObject *module)
         Py_XDECREF(type);
         return -1;
     }
-    Py_XSETREF(i->task_type, type);
+    if (i)
+        Py_XSETREF(i->task_type, type);
+    else
+        Py_DECREF(type); /* only looked at: no interpreter is served */
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "coro.h"
+#include "green.h"
 #include "gate.h"
 #include "interp.h"
 #include "listener.h"
@@ -124,8 +125,15 @@ static void worker_raise_descriptors(void)
     }
 }
 
+static void worker_allow_libraries(const struct main_conf *conf)
+{
+    for (int i = 0; i < conf->green_library_count; i++)
+        green_allow_library(conf->green_libraries[i]);
+}
+
 static int worker_start(struct worker *w)
 {
+    worker_allow_libraries(w->conf);
     worker_raise_descriptors();
     if (loop_init(&w->loop) < 0)
         return -1;

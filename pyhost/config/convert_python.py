@@ -113,3 +113,11 @@ def python_import(ctx: Context, words: Sequence[str]) -> Any:
         ctx.warn("PythonImport in a virtual host is not carried out, as in mod_python: put it outside")
         return ()
     return (Import(module, function or None, words[1]),)
+
+
+def library_names(_ctx: Context, words: Sequence[str]) -> tuple[str, ...]:
+    """Beginnings of file names, `libfoo` for libfoo.so.1."""
+    for word in words:
+        if "/" in word:
+            raise ValueError(f"the beginning of a file name without folders expected, not {word}")
+    return tuple(words)

@@ -96,6 +96,8 @@ ROWS: tuple[Directive, ...] = (
         "The application of SetHandler wsgi.", default="(the file itself, :application)", override="FileInfo"),
     row("PyGreen", ANYWHERE, "On|Off", v.flag, "1", "dir.python_green",
         "Do blocking system calls of handlers give way to other requests?", default="On"),
+    row("PyGreenLibraries", MAIN, "name …", p.library_names, "1-", "main.green_libraries",
+        "Beginnings of file names of C libraries whose blocking calls may give way, beside the known ones.", rule=APPEND),
     row("PyRequestTimeout", ANYWHERE, "time|Off", v.off_or(v.duration("s")), "1", "dir.request_timeout_ms",
         "Longest time of a request in its handler; then it is ended with 504.", default="Off", unit="seconds"),
     row("PyTimeSlice", ANYWHERE, "time|Off", v.off_or(v.duration("ms")), "1", "dir.time_slice_ms",

@@ -57,6 +57,15 @@ def modules() -> str:
     return "\n".join(["Loaded Modules:", *(f" {name}_module (static)  {what}" for name, what in BUILT_IN.items())])
 
 
+def green_calls() -> tuple[str, ...]:
+    """The system calls of handlers that give way; none outside the program."""
+    try:
+        import _coro
+    except ImportError:
+        return ()
+    return _coro.green_calls()
+
+
 def build_settings() -> str:
     """httpd's -V, with Python's part."""
     from importlib import metadata
@@ -64,5 +73,5 @@ def build_settings() -> str:
     rows = {"Python": f"{platform.python_version()} ({build}), prefix {sys.prefix}", "greenlet": metadata.version("greenlet"),
             "Architecture": f"{8 * struct.calcsize('P')}-bit {platform.machine()}", "C library": " ".join(platform.libc_ver()),
             "Server MPM": "event (master, workers; one epoll loop each, requests in greenlets)",
-            "Packages from": sys.modules["pyhost"].__path__[0]}
+            "Green calls": " ".join(green_calls()), "Packages from": sys.modules["pyhost"].__path__[0]}
     return "\n".join([f"Server version: pyhost/{__version__}", *(f"{name + ':':<16}{value}" for name, value in rows.items())])
