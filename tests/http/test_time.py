@@ -1,0 +1,177 @@
+"""Time and amount: deadlines with minimum rates, slow clients and slow readers (reference/http.md, last sections)."""
+from __future__ import annotations
+
+import os
+import resource
+import time
+
+import pytest
+
+from support.client import Client, build_request
+from support.server import wait_until
+
+ALLOW = '\n<Directory "@ROOT@/www">\nRequire all granted\n</Directory>\n'
+APP = """
+from mod_python import apache
+def handler(req):
+    req.content_type = "text/plain"
+    try:
+        req.write("%d" % len(req.read()))
+    except Exception as exc:
+        raise
+    return apache.OK
+"""
+
+
+def elapsed(start: float) -> float:
+    return time.monotonic() - start
+
+
+@pytest.mark.slow
+def test_head_deadline_gives_408_where_a_request_had_begun_and_silence_where_not(server):
+    host = server("RequestReadTimeout header=1 body=1" + ALLOW, files={"www/index.html": "hello"})
+    start = time.monotonic()
+    with host.client() as silent, host.client() as begun, host.client() as crlf:
+        begun.send(b"GET / HT")
+        crlf.send(b"\r\n")
+        response = begun.read_response()
+        assert response.status == 408 and response.closes and 0.5 < elapsed(start) < 5
+        begun.expect_close()
+        silent.expect_close()
+        crlf.read_rest()
+    assert "RequestReadTimeout" in host.error_log
+
+
+@pytest.mark.slow
+def test_a_trickle_does_not_extend_the_head_deadline_beyond_its_maximum(server):
+    host = server("RequestReadTimeout header=1-2,MinRate=500 body=1" + ALLOW)
+    start = time.monotonic()
+    with host.client() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nA: ")
+        client.sock.settimeout(0.05)
+        while elapsed(start) < 10:
+            try:
+                client.send(b"x")
+                client.fill()
+                break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        assert 0.8 < elapsed(start) < 5
+        client.sock.settimeout(10)
+        assert client.read_response().status == 408
+
+
+@pytest.mark.slow
+def test_body_deadline_is_an_error_for_the_handler(server):
+    host = server('RequestReadTimeout header=5 body=1\n<Directory "@ROOT@/www/app">\nSetHandler mod_python\nPythonHandler app\n</Directory>' + ALLOW,
+                  files={"www/app/app.py": APP})
+    start = time.monotonic()
+    with host.client() as client:
+        client.send(b"POST /app/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello")
+        response = client.read_response()
+        assert response.status == 408 and response.closes and 0.5 < elapsed(start) < 5
+        client.expect_close()
+
+
+@pytest.mark.slow
+def test_idle_keep_alive_connections_close_in_silence(server):
+    host = server("KeepAliveTimeout 1" + ALLOW, files={"www/index.html": "hello"})
+    with host.client() as client:
+        start = time.monotonic()
+        assert client.request("GET", "/index.html").status == 200
+        client.expect_close()
+        assert 0.5 < elapsed(start) < 5
+
+
+@pytest.mark.slow
+def test_a_reader_that_stops_is_let_go(server):
+    host = server("Timeout 1" + ALLOW, files={"www/large.bin": b"x" * (32 << 20)})
+    with host.client() as client:
+        client.send(build_request("GET", "/large.bin"))
+        assert client.read_head().status == 200
+        wait_until(lambda: "takes no more of the answer" in host.error_log, "the slow reader is logged", 15)
+
+
+@pytest.mark.slow
+def test_slow_connections_do_not_hold_up_others(server):
+    host = server("RequestReadTimeout header=30 body=30" + ALLOW, files={"www/index.html": "hello"})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(1000, (soft if soft > 0 else 1024) // 2)
+    slow = [host.client() for _ in range(count)]
+    for client in slow:
+        client.send(b"GET / HTTP/1.1\r\nHost: loc")
+    start = time.monotonic()
+    with host.client() as client:
+        for _ in range(100):
+            assert client.request("GET", "/index.html").status == 200
+    assert elapsed(start) < 2
+    for client in slow:
+        client.send(b"alhost\r\n\r\n")
+    for client in slow:
+        assert client.read_response().status == 200
+
+
+@pytest.mark.slow
+def test_slow_readers_cost_little_memory(server):
+    host = server("Timeout 60" + ALLOW + """
+<Directory "@ROOT@/www/app">
+    SetHandler mod_python
+    PythonHandler app
+</Directory>""", files={"www/app/app.py": """
+from mod_python import apache
+def handler(req):
+    req.content_type = "text/plain"
+    for _ in range(512):
+        req.write(b"x" * 65536)
+    return apache.OK
+"""})
+
+    def resident() -> int:
+        with open(f"/proc/{host.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    assert host.get("/app/x").status == 200
+    before = resident()
+    readers = [host.client() for _ in range(20)]
+    for client in readers:
+        client.send(build_request("GET", "/app/x"))
+        assert client.read_head().status == 200
+    with Client(host.address) as other:  # the producers wait; the loop does not
+        assert other.request("GET", "/nothing").status == 404
+    growth = (resident() - before) / len(readers)
+    assert growth < 256 * 1024, f"{growth / 1024:.0f} KiB for each slow reader of 32 MiB"
+
+
+@pytest.mark.slow
+def test_when_descriptors_are_out_the_server_rests_and_recovers(server):
+    host = server(ALLOW, files={"www/index.html": "hello"})
+    host.allow_log("descriptors|EMFILE|open files|Too many")
+    pid = host.workers()[0]
+    used = len(os.listdir(f"/proc/{pid}/fd"))
+    old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 20, old[1]))
+    clients = [host.client() for _ in range(60)]
+
+    def cpu_seconds() -> float:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    before, start = cpu_seconds(), time.monotonic()
+    wait_until(lambda: elapsed(start) > 1.0, "a second has gone by")
+    assert cpu_seconds() - before < 0.15, "the loop burns the CPU while descriptors are out"
+    for client in clients:
+        client.close()
+    host.clients.clear()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
+
+    def served() -> bool:
+        try:
+            return host.get("/index.html").status == 200
+        except (AssertionError, OSError):
+            return False
+
+    wait_until(served, "requests are served again", 10)
+    assert host.error_log.count("Too many") + host.error_log.count("descriptors are out") < 10, "one line a second at most"
