@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "coro.h"
+#include "pybody.h"
 #include "pytext.h"
 #include "response.h"
 
@@ -114,6 +115,7 @@ static void body_failed(int error)
         PyErr_SetString(PyExc_OSError, "Client read error: the body is malformed");
     else
         PyErr_Format(PyExc_OSError, "Client read error: %s", strerror(error));
+    pybody_mark(error);
 }
 
 /* Up to n bytes, waiting for the first: > 0, 0 at the end, -1 with errno (ECANCELED: an exception is set). SWITCHES. */

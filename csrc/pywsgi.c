@@ -6,6 +6,7 @@
 
 #include "coro.h"
 #include "log.h"
+#include "pybody.h"
 #include "pyphase.h"
 #include "pywsgi_impl.h"
 #include "response.h"
@@ -207,9 +208,14 @@ static void close_result(struct wsgi_state *s, struct request *r, PyObject *resu
     PyErr_Restore(type, value, trace);
 }
 
-/* What an exception means for the client: 500 while nothing is out, else the response is cut. */
+/* What an exception means for the client: what its body deserves, or 500 while nothing is out, else the response is cut. */
 static int failed_status(struct request *r)
 {
+    int status = pybody_status(r);
+    if (status) {
+        PyErr_Clear();
+        return status;
+    }
     if (PyErr_ExceptionMatches(PyExc_BrokenPipeError) && !r->conn) {
         PyErr_Clear();
         log_request(r, LEVEL_INFO, "wsgi", "the client went away");

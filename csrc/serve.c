@@ -151,8 +151,7 @@ static enum step do_map(struct request *r)
     enum step step = routed(r, route_map(worker->route, r, !coro_current()));
     if (step != STEP_ON || r->at_phase != PHASE_HEADER_PARSER)
         return step;
-    if (r->head.form == TARGET_ORIGIN && r->conf->limit_request_body_bytes && r->head.has_length &&
-        r->head.length > (uint64_t)r->conf->limit_request_body_bytes) {
+    if (r->conf->limit_request_body_bytes && r->head.has_length && r->head.length > (uint64_t)r->conf->limit_request_body_bytes) {
         log_request(r, LEVEL_WARN, "core", "Content-Length is larger than LimitRequestBody allows");
         shm_add(limits_hit, 1);
         r->close_after = true;

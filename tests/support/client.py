@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 from dataclasses import dataclass, field
 
@@ -163,13 +164,7 @@ class Client:
 
     def is_open(self) -> bool:
         """Has the server neither closed nor sent anything unasked, so far?"""
-        try:
-            self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return not self.received
-        except ConnectionResetError:
-            pass
-        return False
+        return not self.received and not select.select([self.sock], [], [], 0)[0]
 
     def read_fields(self) -> list[tuple[str, str]]:
         fields = []

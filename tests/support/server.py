@@ -46,6 +46,9 @@ def free_port(family: int = socket.AF_INET, host: str = "127.0.0.1") -> int:
         return int(sock.getsockname()[1])
 
 
+LAZY = {"anon_inode:inotify"}  # opened once, with the first handler that is watched for changes
+
+
 def open_files(pid: int) -> Counter[str]:
     """Return what the descriptors of a process point to, sockets and pipes by kind only."""
     found: Counter[str] = Counter()
@@ -240,9 +243,9 @@ class Server:
         """Return what descriptors a process has that it did not have when it was ready, or ''."""
         for pid, before in self.files_before.items():
             now = open_files(pid)
-            now.pop("anon_inode:inotify", None)  # opened with the first handler module, kept to see it change
-            if now and now - before:
-                return f"process {pid}: {dict(now - before)}"
+            more = Counter({name: n for name, n in (now - before).items() if name not in LAZY or n > 1})
+            if now and more:
+                return f"process {pid}: {dict(more)}"
         return ""
 
     def finish(self) -> None:
