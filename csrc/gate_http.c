@@ -306,7 +306,7 @@ static size_t http_body_input(struct conn *c, const char *bytes, size_t len)
     }
     if (r->body == BODY_READING && !c->paused)
         rate_deadline(c, &r->server->read_body, r->start_ns, r->body_bytes_in);
-    else if (r->body == BODY_WHOLE && decoder && decoder->total == 0)
+    else if (r->body == BODY_WHOLE)
         r->continue_due = false;
     if (r->response == RESPONSE_ENDED && (r->body != BODY_READING || r->body_bytes_in > DISCARD_BODY_BYTES))
         http_go_on(c);

@@ -6,7 +6,7 @@
 
 #include "coro.h"
 #include "log.h"
-#include "pybody.h"
+#include "pyclient.h"
 #include "pyhook.h"
 #include "pyserver.h"
 #include "pytext.h"
@@ -181,7 +181,7 @@ static bool run_hook(struct pyrequest *self, const struct hook_conf *hook, enum 
     Py_XDECREF(value);
     if (!value && PyErr_ExceptionMatches(pyroom_get()->server_return))
         bad = server_return(r, out);
-    if (bad && (*out = pybody_status(r)) > 0)
+    if (bad && (*out = pyclient_fault(r)) > 0)
         PyErr_Clear();
     else if (bad)
         *out = report(self, phase, hook->handler);

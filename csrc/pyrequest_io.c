@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "coro.h"
-#include "pybody.h"
+#include "pyclient.h"
 #include "pytext.h"
 #include "response.h"
 
@@ -35,7 +35,13 @@ static PyObject *write_failed(void)
 {
     if (errno == ENOMEM)
         return PyErr_NoMemory();
-    PyErr_SetString(PyExc_OSError, errno == EPIPE ? "Write failed, client closed connection." : "Write failed, the response has ended.");
+    int error = errno;
+    if (error == EPROTO)
+        PyErr_SetString(PyExc_ValueError, "Write failed, the response has a status or a header that must not be sent (see the error log).");
+    else
+        PyErr_SetString(PyExc_OSError, error == EPIPE ? "Write failed, client closed connection." : "Write failed, the response has ended.");
+    if (error == EPIPE)
+        pyclient_mark(error);
     return NULL;
 }
 
@@ -115,7 +121,7 @@ static void body_failed(int error)
         PyErr_SetString(PyExc_OSError, "Client read error: the body is malformed");
     else
         PyErr_Format(PyExc_OSError, "Client read error: %s", strerror(error));
-    pybody_mark(error);
+    pyclient_mark(error);
 }
 
 /* Up to n bytes, waiting for the first: > 0, 0 at the end, -1 with errno (ECANCELED: an exception is set). SWITCHES. */

@@ -6,7 +6,7 @@
 
 #include "coro.h"
 #include "log.h"
-#include "pybody.h"
+#include "pyclient.h"
 #include "pyphase.h"
 #include "pywsgi_impl.h"
 #include "response.h"
@@ -211,7 +211,7 @@ static void close_result(struct wsgi_state *s, struct request *r, PyObject *resu
 /* What an exception means for the client: what its body deserves, or 500 while nothing is out, else the response is cut. */
 static int failed_status(struct request *r)
 {
-    int status = pybody_status(r);
+    int status = pyclient_fault(r);
     if (status) {
         PyErr_Clear();
         return status;

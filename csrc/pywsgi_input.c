@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "coro.h"
-#include "pybody.h"
+#include "pyclient.h"
 #include "pywsgi_impl.h"
 #include "response.h"
 
@@ -43,7 +43,7 @@ static int raise_body_error(int error)
         PyErr_SetString(PyExc_OSError, "the request body is larger than LimitRequestBody allows");
     else
         PyErr_SetString(PyExc_OSError, "the request body is malformed");
-    pybody_mark(error);
+    pyclient_mark(error);
     return -1;
 }
 

@@ -142,9 +142,12 @@ bool response_has_no_body(const struct request *r)
 static void head_frame(struct request *r, bool may_chunk, bool last)
 {
     r->no_body_out = response_has_no_body(r);
+    if (r->continue_due && r->body == BODY_READING)
+        r->close_after = true; /* RFC 9110 10.1.1: whether its body comes now is the client's choice, so nothing behind it can be read */
+    r->chunked_out = false; /* a head that could not be sent may have been built before */
     if (r->status == 204 || r->status < 200)
         r->clength = -1;
-    else if (last && r->clength < 0 && r->status != 304)
+    else if (last && r->clength < 0 && r->status != 304 && (r->body_bytes_out || !r->header_only)) /* HEAD: none is better than a wrong one */
         r->clength = (int64_t)r->body_bytes_out; /* everything is here */
     else if (last && r->clength > (int64_t)r->body_bytes_out && !r->no_body_out)
         r->close_after = true; /* less than announced: only the end of the connection can tell */

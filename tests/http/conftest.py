@@ -47,6 +47,8 @@ def module_host(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest
 @pytest.fixture
 def host(module_host: Server) -> Iterator[Server]:
     """The server of this module; after the test its log has no unexpected error and its descriptors are those of before."""
+    module_host.expected.clear()
+    module_host.checked_lines = module_host.error_log.count("\n")
     yield module_host
     for client in module_host.clients:
         client.close()
@@ -54,6 +56,7 @@ def host(module_host: Server) -> Iterator[Server]:
     assert module_host.process is not None and module_host.process.poll() is None, f"the server died:\n{module_host.stderr[-3000:]}"
     wait_until(lambda: not module_host.leaked(), f"descriptors closed: {module_host.leaked()}", 5.0)
     bad = module_host.unexpected_lines()
+    module_host.checked_lines = module_host.error_log.count("\n")
     assert not bad, "\n".join(bad)
 
 

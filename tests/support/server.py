@@ -73,6 +73,7 @@ class Server:
         self.ports: dict[str, int] = {}
         self.clients: list[Client] = []
         self.expected: list[re.Pattern[str]] = []
+        self.checked_lines = 0
         self.check_fds = True
         self.exit_status = 0
         self.files_before: dict[int, Counter[str]] = {}
@@ -235,7 +236,7 @@ class Server:
         self.expected.append(re.compile(pattern))
 
     def unexpected_lines(self) -> list[str]:
-        lines = (self.error_log + self.stderr).splitlines()
+        lines = self.error_log.splitlines()[self.checked_lines:] + self.stderr.splitlines()
         bad = [line for line in lines if BAD_LINE.search(line) and not any(regex.search(line) for regex in self.expected)]
         return bad + [line for line in lines if SANITIZER.search(line)]
 

@@ -1,12 +1,12 @@
-/* The mark is an attribute of the exception: it survives "raise … from" of nobody else, and needs no class that applications would have to know. */
-#include "pybody.h"
+/* The mark is an attribute of the exception object: it needs no class that applications would have to know. */
+#include "pyclient.h"
 
 #include <Python.h>
 #include <errno.h>
 
 #include "log.h"
 
-static const char mark[] = "_pyhost_status";
+static const char mark[] = "_pyhost_client_fault";
 
 /* Takes the exception that is set, normalized; put it back with PyErr_Restore. */
 static void fetch(PyObject **type, PyObject **value, PyObject **trace)
@@ -15,7 +15,7 @@ static void fetch(PyObject **type, PyObject **value, PyObject **trace)
     PyErr_NormalizeException(type, value, trace);
 }
 
-void pybody_mark(int error)
+void pyclient_mark(int error)
 {
     PyObject *type, *value, *trace;
     fetch(&type, &value, &trace);
@@ -26,20 +26,27 @@ void pybody_mark(int error)
     PyErr_Restore(type, value, trace);
 }
 
-int pybody_status(const struct request *r)
+static void log_fault(const struct request *r, PyObject *value, int status)
+{
+    PyObject *text = PyObject_Str(value);
+    const char *why = text ? PyUnicode_AsUTF8(text) : NULL;
+    if (r->conn)
+        log_request(r, LEVEL_INFO, "python", "answered %d: %s", status, why ? why : "the client is to blame");
+    else
+        log_request(r, LEVEL_INFO, "python", "the client has gone: %s", why ? why : "");
+    PyErr_Clear();
+    Py_XDECREF(text);
+}
+
+int pyclient_fault(const struct request *r)
 {
     PyObject *type, *value, *trace;
     fetch(&type, &value, &trace);
     PyObject *status = value ? PyObject_GetAttrString(value, mark) : NULL;
     int result = status ? (int)PyLong_AsLong(status) : 0;
     PyErr_Clear();
-    if (result > 0) {
-        PyObject *text = PyObject_Str(value);
-        const char *why = text ? PyUnicode_AsUTF8(text) : NULL;
-        log_request(r, LEVEL_INFO, "python", "answered %d: %s", result, why ? why : "the request body cannot be read");
-        PyErr_Clear();
-        Py_XDECREF(text);
-    }
+    if (result > 0)
+        log_fault(r, value, result);
     Py_XDECREF(status);
     PyErr_Restore(type, value, trace);
     return result > 0 ? result : 0;
