@@ -391,11 +391,14 @@ static int http_send_file(struct request *r, struct slice head, int file_fd, int
     return 0;
 }
 
+/* The client has sent its last byte, and nothing of what it sent waits: a half-closed client gets all the answers that it asked for. */
+static bool nothing_follows(const struct conn *c) { return c->eof && !c->readable && !c->in.len; }
+
 /* The request is over: the connection closes or waits for the next one. */
 static void http_over(struct conn *c)
 {
     struct request *r = c->req;
-    bool close = r->close_after || c->eof, cut = r->aborted;
+    bool close = r->close_after || nothing_follows(c);
     int64_t keep = r->server->keep_alive_timeout_ms;
     c->req = NULL;
     r->conn = NULL;
@@ -403,9 +406,7 @@ static void http_over(struct conn *c)
     serve_done(r);
     if (c->state == CONN_CLOSED)
         return;
-    if (cut && close) {
-        conn_linger(c);
-    } else if (close) {
+    if (close) {
         conn_linger(c);
     } else {
         c->state = CONN_IDLE;
@@ -480,7 +481,8 @@ static void http_eof(struct conn *c, bool broken)
         body_ended(r, BODY_BROKEN);
     if (c->state == CONN_CLOSED || !c->req)
         return;
-    r->close_after = true;
+    if (nothing_follows(c))
+        r->close_after = true;
     wake(r->on_gone);
     if (r->response == RESPONSE_ENDED && c->state == CONN_BUSY)
         http_go_on(c);

@@ -86,7 +86,10 @@ static void listener_refuse(int fd)
 static void listener_out_of_descriptors(struct listener *l, int error)
 {
     struct worker *w = l->worker;
-    log_error(NULL, LEVEL_CRIT, "core", "cannot accept on %s: %s; accepting pauses for %d ms", l->conf->where, strerror(error), PAUSE_MS);
+    if (!l->fault_logged_ns || l->fault_logged_ns + 1000000000 <= w->loop.now_ns) {
+        l->fault_logged_ns = w->loop.now_ns;
+        log_error(NULL, LEVEL_CRIT, "core", "cannot accept on %s: %s; accepting pauses for %d ms", l->conf->where, strerror(error), PAUSE_MS);
+    }
     if ((error == EMFILE || error == ENFILE) && w->reserve_fd >= 0) {
         close(w->reserve_fd);
         int fd = accept4(l->conf->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

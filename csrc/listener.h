@@ -22,6 +22,7 @@ struct listener { /* a worker's side of one listening socket */
     const struct gate *gate;
     const struct server_conf *default_server; /* for what is decided before Host is known */
     bool needs_local_address;   /* virtual hosts are told apart by our address too */
+    int64_t fault_logged_ns;    /* when a failure to accept was last logged */
     bool open;
 };
 struct listener *listener_start(struct worker *worker, const struct listen_conf *conf); /* NULL with errno */
