@@ -9,7 +9,6 @@
 #include "env.h"
 #include "log.h"
 #include "origin.h"
-#include "password.h"
 
 enum verdict { VERDICT_NEUTRAL, VERDICT_GRANTED, VERDICT_DENIED, VERDICT_DENIED_NO_USER };
 

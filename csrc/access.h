@@ -2,6 +2,7 @@
 #ifndef PYHOST_ACCESS_H
 #define PYHOST_ACCESS_H
 
+#include "password.h"
 #include "request.h"
 
 enum access_result {
@@ -13,8 +14,10 @@ enum access_result {
 /* Context of all: the loop thread; no I/O but the read of AuthUserFile (cached by mtime) in access_basic. */
 /* Evaluates the Require tree for the request; users count as known when r->user is set. */
 enum access_result access_check(const struct request *r);
-/* Checks "Authorization: Basic" against AuthUserFile; sets r->user and r->auth_type. 0: good; 401: no or bad credentials; 500: misconfigured. */
-int access_basic(struct request *r);
+/* Checks "Authorization: Basic" against AuthUserFile; sets r->user and r->auth_type. 0: good; 401: no or bad credentials; 500: misconfigured;
+ * ACCESS_BASIC_SLOW: only a slow hash can tell; *slow is for another thread to run (password.h), then r->password is set and this is called again. */
+enum { ACCESS_BASIC_SLOW = -1 };
+int access_basic(struct request *r, struct password_check **slow);
 /* Puts the WWW-Authenticate challenge for AuthType Basic into err_headers_out. */
 void access_challenge(struct request *r);
 /* The client's address as 16 bytes (IPv4 mapped), honouring useragent_ip. False for unix sockets. */

@@ -5,7 +5,6 @@
 #include "access.h"
 #include "auth_file.h"
 #include "log.h"
-#include "password.h"
 
 static int base64_value(char c)
 {
@@ -80,7 +79,19 @@ static int refused(struct request *r, const char *user, const char *why)
     return 401;
 }
 
-int access_basic(struct request *r)
+/* 0, 401, or ACCESS_BASIC_SLOW. */
+static int compare(struct request *r, const char *user, const char *password, struct slice stored, struct password_check **slow)
+{
+    char *hash = strndup(stored.at, strcspn(stored.at, ":"));
+    bool is_slow = false, fits = hash && (r->password == PASSWORD_RIGHT || password_is_known(password, hash, &is_slow));
+    int status = fits ? 0 : 401;
+    if (!fits && is_slow && r->password == PASSWORD_UNKNOWN && (*slow = password_check_new(password, hash)))
+        status = ACCESS_BASIC_SLOW;
+    free(hash);
+    return status == 401 ? refused(r, user, "password mismatch") : status;
+}
+
+int access_basic(struct request *r, struct password_check **slow)
 {
     char *user, *password;
     const char *path = r->conf->auth_user_file;
@@ -98,11 +109,9 @@ int access_basic(struct request *r)
     }
     if (!stored.at)
         return refused(r, user, "not found in AuthUserFile");
-    char *hash = strndup(stored.at, strcspn(stored.at, ":"));
-    bool fits = hash && password_is(password, hash);
-    free(hash);
-    if (!fits)
-        return refused(r, user, "password mismatch");
+    int status = compare(r, user, password, stored, slow);
+    if (status)
+        return status;
     r->user = user;
     r->auth_type = (char *)"Basic";
     return 0;

@@ -1,14 +1,22 @@
 /* RFC 1321 and RFC 3174 from their text; both gather 64-byte blocks alike and differ in the mixing and in byte order. */
 #include "digest.h"
 
-#include <math.h>
 #include <string.h>
 
 static uint32_t rotate(uint32_t x, unsigned n) { return x << n | x >> (32 - n); }
 static uint32_t load_little(const unsigned char *p) { return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
 static uint32_t load_big(const unsigned char *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
 
-static uint32_t md5_constants[64]; /* RFC 1321 3.4: the first 32 bits of |sin(i)|; made once */
+static const uint32_t md5_constants[64] = { /* RFC 1321 3.4: the first 32 bits of |sin(i)| */
+    0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501,
+    0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be, 0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821,
+    0xf61e2562, 0xc040b340, 0x265e5a51, 0xe9b6c7aa, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8,
+    0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a,
+    0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70,
+    0x289b7ec6, 0xeaa127fa, 0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665,
+    0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
+    0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
+};
 
 static void md5_mix(struct digest *d)
 {
@@ -53,8 +61,6 @@ static void sha1_mix(struct digest *d)
 
 void digest_md5_start(struct digest *d)
 {
-    for (int i = 0; !md5_constants[63] && i < 64; i++)
-        md5_constants[i] = (uint32_t)(fabs(sin(i + 1.0)) * 4294967296.0);
     *d = (struct digest){.state = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}, .mix = md5_mix};
 }
 

@@ -12,7 +12,7 @@ struct digest {
     void (*mix)(struct digest *d);
 };
 
-/* Context of all: the loop thread. */
+/* Context of all: any thread; pure. */
 void digest_md5_start(struct digest *d);
 void digest_sha1_start(struct digest *d);
 void digest_add(struct digest *d, const void *data, size_t n);

@@ -116,13 +116,10 @@ static bool crypt_is(const char *password, const char *stored)
     return same;
 }
 
-static bool password_fits(const char *password, const char *stored)
+/* Where a hash is slow, it is one of these. */
+static bool slow_fits(const char *password, const char *stored)
 {
-    if (!strncmp(stored, "{SHA}", 5))
-        return sha_is(password, stored + 5);
-    if (!strncmp(stored, "$apr1$", 6))
-        return apr1_is(password, stored + 6);
-    return crypt_is(password, stored);
+    return strncmp(stored, "$apr1$", 6) == 0 ? apr1_is(password, stored + 6) : crypt_is(password, stored);
 }
 
 static void keyed_sum(const char *password, const char *stored, unsigned char out[20])
@@ -136,19 +133,52 @@ static void keyed_sum(const char *password, const char *stored, unsigned char ou
     explicit_bzero(&d, sizeof d);
 }
 
-bool password_is(const char *password, const char *stored)
+/* Where such a pair is remembered; NULL: the system has no random key to give. */
+static unsigned char *known_slot(const char *password, const char *stored, unsigned char sum[20])
 {
-    unsigned char sum[20];
     if (!known.ready)
         known.ready = getrandom(known.key, sizeof known.key, 0) == (ssize_t)sizeof known.key;
     if (!known.ready)
-        return password_fits(password, stored);
+        return NULL;
     keyed_sum(password, stored, sum);
-    unsigned char *slot = known.right[(sum[0] | sum[1] << 8) & (LIMIT_PASSWORDS_KNOWN - 1)];
-    if (same_bytes((const char *)slot, (const char *)sum, sizeof sum))
-        return true;
-    bool fits = password_fits(password, stored);
-    if (fits)
+    return known.right[(sum[0] | sum[1] << 8) & (LIMIT_PASSWORDS_KNOWN - 1)];
+}
+
+bool password_is_known(const char *password, const char *stored, bool *slow)
+{
+    unsigned char sum[20];
+    *slow = strncmp(stored, "{SHA}", 5) != 0;
+    if (!*slow)
+        return sha_is(password, stored + 5);
+    const unsigned char *slot = known_slot(password, stored, sum);
+    return slot && same_bytes((const char *)slot, (const char *)sum, sizeof sum);
+}
+
+struct password_check *password_check_new(const char *password, const char *stored)
+{
+    struct password_check *check = calloc(1, sizeof *check);
+    if (!check)
+        return NULL;
+    check->password = strdup(password);
+    check->stored = strdup(stored);
+    if (check->password && check->stored)
+        return check;
+    password_check_end(check);
+    return NULL;
+}
+
+void password_check_run(struct password_check *check) { check->fits = slow_fits(check->password, check->stored); }
+
+bool password_check_end(struct password_check *check)
+{
+    unsigned char sum[20], *slot;
+    bool fits = check->fits;
+    if (fits && (slot = known_slot(check->password, check->stored, sum)))
         memcpy(slot, sum, sizeof sum);
+    if (check->password)
+        explicit_bzero(check->password, strlen(check->password));
+    free(check->password);
+    free(check->stored);
+    free(check);
     return fits;
 }

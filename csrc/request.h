@@ -31,6 +31,9 @@ enum response_state {
     RESPONSE_ENDED    /* the last byte has been handed to the connection, or the connection is gone */
 };
 
+/* What a slow hash, asked in another thread, said of the credentials. */
+enum password_state { PASSWORD_UNKNOWN, PASSWORD_RIGHT, PASSWORD_WRONG };
+
 /* Why a body cannot be read any further. */
 enum body_state { BODY_READING, BODY_WHOLE, BODY_TIMED_OUT, BODY_BROKEN /* cut short */, BODY_MALFORMED, BODY_TOO_LARGE };
 
@@ -44,12 +47,13 @@ struct request {
     uint8_t at_phase;    /* enum phase: what serve does next; see serve.c */
     uint8_t response;    /* enum response_state */
     uint8_t body;        /* enum body_state */
+    uint8_t password;    /* enum password_state */
     bool chunked_out;    /* the response goes out chunked */
     bool close_after;    /* the connection closes after this response */
     bool no_body_out;    /* HEAD, 1xx, 204, 304: body bytes are counted and dropped */
     bool aborted;        /* client gone before the response was out */
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
-    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, cleanup_due, needs_user, error_document, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
+    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, cleanup_due, needs_user, error_document, own_page /* the body is the server's error page */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
     struct peer peer, local; /* the connection's two ends; for the log, which comes when it may be gone */
     uint32_t keepalives; /* requests answered on the connection before this one */

@@ -265,6 +265,7 @@ void response_error(struct request *r, int status, bool close)
     if (r->response == RESPONSE_OPEN) {
         response_reset(r);
         r->status = status;
+        r->own_page = true;
         r->close_after |= close;
         if (status == 405 || status == 501)
             add_allow(r);

@@ -202,7 +202,7 @@ int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, 
         return -1;
     }
     if (r->conf && r->conf->header_rule_count)
-        env_response_headers(r, r->status >= 400);
+        env_response_headers(r, r->own_page || r->error_document);
     head_adopt(r, &r->err_headers_out);
     head_adopt(r, &r->headers_out);
     head_frame(r, may_chunk, last);

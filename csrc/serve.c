@@ -18,6 +18,7 @@
 #include "pywsgi.h"
 #include "response.h"
 #include "route.h"
+#include "serve_auth.h"
 #include "serve_redirect.h"
 #include "shm.h"
 #include "static.h"
@@ -177,9 +178,17 @@ static enum step do_access(struct request *r)
     return STEP_ON;
 }
 
+static void authen_resume(struct request *r) { move_to_hub(r); }
+
 static enum step do_authen(struct request *r)
 {
-    int status = access_basic(r); /* whoever set r->user: no handler has said that it is right */
+    struct password_check *slow = NULL;
+    int status = access_basic(r, &slow); /* whoever set r->user: no handler has said that it is right */
+    if (status == ACCESS_BASIC_SLOW) {
+        if (auth_later(&worker->loop, r, slow, authen_resume))
+            return STEP_MOVED;
+        status = access_basic(r, &slow);
+    }
     return status ? end_with(r, status) : next_phase(r);
 }
 
@@ -334,7 +343,8 @@ static enum step serve_step(struct request *r)
             return step;
         r->mapped = true;
     }
-    if (!r->conf || !phase_wants_python(r, phase))
+    bool python_was_asked = phase == PHASE_AUTHEN && r->password != PASSWORD_UNKNOWN;
+    if (!r->conf || python_was_asked || !phase_wants_python(r, phase))
         return phases[phase].in_c(r);
     if (!at_home(r, phase, &step))
         return step;

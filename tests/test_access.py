@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import select
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.client import build_request
 from support.server import Server
 
 Start = Callable[..., Server]
@@ -100,6 +103,25 @@ def test_credentials_that_are_none(realm: Server, field: str) -> None:
 def test_every_kind_of_password(realm: Server) -> None:
     for user in ("apr", "crypt"):
         assert [realm.get("/valid", basic(user, word)).status for word in ("myPassword", "myPassword", "mypassword", "")] == [200, 200, 401, 401]
+
+
+def test_a_slow_hash_holds_nobody_up(server: Start) -> None:
+    """bcrypt with 2**13 rounds takes half a second: in another thread, and only until the password has been right once."""
+    host = server(locations(closed=REALM + "Require valid-user"),
+                  files={"users": "slow:$2y$13$Aj2U8UZdAPwrx9t5iwOb0uSKLUB/g6RzGrTOAsOsq8N1yP8rJj9Vu\n", "www/closed": "x", "www/open": "x"})
+    with host.client() as client:
+        client.send(build_request("GET", "/closed", basic("slow", "myPassword")))
+        for _ in range(5):
+            assert host.get("/open").status == 200
+        assert not select.select([client.sock], [], [], 0)[0], "the slow answer should still be on its way"
+        assert client.read_response().status == 200
+    with host.client() as client:  # hangs up while the hash is computed
+        client.send(build_request("GET", "/closed", basic("slow", "wrong")))
+        client.reset()
+    started = time.monotonic()
+    assert host.get("/closed", basic("slow", "myPassword")).status == 200
+    assert time.monotonic() - started < 0.2
+    host.allow_log("user slow: password mismatch")
 
 
 def test_password_file_edits_hold_at_once(realm: Server) -> None:

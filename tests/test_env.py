@@ -37,6 +37,11 @@ def answer(req):
         req.write("x")
         return apache.OK
     return code
+
+def own(req):
+    req.status = 404
+    req.write("mine")
+    return apache.OK
 '''
 
 
@@ -105,10 +110,11 @@ def test_header_operations(server: Start) -> None:
 
 def test_header_always_holds_on_errors(server: Start) -> None:
     host = server("Header set X-Success 1\nHeader always set X-Always 1\nHeader always unset X-Error\n<Location />\nSetHandler mod_python\nPythonHandler show::answer\n"
-                  "PythonPath \"['@ROOT@/py'] + sys.path\"\n</Location>", files={"py/show.py": SHOW})
+                  "PythonPath \"['@ROOT@/py'] + sys.path\"\n</Location>\n<Location /own>\nPythonHandler show::own\n</Location>", files={"py/show.py": SHOW})
     for code, success in ((200, "1"), (404, None), (500, None)):
         answer = host.get(f"/?{code}")
         assert (answer.status, answer.header("X-Success"), answer.header("X-Always"), answer.header("X-Error")) == (code, success, "1", None)
+    assert host.get("/own").header("X-Success") == "1", "a page of the handler's own is no error of the server, whatever its status"
     refused = host.request("GET", "/", {"Host": "bad host"})
     assert refused.status == 400 and refused.header("X-Success") is None
 

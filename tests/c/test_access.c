@@ -1,6 +1,6 @@
 /* Require trees by their truth tables, networks, passwords of every kind, files that change. */
 // sources: access.c access_basic.c auth_file.c password.c digest.c env.c origin.c peer.c request.c table.c buf.c conf.c
-// libs: pcre2-8 crypt m
+// libs: pcre2-8 crypt
 #include <fcntl.h>
 
 #include <errno.h>
@@ -138,6 +138,18 @@ static void test_digests(void)
     }
 }
 
+static bool password_is(const char *password, const char *stored)
+{
+    bool slow;
+    if (password_is_known(password, stored, &slow) || !slow)
+        return password_is_known(password, stored, &slow);
+    struct password_check *check = password_check_new(password, stored);
+    password_check_run(check);
+    bool fits = password_check_end(check);
+    CHECK(password_is_known(password, stored, &slow) == fits, "what was right is known, what was wrong is not: %s", stored);
+    return fits;
+}
+
 static void test_passwords(void)
 {
     static const struct { const char *password, *stored; } right[] = { /* made by htpasswd and openssl passwd */
@@ -195,13 +207,23 @@ static void test_files_are_read_again_when_they_change(void)
     CHECK(!auth_file_find("/tmp", SLICE("joe"), &error).at && error == EINVAL, "a folder: %d", error);
 }
 
+static int slow_checks;
+
 static int basic(const char *authorization, char **user)
 {
     struct request *r = request_from("::1", NULL);
     r->headers_in_built = true;
     if (authorization)
         table_add_borrowed(&r->headers_in, SLICE("Authorization"), slice_text(authorization));
-    int status = access_basic(r);
+    struct password_check *slow = NULL;
+    int status = access_basic(r, &slow);
+    if (status == ACCESS_BASIC_SLOW) {
+        CHECK(r->password == PASSWORD_UNKNOWN && !r->user, "not decided yet");
+        password_check_run(slow);
+        r->password = password_check_end(slow) ? PASSWORD_RIGHT : PASSWORD_WRONG;
+        status = access_basic(r, &slow);
+        slow_checks++;
+    }
     *user = r->user ? strdup(r->user) : NULL;
     CHECK((status == 0) == (r->auth_type != NULL), "auth_type");
     request_unref(r);
@@ -223,6 +245,12 @@ static void test_basic(void)
         CHECK(status == cases[i].status && (status ? !user : user && !strcmp(user, "joe")), "%s: %d", cases[i].authorization, status);
         free(user);
     }
+    write_file(path, "joe:$apr1$mI1qSjZ1$dSOgORWaoJHAoel6KIm0u/\n");
+    CHECK(!slow_checks && basic("Basic am9lOm15UGFzc3dvcmQ=", &user) == 0 && slow_checks == 1 && !strcmp(user, "joe"), "slow the first time");
+    free(user);
+    CHECK(basic("Basic am9lOm15UGFzc3dvcmQ=", &user) == 0 && slow_checks == 1, "known the second time");
+    free(user);
+    CHECK(basic("Basic am9lOjEyMw==", &user) == 401 && basic("Basic am9lOjEyMw==", &user) == 401 && slow_checks == 3 && !user, "wrong is slow each time");
     struct request *r = request_from("::1", NULL);
     access_challenge(r);
     access_challenge(r);
