@@ -41,6 +41,8 @@ int bridge_slot_read(int slot, int64_t *out, int count)
     return have;
 }
 
+int bridge_generation(void) { return shm ? shm->generation : 0; }
+
 void bridge_log(int level, const char *module, const char *message, int length)
 {
     log_error(NULL, level, module, "%.*s", length, message);

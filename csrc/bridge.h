@@ -15,6 +15,8 @@ int bridge_configure(struct main_conf *conf);
 int bridge_open(struct main_conf *conf, char *error, int room);
 /* Counters of one worker slot; NULL: no such slot. */
 int bridge_slot_read(int slot, int64_t *out, int count);
+/* The generation of the configuration that the master has in force; 0: none. */
+int bridge_generation(void);
 /* Writes one line into the error log. */
 void bridge_log(int level, const char *module, const char *message, int length);
 /* One of the server's own bounds by name (LIMIT_REQUEST_LINE_BYTES …); -1: unknown. */

@@ -223,10 +223,12 @@ static void worker_leave(struct worker *w)
 {
     shm_slot->state = SLOT_STOPPING;
     for (int i = 0; i < w->listener_count; i++)
-        listener_free(w->listeners[i]);
+        listener_stop(w->listeners[i]);
     while (w->conns)
         conn_close(w->conns);
     loop_end_turn(&w->loop);
+    for (int i = 0; i < w->listener_count; i++) /* connections know theirs until they are gone */
+        listener_free(w->listeners[i]);
     interp_leave_all();
     log_flush();
     shm_slot->state = SLOT_DEAD;

@@ -12,7 +12,7 @@ except ImportError:  # an ordinary Python: the configuration can be read and che
 
 ROOM = 1024
 SLOT_VALUES = 32
-SLOT_FREE, SLOT_DEAD = 0, 4
+SLOT_FREE = 0
 
 
 def available() -> bool:
@@ -67,5 +67,6 @@ def slots() -> list[list[int]]:
 
 
 def generations_in_use() -> set[int]:
-    """Generations of configurations that some worker serves with."""
-    return {slot[2] for slot in slots() if slot[0] > 0 and slot[1] not in (SLOT_FREE, SLOT_DEAD)}
+    """Generations of configurations that the master has in force or some worker serves with; a dead one counts until the master has buried it."""
+    current = {int(lib.bridge_generation())} - {0}
+    return current | {slot[2] for slot in slots() if slot[0] > 0 and slot[1] != SLOT_FREE}

@@ -17,8 +17,10 @@ from support.server import Server, wait_until
 
 Start = Callable[..., Server]
 PAGE = {"www/a.txt": "a"}
-COMBINED = re.compile(r'127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "([^"]*)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"')
-ERROR_LINE = re.compile(r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d\.\d{6} \d{4}\] \[[a-z_]+:[a-z0-9]+\] \[pid \d+\](?: \[client [0-9a-f.:]+\])? .+")
+COMBINED = re.compile(r'127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
+                      r'"([^"]*)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"')
+ERROR_LINE = re.compile(r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d\.\d{6} \d{4}\] "
+                        r"\[[a-z_]+:[a-z0-9]+\] \[pid \d+\](?: \[client [0-9a-f.:]+\])? .+")
 
 
 def lines_of(host: Server, name: str, count: int) -> list[str]:
@@ -95,8 +97,8 @@ def test_nothing_of_a_client_reaches_a_log_raw(server: Start) -> None:
     host = server(f'LogFormat "{items}" all\nCustomLog @ROOT@/all.log all\nSetEnvIf X-Any "(.*)" MARK=$1\nLogLevel debug', PAGE)
     values = HOSTILE.replace(b"\x7f", b"").translate(None, bytes(range(9)) + bytes(range(10, 32)))
     assert len(values) == 224
-    raw = (b"GET /a.txt?" + bytes(b for b in values if b not in b' \t#"<>') + b" HTTP/1.1\r\nHost: localhost\r\nUser-Agent: " + values + b"\r\nReferer: " + values +
-           b"\r\nX-Any: " + values + b"\r\nCookie: sid=" + values + b"\r\nConnection: close\r\n\r\n")
+    raw = (b"GET /a.txt?" + bytes(b for b in values if b not in b' \t#"<>') + b" HTTP/1.1\r\nHost: localhost\r\nUser-Agent: " + values +
+           b"\r\nReferer: " + values + b"\r\nX-Any: " + values + b"\r\nCookie: sid=" + values + b"\r\nConnection: close\r\n\r\n")
     attacks = [
         raw,
         b"GET /\x1b[31mred HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -134,7 +136,8 @@ def test_quotes_cannot_forge_fields(server: Start) -> None:
 def test_the_items_of_a_plain_request(server: Start) -> None:
     formats = {
         "%h %a %{c}a %l %u": "127.0.0.1 127.0.0.1 127.0.0.1 - -", "%r": "GET /a.txt?q=1 HTTP/1.1", "%s %>s": "200 200", "%b %B": "1 1",
-        "%U %q %m %H": "/a.txt ?q=1 GET HTTP/1.1", "%v %V": "localhost localhost", "%A": "127.0.0.1", "%X": "+", "%k": "0", "%f": "@ROOT@/www/a.txt",
+        "%U %q %m %H": "/a.txt ?q=1 GET HTTP/1.1", "%v %V": "localhost localhost", "%A": "127.0.0.1", "%X": "+", "%k": "0",
+        "%f": "@ROOT@/www/a.txt",
         "%{X-In}i %{Content-Type}o %{Content-Length}o": "yes text/plain 1", "%{p}C %{none}C": "7 -", "%404{X-In}i %!404{X-In}i": "- yes",
         "%{sec}t": r"\d{10}", "%{usec}t": r"\d{16}", "%{%Y-%m-%d}t": r"\d{4}-\d\d-\d\d", "%t": r"\[[^]]+\]", "%D": r"\d+", "%T": r"\d+",
         "%{ms}T": r"\d+", "%P": r"\d+", "%p %{local}p": r"\d+ \d+", "%{remote}p": r"\d+", "%I %O": r"\d{2,3} \d{3}", "%L": r"\d+\.\d+",
@@ -174,7 +177,8 @@ def test_env_conditions_choose_what_is_logged(server: Start) -> None:
 
 def test_virtual_hosts_have_logs_of_their_own_or_the_main_servers(server: Start) -> None:
     host = server('Listen 127.0.0.1:@PORT@\n<VirtualHost *>\nServerName one\nDocumentRoot @ROOT@/www\nCustomLog @ROOT@/one.log "%V %U"\n'
-                  'ErrorLog @ROOT@/one-error.log\nLogLevel debug\n</VirtualHost>\n<VirtualHost *>\nServerName two\nDocumentRoot @ROOT@/www\n</VirtualHost>', PAGE)
+                  'ErrorLog @ROOT@/one-error.log\nLogLevel debug\n</VirtualHost>\n<VirtualHost *>\nServerName two\n'
+                  'DocumentRoot @ROOT@/www\n</VirtualHost>', PAGE)
     host.get("/a.txt", {"Host": "one"})
     host.get("/a.txt", {"Host": "two"})
     assert lines_of(host, "one.log", 1) == ["one /a.txt"]
@@ -190,7 +194,9 @@ def test_a_custom_log_without_a_format_is_combined(server: Start) -> None:
 
 
 @pytest.mark.parametrize("line, message", [
-    ('CustomLog @ROOT@/x.log "%Z"', "%Z"), ('CustomLog @ROOT@/x.log "%{open"', "%{open"), ("CustomLog @ROOT@/no/folder/x.log common", "/no/folder/x.log"),
+    ('CustomLog @ROOT@/x.log "%Z"', "%Z"),
+    ('CustomLog @ROOT@/x.log "%{open"', "%{open"),
+    ("CustomLog @ROOT@/no/folder/x.log common", "/no/folder/x.log"),
     ("ErrorLog @ROOT@/no/folder/e.log", "/no/folder/e.log"), ("ErrorLog syslog:nowhere", "nowhere"),
 ])
 def test_a_log_that_cannot_be_is_an_error_at_start(server: Start, line: str, message: str) -> None:
@@ -268,7 +274,8 @@ def test_a_log_command_that_dies_is_started_again_and_no_line_is_lost(server: St
     host.check_fds = False
     host.get("/a.txt?1")
     lines_of(host, "piped.log", 1)
-    cat = next(pid for pid in Path(f"/proc/{host.pid}/task/{host.pid}/children").read_text().split() if "cat" in Path(f"/proc/{pid}/comm").read_text())
+    children = Path(f"/proc/{host.pid}/task/{host.pid}/children").read_text().split()
+    cat = next(pid for pid in children if "cat" in Path(f"/proc/{pid}/comm").read_text())
     os.kill(int(cat), signal.SIGKILL)
     host.expect_log("the log command .* ended .signal 9. and is started again")
     host.get("/a.txt?2")

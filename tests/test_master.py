@@ -1,18 +1,13 @@
-"""The master: workers are started, missed and replaced; signals; the pid file; sockets of every kind; users; exit codes."""
+"""The master: workers are started, missed and replaced; signals; the pid file; sockets of every kind; exit codes."""
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import resource
-import shutil
 import signal
 import socket
 import stat
 import subprocess
-import sys
-import sysconfig
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +15,10 @@ from pathlib import Path
 import pytest
 
 from support.client import Client
-from support.server import Server, open_files, wait_until
+from support.server import Server, wait_until
 
 Start = Callable[..., Server]
 PAGE = {"www/a.txt": "a"}
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def ready(host: Server) -> Server:
@@ -57,7 +51,8 @@ def launch(host: Server, env: dict[str, str], place: dict[int, socket.socket] | 
         command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command]
     with open(host.root / "stderr", "wb") as stderr:
         host.process = subprocess.Popen(command, stdin=None if 0 in place else subprocess.DEVNULL, stdout=stderr, stderr=stderr,
-                                        env={**host.env, **env}, cwd=host.root, preexec_fn=before_exec, pass_fds=[n for n in place if n > 2])
+                                        env={**host.env, **env}, cwd=host.root, preexec_fn=before_exec,
+                                        pass_fds=[n for n in place if n > 2])
     for fd in copies.values():
         os.close(fd)
 
@@ -265,7 +260,8 @@ def test_an_address_in_use_is_named_with_its_line(server: Start) -> None:
 def test_ipv4_and_ipv6_wildcards_share_a_port(server: Start) -> None:
     if not socket.has_ipv6 or not Path("/proc/net/if_inet6").read_text():
         pytest.skip("no IPv6 here")
-    host = ready(server("Listen 0.0.0.0:@PORT@\nListen [::]:@PORT@\nLogFormat \"%h %A\" addresses\nCustomLog @ROOT@/addresses.log addresses", PAGE, workers=1))
+    logs = 'LogFormat "%h %A" addresses\nCustomLog @ROOT@/addresses.log addresses'
+    host = ready(server(f"Listen 0.0.0.0:@PORT@\nListen [::]:@PORT@\n{logs}", PAGE, workers=1))
     for address in ("127.0.0.1", "::1"):
         with Client((address, host.port)) as client:
             assert client.request("GET", "/a.txt").body == b"a"
@@ -341,84 +337,3 @@ def test_systemd_is_told(server: Start, tmp_path: Path) -> None:
         assert notify.recv(4096).startswith(b"READY=1")
         assert host.stop() == 0
         assert notify.recv(4096) == b"STOPPING=1"
-
-
-# users
-
-
-def may_read(user: pwd.struct_passwd, path: Path) -> bool:
-    """Can the user go down to the path?"""
-    return all(folder.stat().st_mode & stat.S_IXOTH for folder in [path, *path.parents])
-
-
-@pytest.fixture
-def readable(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a server whose workers are nobody: a Python and a folder that they can read."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can change users")
-    nobody = pwd.getpwnam("nobody")
-    for folder in (tmp_path, *tmp_path.parents):
-        if str(folder).startswith(tempfile.gettempdir() + "/"):
-            folder.chmod(0o755)
-    library = Path(sysconfig.get_paths()["stdlib"])
-    for needed in (ROOT / "pyhost", Path(sys.prefix), tmp_path):
-        if not may_read(nobody, needed):
-            pytest.skip(f"nobody cannot read {needed}")
-    if may_read(nobody, library):
-        return {}
-    home = tmp_path_factory.getbasetemp() / "python"
-    if not home.exists():
-        home.parent.chmod(0o755)
-        ignore = shutil.ignore_patterns("test", "tests", "idlelib", "tkinter", "ensurepip", "site-packages", "config-*", "lib2to3", "*.pyc")
-        shutil.copytree(library, home / "lib" / library.name, ignore=ignore, symlinks=True)
-    return {"PYTHONHOME": str(home)}
-
-
-def test_workers_become_the_user_and_the_master_stays(server: Start, readable: dict[str, str]) -> None:
-    nobody = pwd.getpwnam("nobody")
-    host = server("User nobody", PAGE, workers=2, env=readable)
-    ready(host)
-    for pid in host.workers():
-        assert set(status_of(pid, "Uid")) == {str(nobody.pw_uid)}
-        assert set(status_of(pid, "Gid")) == {str(nobody.pw_gid)}
-        assert set(status_of(pid, "Groups")) <= {str(nobody.pw_gid)}
-        assert int(status_of(pid, "CapEff")[0], 16) == 0
-    assert status_of(host.pid, "Uid")[0] == "0"
-    assert host.get("/a.txt").body == b"a"
-    workers = host.workers()
-    host.process.kill()  # type: ignore[union-attr]
-    host.exit_status = -signal.SIGKILL
-    wait_until(lambda: all(map(gone, workers)), "they notice that the master is dead")
-
-
-def test_workers_of_another_user_get_reopened_logs_from_the_master(server: Start, readable: dict[str, str]) -> None:
-    host = server('User nobody\nCustomLog "@ROOT@/private/access.log" common', PAGE | {"private/.keep": ""}, workers=2, env=readable)
-    (host.root / "private").chmod(0o700)
-    host.get("/a.txt")
-    wait_until(lambda: host.read("private/access.log"), "a line")
-    (host.root / "private" / "access.log").rename(host.root / "private" / "old.log")
-    host.send_signal(signal.SIGUSR1)
-
-    def new_file_is_used() -> str:
-        host.get("/a.txt")
-        return host.read("private/access.log")
-
-    wait_until(new_file_is_used, "a line in the new file")
-    for pid in host.workers():
-        wait_until(lambda pid=pid: not any("old.log" in name for name in open_files(pid)), "the old file is closed")
-
-
-def test_a_group_can_change_alone(server: Start) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can change groups")
-    host = ready(server("User root\nGroup #65534", PAGE, workers=1))
-    host.expect_log("workers run as root, as User says")
-    assert set(status_of(host.workers()[0], "Gid")) == {"65534"}
-    assert host.get("/a.txt").body == b"a"
-
-
-def test_a_user_that_does_not_exist_is_an_error(server: Start) -> None:
-    host = server("User nobody-of-that-name", PAGE, workers=1, started=False)
-    done = host.run_to_end()
-    assert done.returncode == 1
-    assert re.search(r"User: .*nobody-of-that-name", done.stderr)
