@@ -14,7 +14,7 @@ enum { IMPORT_BUDGET_NS = 1000000000 }; /* what waits longer goes on beside the 
 static int take_functions(struct pyroom *room, PyObject *boot)
 {
     const struct { const char *name; PyObject **at; } functions[] = {
-        {"load", &room->load}, {"files_of", &room->files_of}, {"run_path", &room->run_path}, {"report", &room->report},
+        {"load", &room->load}, {"files_of", &room->files_of}, {"run_path", &room->run_path}, {"report", &room->report}, {"report_filter", &room->report_filter},
     };
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         if (!*functions[i].at && !(*functions[i].at = PyObject_GetAttrString(boot, functions[i].name)))

@@ -44,6 +44,8 @@ struct pyrequest {
     struct pyhook_walk walk;     /* of the phase that runs */
     struct pyadded *added;       /* in the arena of r */
     struct pycleanup *cleanups;  /* owned */
+    struct pyfilter *out_filters, *in_filters; /* strong: the first of each chain (pyfilter.c) */
+    struct pyregistered *registered; /* in the arena of r */
     struct buf line;             /* body bytes read ahead by readline */
     uint32_t line_at;            /* of them already given away */
     bool held;                   /* a strong reference belongs to the request's life: dropped by pyrequest_let_go */
@@ -67,6 +69,13 @@ void pyrequest_let_go(struct request *r);
 /* 0, or -1 with RuntimeError when the request is over. */
 int pyrequest_check_live(struct pyrequest *self);
 
+/* Parks until the slot of the request is woken. 0, or -1 with an exception. SWITCHES. */
+int pyrequest_wait(struct waker **slot);
+/* Lets a slow client catch up. As above. */
+int pyrequest_drain(struct request *r);
+/* Sets the exception for a body that never comes (errno of request_body_read; ECANCELED: one is set). Returns -1. */
+int pyrequest_body_failed(int error);
+
 extern PyGetSetDef pyrequest_getset[];
 extern PyMethodDef pyrequest_methods[];
 /* Methods by file; gathered in pyrequest_methods. */
@@ -89,6 +98,12 @@ PyObject *pyrequest_meets_conditions(PyObject *, PyObject *);
 PyObject *pyrequest_set_etag(PyObject *, PyObject *);
 PyObject *pyrequest_set_last_modified(PyObject *, PyObject *);
 PyObject *pyrequest_update_mtime(PyObject *, PyObject *);
+PyObject *pyrequest_add_input_filter(PyObject *, PyObject *);
+PyObject *pyrequest_add_output_filter(PyObject *, PyObject *);
+PyObject *pyrequest_register_input_filter(PyObject *, PyObject *);
+PyObject *pyrequest_register_output_filter(PyObject *, PyObject *);
+/* Absolute, without dots, with a trailing slash; in the arena. NULL with an exception, or for None without one. */
+const char *pyrequest_directory(struct request *r, PyObject *directory);
 PyObject *pyrequest_build_wsgi_env(PyObject *, PyObject *);
 PyObject *pyrequest_wsgi_start_response(PyObject *, PyObject *);
 

@@ -4,6 +4,7 @@
 #include "pyreq.h"
 
 #include "pyconn.h"
+#include "pyfilt.h"
 #include "pytable.h"
 
 static struct pyrequest *request_alloc_object(struct pyroom *state)
@@ -77,6 +78,11 @@ void pyrequest_let_go(struct request *r)
     if (!self)
         return;
     self->over = true;
+    if (self->out_filters || self->in_filters) { /* they hold the request's object */
+        r->out_filter = r->in_filter = NULL;
+        Py_CLEAR(self->out_filters);
+        Py_CLEAR(self->in_filters);
+    }
     if (self->held) {
         self->held = false;
         Py_DECREF(self);
@@ -101,6 +107,8 @@ static int request_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->connection);
     Py_VISIT(self->options);
     Py_VISIT(self->config);
+    Py_VISIT(self->out_filters);
+    Py_VISIT(self->in_filters);
     for (struct pycleanup *c = self->cleanups; c; c = c->next) {
         Py_VISIT(c->callable);
         Py_VISIT(c->data);
@@ -128,6 +136,8 @@ static int request_clear(PyObject *object)
     Py_CLEAR(self->connection);
     Py_CLEAR(self->options);
     Py_CLEAR(self->config);
+    Py_CLEAR(self->out_filters);
+    Py_CLEAR(self->in_filters);
     Py_CLEAR(self->xmethods);
     request_drop_cleanups(self);
     return 0;

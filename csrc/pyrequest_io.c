@@ -13,8 +13,7 @@
 
 enum { READ_STEP_BYTES = 8192, READ_ALL_FIRST_BYTES = 65536 };
 
-/* Parks until the slot is woken. 0, or -1 with an exception. SWITCHES. */
-static int request_wait(struct waker **slot)
+int pyrequest_wait(struct waker **slot)
 {
     struct coro *me = coro_current();
     if (!me) {
@@ -45,11 +44,10 @@ static PyObject *write_failed(void)
     return NULL;
 }
 
-/* Lets a slow client catch up. */
-static int request_drain(struct request *r)
+int pyrequest_drain(struct request *r)
 {
     while (response_is_congested(r) && !r->aborted && coro_current())
-        if (request_wait(&r->on_drain))
+        if (pyrequest_wait(&r->on_drain))
             return -1;
     return 0;
 }
@@ -78,7 +76,7 @@ PyObject *pyrequest_write(PyObject *object, PyObject *const *args, Py_ssize_t na
     PyObject *result = failed ? write_failed() : Py_NewRef(Py_None);
     if (view.obj)
         PyBuffer_Release(&view);
-    if (result && response_is_congested(r) && request_drain(r))
+    if (result && response_is_congested(r) && pyrequest_drain(r))
         Py_CLEAR(result);
     return result;
 }
@@ -92,7 +90,7 @@ PyObject *pyrequest_flush(PyObject *object, PyObject *const *args, Py_ssize_t na
         return NULL;
     if (response_flush(self->r))
         return write_failed();
-    return request_drain(self->r) ? NULL : Py_NewRef(Py_None);
+    return pyrequest_drain(self->r) ? NULL : Py_NewRef(Py_None);
 }
 
 /* The status that a body which never comes in whole deserves. */
@@ -131,17 +129,23 @@ static long body_take(struct request *r, char *to, size_t n)
         long got = request_body_read(r, to, n);
         if (got >= 0 || errno != EAGAIN)
             return got;
-        if (request_wait(&r->on_body)) {
+        if (pyrequest_wait(&r->on_body)) {
             errno = ECANCELED;
             return -1;
         }
     }
 }
 
+int pyrequest_body_failed(int error)
+{
+    if (error != ECANCELED || !PyErr_Occurred())
+        body_failed(error);
+    return -1;
+}
+
 static PyObject *body_raise(void)
 {
-    if (errno != ECANCELED)
-        body_failed(errno);
+    pyrequest_body_failed(errno);
     return NULL;
 }
 
@@ -322,7 +326,7 @@ static PyObject *sendfile_fd(struct request *r, int fd, PyObject *path, long lon
         len = st.st_size - offset;
     if (response_send_file(r, fd, offset, len))
         return write_failed();
-    return request_drain(r) ? NULL : PyLong_FromLongLong(len);
+    return pyrequest_drain(r) ? NULL : PyLong_FromLongLong(len);
 }
 
 PyObject *pyrequest_sendfile(PyObject *object, PyObject *const *args, Py_ssize_t nargs)

@@ -42,10 +42,9 @@ static int phase_by_name(PyObject *name)
     return -1;
 }
 
-/* Absolute, without dots, with a trailing slash; arena. */
-static const char *canonical_directory(struct request *r, PyObject *directory)
+const char *pyrequest_directory(struct request *r, PyObject *directory)
 {
-    char *text = pytext_arena(r, directory);
+    char *text = directory == Py_None ? NULL : pytext_arena(r, directory);
     char *real = text ? realpath(text, NULL) : NULL;
     const char *from = real ? real : text;
     size_t len = from ? strlen(from) : 0;
@@ -70,7 +69,7 @@ static PyObject *request_add_handler(PyObject *object, PyObject *args)
         return NULL;
     int phase = phase_by_name(name);
     char *text = phase < 0 ? NULL : pytext_arena(r, handler);
-    const char *where = text && directory != Py_None ? canonical_directory(r, directory) : NULL;
+    const char *where = text ? pyrequest_directory(r, directory) : NULL;
     struct pyadded *added = text && !PyErr_Occurred() ? request_alloc(r, sizeof *added) : NULL, **end = &self->added;
     if (!added)
         return PyErr_Occurred() ? NULL : PyErr_NoMemory();
@@ -243,6 +242,10 @@ PyMethodDef pyrequest_methods[] = {
     {"set_content_length", request_set_content_length, METH_O, "set_content_length(n): announces the length of the body."},
     {"add_handler", request_add_handler, METH_VARARGS, "add_handler(phase, handler[, directory]): one more handler for this request."},
     {"register_cleanup", request_register_cleanup, METH_VARARGS, "register_cleanup(callable[, data]): called after the response, the newest first."},
+    {"add_input_filter", pyrequest_add_input_filter, METH_O, "add_input_filter(name): one more filter of the request body."},
+    {"add_output_filter", pyrequest_add_output_filter, METH_O, "add_output_filter(name): one more filter of the response."},
+    {"register_input_filter", pyrequest_register_input_filter, METH_VARARGS, "register_input_filter(name, handler[, dir]): for this request."},
+    {"register_output_filter", pyrequest_register_output_filter, METH_VARARGS, "register_output_filter(name, handler[, dir]): for this request."},
     {"internal_redirect", request_internal_redirect, METH_O, "internal_redirect(uri): lets another URI answer. May switch."},
     {"get_basic_auth_pw", pyrequest_get_basic_auth_pw, METH_NOARGS, "get_basic_auth_pw(): the password of Basic authentication; sets user."},
     {"auth_type", pyrequest_auth_type, METH_NOARGS, "auth_type(): AuthType or None."},

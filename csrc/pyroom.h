@@ -16,7 +16,7 @@ struct pyrequest;
 struct hook_slot;
 
 enum pyroom_type {
-    TYPE_TABLE, TYPE_TABLE_ITERATOR, TYPE_REQUEST, TYPE_CONN, TYPE_SERVER, TYPE_FINFO, TYPE_HLIST, PYROOM_TYPES
+    TYPE_TABLE, TYPE_TABLE_ITERATOR, TYPE_REQUEST, TYPE_CONN, TYPE_SERVER, TYPE_FINFO, TYPE_HLIST, TYPE_FILTER, PYROOM_TYPES
 };
 
 struct pyroom {
@@ -26,7 +26,7 @@ struct pyroom {
     PyObject *method_names[METHOD_INVALID];/* strong, interned: "GET" … */
     PyObject *head;                       /* strong, interned: "HEAD" */
     PyObject *interpreter;                /* strong: the name as str */
-    PyObject *load, *files_of, *run_path, *report; /* strong: functions of the Python half; NULL until prepared */
+    PyObject *load, *files_of, *run_path, *report, *report_filter; /* strong: functions of the Python half; NULL until prepared */
     PyObject *servers;                    /* strong: dict of address of server_conf -> mp_server */
     struct pyrequest *free_requests;      /* owned: dead objects to be used again */
     int free_count;
@@ -38,6 +38,6 @@ static inline struct pyroom *pyroom_get(void) { return interp_current()->py; }
 static inline PyTypeObject *pyroom_type(enum pyroom_type t) { return pyroom_get()->types[t]; }
 
 /* Specs of the types, one per file. */
-extern PyType_Spec pytable_spec, pytable_iterator_spec, pyrequest_spec, pyconn_spec, pyserver_spec, pyfinfo_spec, pyhlist_spec;
+extern PyType_Spec pytable_spec, pytable_iterator_spec, pyrequest_spec, pyconn_spec, pyserver_spec, pyfinfo_spec, pyhlist_spec, pyfilter_spec;
 
 #endif

@@ -15,6 +15,7 @@
 
 struct conn;
 struct interp;
+struct request;
 
 /* Something that waits: woken once, from the loop thread. Embedded in heap objects only. */
 struct waker { void (*wake)(struct waker *); };
@@ -36,6 +37,15 @@ enum password_state { PASSWORD_UNKNOWN, PASSWORD_RIGHT, PASSWORD_WRONG };
 
 /* Why a body cannot be read any further. */
 enum body_state { BODY_READING, BODY_WHOLE, BODY_TIMED_OUT, BODY_BROKEN /* cut short */, BODY_MALFORMED, BODY_TOO_LARGE };
+
+/* Stands between who makes a body and the response, and between the body and who reads it (pyfilter.c). As response_write, response_flush,
+ * request_body_read; finish: the body of the response is whole. They may switch where those that call them may. */
+struct request_filter {
+    int (*write)(struct request *, const void *, size_t);
+    int (*flush)(struct request *);
+    void (*finish)(struct request *);
+    long (*read)(struct request *, void *, size_t);
+};
 
 struct arena_block { struct arena_block *next; };
 
@@ -115,6 +125,7 @@ struct request {
     uint8_t redirects;
     void *py;                    /* borrowed: the Python request object (it holds a reference on this struct), or NULL */
     void (*py_done)(struct request *); /* set with py: called when all phases are over */
+    const struct request_filter *out_filter, *in_filter; /* NULL: none */
     void *gate;                  /* the gate's own state for this request */
 
     struct arena_block *arena;   /* blocks beyond the first */

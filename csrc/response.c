@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "conn.h"
@@ -14,7 +15,7 @@
 #include "response_head.h"
 #include "serve.h"
 
-enum { KEEP_HEAD_BYTES = 16384, JOIN_BYTES = 8192 };
+enum { FILE_PIECE_BYTES = 32768, KEEP_HEAD_BYTES = 16384, JOIN_BYTES = 8192 };
 
 static struct buf head; /* reused: a head is built and handed over without a switch between */
 
@@ -81,6 +82,8 @@ int response_flush(struct request *r)
     }
     if (r->handed_over)
         return 0;
+    if (r->out_filter)
+        return r->out_filter->flush(r);
     struct slice first = {NULL, 0};
     if (r->response == RESPONSE_OPEN) {
         if (response_build(r, false) < 0)
@@ -106,6 +109,8 @@ int response_write(struct request *r, const void *data, size_t n)
     }
     if (r->handed_over)
         return 0;
+    if (r->out_filter)
+        return r->out_filter->write(r, data, n);
     size_t take = within_length(r, n);
     r->body_bytes_out += n;
     if (r->header_only || r->no_body_out)
@@ -117,6 +122,8 @@ int response_write(struct request *r, const void *data, size_t n)
 
 long response_write_some(struct request *r, const void *data, size_t n)
 {
+    if (r->out_filter)
+        return response_write(r, data, n) < 0 ? -1 : (long)n;
     if (response_flush(r) < 0)
         return -1;
     if (r->handed_over || n == 0)
@@ -144,6 +151,23 @@ static int64_t file_within_length(const struct request *r, int64_t len)
     return r->clength >= 0 && left < len ? left < 0 ? 0 : left : len;
 }
 
+/* A file goes through filters in pieces. */
+static int file_through_filter(struct request *r, int fd, int64_t offset, int64_t len)
+{
+    int result = 0;
+    char *piece = malloc(FILE_PIECE_BYTES);
+    while (piece && !result && len > 0 && !(r->header_only || r->no_body_out)) {
+        ssize_t n = pread(fd, piece, len < FILE_PIECE_BYTES ? (size_t)len : FILE_PIECE_BYTES, offset);
+        if (n <= 0)
+            break;
+        result = response_write(r, piece, (size_t)n) < 0 ? -1 : response_flush(r);
+        offset += n;
+        len -= n;
+    }
+    free(piece);
+    return piece ? result : -1;
+}
+
 int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
 {
     int fault = write_fault(r);
@@ -153,6 +177,8 @@ int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
     }
     if (r->handed_over)
         return 0;
+    if (r->out_filter)
+        return file_through_filter(r, fd, offset, len);
     int64_t take = file_within_length(r, len);
     int own = take ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (take && own < 0)
@@ -217,6 +243,9 @@ void response_finish(struct request *r)
 {
     if (r->response == RESPONSE_ENDED || r->handed_over)
         return;
+    if (r->out_filter)
+        r->out_filter->finish(r);
+    r->out_filter = NULL;
     if (!r->conn) {
         r->aborted = true;
         response_over(r);
@@ -262,6 +291,7 @@ static void add_allow(struct request *r)
 
 void response_error(struct request *r, int status, bool close)
 {
+    r->out_filter = NULL; /* the server's own pages are not filtered */
     if (r->response == RESPONSE_OPEN) {
         response_reset(r);
         r->status = status;
@@ -313,6 +343,8 @@ long request_body_read(struct request *r, void *to, size_t n)
     static const int faults[] = {[BODY_TIMED_OUT] = ETIMEDOUT, [BODY_BROKEN] = ECONNRESET, [BODY_MALFORMED] = EBADMSG, [BODY_TOO_LARGE] = EFBIG};
     if (n == 0)
         return 0;
+    if (r->in_filter)
+        return r->in_filter->read(r, to, n);
     if (r->in.len) {
         size_t take = r->in.len < n ? r->in.len : n;
         memcpy(to, r->in.at, take);

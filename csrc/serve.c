@@ -14,6 +14,7 @@
 #include "env.h"
 #include "limit.h"
 #include "log.h"
+#include "pyfilter.h"
 #include "pyphase.h"
 #include "pywsgi.h"
 #include "response.h"
@@ -314,13 +315,18 @@ static enum content content_kind(const struct request *r)
 
 static int run_python(struct request *r, enum phase phase)
 {
-    return phase == PHASE_CONTENT && content_kind(r) == CONTENT_WSGI ? pywsgi_run(r) : pyphase_run(r, phase);
+    if (phase != PHASE_CONTENT)
+        return pyphase_run(r, phase);
+    if (pyfilter_wanted(r))
+        pyfilter_start(r);
+    enum content content = content_kind(r);
+    return content == CONTENT_WSGI ? pywsgi_run(r) : content == CONTENT_MOD_PYTHON ? pyphase_run(r, phase) : PY_DECLINED;
 }
 
 static bool phase_wants_python(struct request *r, enum phase phase)
 {
     if (phase == PHASE_CONTENT)
-        return content_kind(r) != CONTENT_STATIC;
+        return content_kind(r) != CONTENT_STATIC || r->out_filter || pyfilter_wanted(r);
     if (phase == PHASE_CLEANUP)
         return r->py || pyphase_has(r, phase);
     if (phase == PHASE_LOG && (!r->out_over || r->logged || r->handed_over))

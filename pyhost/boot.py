@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-__all__ = ["config_tree", "files_of", "load", "prepare", "report", "run_import", "run_path", "run_pdb"]
+__all__ = ["config_tree", "files_of", "load", "prepare", "report", "report_filter", "run_import", "run_path", "run_pdb"]
 
 _ALIAS = "mod_python"
 _REAL = "pyhost.mod_python"
@@ -167,14 +167,26 @@ def report(req: Any, phase: str, handler: str, error: BaseException, debug: bool
         req.log_error(f"{phase} {handler}: {line}", _LOG_ERR)
     if not debug or phase in ("PythonLogHandler", "PythonCleanupHandler"):
         return _SERVER_ERROR
-    text = "".join(html.escape(line) + "\n" for line in lines)
     req.status = _SERVER_ERROR
     req.content_type = "text/html; charset=utf-8"
     try:
-        req.write(f'\n<pre>\nMod_python error: "{phase} {handler}"\n\n{text}</pre>\n')
+        req.write(_page(f"{phase} {handler}", lines))
     except OSError:
         pass  # the client has gone
     return _DONE
+
+
+def report_filter(req: Any, fltr: Any, error: BaseException, debug: bool) -> bytes:
+    """Log an exception of a filter; return what it writes in its place where PythonDebug is on."""
+    lines = [entry.rstrip("\n") for entry in traceback.format_exception(type(error), error, error.__traceback__)]
+    for line in lines:
+        req.log_error(f"Filter: {fltr.name} {fltr.handler}: {line}", _LOG_ERR)
+    return _page(f"Filter: {fltr.name} {fltr.handler}", lines).encode() if debug else b""
+
+
+def _page(what: str, lines: Sequence[str]) -> str:
+    text = "".join(html.escape(line) + "\n" for line in lines)
+    return f'\n<pre>\nMod_python error: "{what}"\n\n{text}</pre>\n'
 
 
 def config_tree() -> list[Any]:
