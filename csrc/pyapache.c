@@ -125,7 +125,7 @@ static PyObject *apache_exists_config_define(PyObject *module, PyObject *name)
     bool found = main->one_process && slice_eq(s, SLICE("ONE_PROCESS"));
     for (int i = 0; !found && i < main->define_count; i++)
         found = slice_eq(slice_text(main->defines[i]), s);
-    return PyLong_FromLong(found);
+    return PyBool_FromLong(found);
 }
 
 enum mpm_question { /* AP_MPMQ_* */
@@ -203,7 +203,7 @@ PyMethodDef pyapache_methods[] = {
     {"parse_qsl", pyapache_parse_qsl, METH_VARARGS, "parse_qsl(query[, keep_blank_values[, strict]]): list of pairs."},
     {"server_root", apache_server_root, METH_NOARGS, "server_root(): ServerRoot."},
     {"register_cleanup", apache_register_cleanup, METH_VARARGS, "register_cleanup(interpreter, server, callable[, data]): called at the process's end."},
-    {"exists_config_define", apache_exists_config_define, METH_O, "exists_config_define(name): 1 if -D or Define has set it."},
+    {"exists_config_define", apache_exists_config_define, METH_O, "exists_config_define(name): True if -D or Define has set it."},
     {"stat", apache_stat, METH_VARARGS, "stat(path, wanted): an mp_finfo; filetype 0 when there is no such file."},
     {"_global_lock", pyapache_global_lock, METH_VARARGS, "_global_lock(server, key[, index]): takes a lock that all workers share. May switch."},
     {"_global_trylock", pyapache_global_trylock, METH_VARARGS, "_global_trylock(server, key[, index]): 1 if it was free."},

@@ -1,4 +1,5 @@
 /* What else a request can be asked to do: handlers and cleanups of its own, redirects, configuration, environment. The table of all methods. */
+#include "pyhook.h"
 #include "pyreq.h"
 
 #include <limits.h>
@@ -59,7 +60,7 @@ const char *pyrequest_directory(struct request *r, PyObject *directory)
     return out;
 }
 
-/* add_handler(phase, handler[, directory]) */
+/* add_handler(phase, handler[, directory]): without a directory, that of the handler that runs, as the manual says. */
 static PyObject *request_add_handler(PyObject *object, PyObject *args)
 {
     struct pyrequest *self = pyreq(object);
@@ -69,11 +70,12 @@ static PyObject *request_add_handler(PyObject *object, PyObject *args)
         return NULL;
     int phase = phase_by_name(name);
     char *text = phase < 0 ? NULL : pytext_arena(r, handler);
-    const char *where = text ? pyrequest_directory(r, directory) : NULL;
+    bool inherits = directory == Py_None && self->hook;
+    const char *where = text ? inherits ? pyhook_directory(r, self->hook) : pyrequest_directory(r, directory) : NULL;
     struct pyadded *added = text && !PyErr_Occurred() ? request_alloc(r, sizeof *added) : NULL, **end = &self->added;
     if (!added)
         return PyErr_Occurred() ? NULL : PyErr_NoMemory();
-    *added = (struct pyadded){.hook = {.handler = text, .directory = where}, .phase = (enum phase)phase};
+    *added = (struct pyadded){.hook = {.handler = text, .directory = where, .is_location = inherits && self->hook->is_location}, .phase = (enum phase)phase};
     while (*end)
         end = &(*end)->next;
     *end = added;

@@ -65,6 +65,16 @@ static int head_common(struct request *r, struct buf *to)
     return own_server ? 0 : buf_add(to, common.text + date_len, (size_t)common.len - date_len);
 }
 
+/* What req.no_cache asks for, in httpd's way: stale as soon as it is there. */
+static int head_expires(struct request *r, struct buf *to)
+{
+    char date[30];
+    if (!r->no_cache || table_has(&r->headers_out, SLICE("Expires")) || table_has(&r->err_headers_out, SLICE("Expires")))
+        return 0;
+    http_date(conn_loop(r->conn)->wall_us / 1000000, date);
+    return buf_addf(to, "Expires: %s\r\n", date);
+}
+
 static int head_status(struct request *r, bool cgi, struct buf *to)
 {
     if (!cgi && r->status == 200 && !r->status_line)
@@ -212,7 +222,7 @@ int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, 
         errno = EPROTO;
         return -1;
     }
-    if (head_table(r, &r->err_headers_out, to) < 0 || head_table(r, &r->headers_out, to) < 0)
+    if (head_expires(r, to) < 0 || head_table(r, &r->err_headers_out, to) < 0 || head_table(r, &r->headers_out, to) < 0)
         return -1;
     if (r->content_type && r->status != 304 && r->status != 204 && head_content_type(r, to) < 0)
         return -1;

@@ -19,8 +19,8 @@ SECRET = "s3cret"
 def test_attributes_are_written_in_one_order() -> None:
     cookie = Cookie.Cookie("n", "v", httponly=True, domain="x.example", path="/p", secure=1, max_age=60, samesite="Lax", version=1,
                            comment="c", expires=0, commentURL="u", discard=1, port="80", partitioned=True)
-    assert str(cookie) == ("n=v; Version=1; Path=/p; Domain=x.example; Secure; Comment=c; Expires=Thu, 01-Jan-1970 00:00:00 GMT; Max-Age=60; "
-                           "SameSite=Lax; CommentURL=u; Discard; Port=80; HttpOnly; Partitioned")
+    assert str(cookie) == ("n=v; version=1; path=/p; domain=x.example; secure; comment=c; expires=Thu, 01-Jan-1970 00:00:00 GMT; max-age=60; "
+                           "samesite=Lax; commentURL=u; discard; port=80; httponly; partitioned")
 
 
 def test_flags_that_are_off_are_not_written() -> None:
@@ -89,7 +89,7 @@ def test_add_cookie_sets_the_header_and_forbids_caching_once() -> None:
     request = PlainRequest()
     Cookie.add_cookie(request, "a", "1", path="/")
     Cookie.add_cookie(request, Cookie.Cookie("b", "2"))
-    assert request.err_headers_out["Set-Cookie"] == ["a=1; Path=/", "b=2"]
+    assert request.err_headers_out["Set-Cookie"] == ["a=1; path=/", "b=2"]
     assert request.err_headers_out["Cache-Control"] == 'no-cache="set-cookie"'
 
 

@@ -113,7 +113,7 @@ def test_delete_and_invalidate(client: Client) -> None:
     session.save()
     session.invalidate()
     session.save()
-    assert "Expires=Thu, 01-Jan-1970 00:00:00 GMT" in request.err_headers_out["Set-Cookie"][1]
+    assert "expires=Thu, 01-Jan-1970 00:00:00 GMT" in request.err_headers_out["Set-Cookie"][1]
     client.keep(request)
     request = client.request()
     assert Session.Session(request).is_new()
@@ -189,7 +189,7 @@ def test_signed_session_cookie_and_a_forged_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("directory", "options", "path"), [
-    ("/srv/www/app/", {}, "/app"),
+    ("/srv/www/app/", {}, "/app/"),
     ("/srv/www/", {}, "/"),
     ("/elsewhere/", {}, "/"),
     (None, {}, "/"),
@@ -205,7 +205,7 @@ def test_cookie_path_is_the_applications(tmp_path: Path, directory: str | None, 
 
 
 def test_cookie_path_of_a_location_is_the_location(tmp_path: Path) -> None:
-    for directory, path in (("/app", "/app"), ("/app/", "/app"), ("/", "/"), ("^/a.*", "/"), ("/a*", "/")):
+    for directory, path in (("/app", "/app"), ("/app/", "/app/"), ("/", "/"), ("^/a.*", "/"), ("/a*", "/")):
         request = Client(tmp_path).request()
         request.hlist.directory, request.hlist.is_location = directory, 1
         assert Session.Session(request).make_cookie().path == path  # type: ignore[attr-defined]
@@ -215,10 +215,10 @@ def test_cookie_path_of_a_location_is_the_location(tmp_path: Path) -> None:
 def test_cookie_has_the_modern_attributes(tmp_path: Path) -> None:
     request = Client(tmp_path).request()
     request.secure = 1
-    assert str(Session.Session(request).make_cookie()).endswith("; Path=/app; Secure; SameSite=Lax; HttpOnly")
+    assert str(Session.Session(request).make_cookie()).endswith("; path=/app/; secure; samesite=Lax; httponly")
     handler_ended(request)
     request = Client(tmp_path, cookie_name="sid", application_domain="x.example", cookie_samesite="Off", cookie_httponly="Off").request()
-    assert re.fullmatch("sid=[0-9a-f]{32}; Path=/app; Domain=x.example", str(Session.Session(request).make_cookie()))
+    assert re.fullmatch("sid=[0-9a-f]{32}; path=/app/; domain=x.example", str(Session.Session(request).make_cookie()))
     handler_ended(request)
 
 

@@ -26,12 +26,9 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f;]")
 _DATE = "%a, %d-%b-%Y %H:%M:%S GMT"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-#: Attributes in the order in which they are written, and their spelling on the wire.
-_ATTRIBUTES = {
-    "version": "Version", "path": "Path", "domain": "Domain", "secure": "Secure", "comment": "Comment", "expires": "Expires",
-    "max_age": "Max-Age", "samesite": "SameSite", "commentURL": "CommentURL", "discard": "Discard", "port": "Port",
-    "httponly": "HttpOnly", "partitioned": "Partitioned",
-}
+#: Attributes in the order in which they are written, and their spelling on the wire (case does not matter there).
+_ATTRIBUTES = {name: name.replace("_", "-") for name in (
+    "version", "path", "domain", "secure", "comment", "expires", "max_age", "samesite", "commentURL", "discard", "port", "httponly", "partitioned")}
 _FLAGS = frozenset({"secure", "discard", "httponly", "partitioned"})
 
 

@@ -184,7 +184,7 @@ class BaseSession(dict[str, Any]):
         else:
             root = (self._req.document_root() or "").rstrip("/") + "/"
             path = "/" + directory[len(root):] if directory.startswith(root) else "/"
-        return str(path).rstrip("/") or "/"
+        return str(path)
 
     # Content.
 

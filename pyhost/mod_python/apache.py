@@ -10,7 +10,7 @@ from typing import Any
 from . import constants, importer
 from ._callback import CallBack
 from ._cgistream import CGIStdin, CGIStdout, NullIO, build_cgi_env, restore_nocgi, setup_cgi
-from ._native import INSIDE, SERVER_RETURN, native, table
+from ._native import SERVER_RETURN, native, table
 from ._resolve import resolve_object
 from .constants import *  # noqa: F403
 
@@ -31,7 +31,7 @@ make_table = table
 #: Name of the interpreter this module lives in; None outside the server.
 interpreter: str | None = getattr(native, "_interpreter", None)
 #: The main server (mp_server); None outside the server.
-main_server: Any = native._main_server() if INSIDE else None
+main_server: Any = native._main_server() if hasattr(native, "_main_server") else None
 
 
 def import_module(module_name: str, autoreload: int = 1, log: int = 0, path: Sequence[str] | None = None) -> types.ModuleType:

@@ -137,7 +137,7 @@ class PSPInterface:
         return util.apply_fs_data(object, self.form, req=self.req)
 
     def redirect(self, location: str, permanent: int = 0) -> None:
-        """Send the client elsewhere; what the page has buffered so far is dropped by the server. Raises SERVER_RETURN."""
+        """Send the client elsewhere; the page ends here. Raises SERVER_RETURN, and OSError when the answer has begun."""
         util.redirect(self.req, location, permanent)
 
 

@@ -25,6 +25,7 @@ from .constants import (
     HTTP_FORBIDDEN,
     HTTP_INTERNAL_SERVER_ERROR,
     HTTP_METHOD_NOT_ALLOWED,
+    HTTP_MOVED_PERMANENTLY,
     HTTP_NOT_FOUND,
     HTTP_UNAUTHORIZED,
     OK,
@@ -58,9 +59,11 @@ def handler(req: Any) -> int:
 
 def _find_module(req: Any) -> tuple[types.ModuleType, str]:
     """The module and the dotted path in it that filename and path_info mean."""
-    directory, name = os.path.split(req.filename or "")
     if req.filename is None:
         raise SERVER_RETURN(HTTP_NOT_FOUND)
+    directory, name = os.path.split(req.filename)
+    if name and not req.path_info and os.path.isdir(req.filename):
+        _add_slash(req)
     words = (req.path_info or "").strip("/").split("/")
     path = ".".join(word for word in words if word)
     if any("." in word for word in words):
@@ -80,6 +83,14 @@ def _find_module(req: Any) -> tuple[types.ModuleType, str]:
     config = req.get_config()
     module = importer.load_file(file, config.get("PythonAutoReload", "1") == "1", config.get("PythonDebug", "0") == "1")
     return module, path or "index"
+
+
+def _add_slash(req: Any) -> None:
+    """Send the client to the directory's own URL, below which relative links work."""
+    uri, query, args = req.unparsed_uri.partition("?")
+    if not uri.endswith("/"):
+        req.err_headers_out["Location"] = req.construct_url(f"{uri}/{query}{args}")
+        raise SERVER_RETURN(HTTP_MOVED_PERMANENTLY)
 
 
 def _without_extension(req: Any, name: str) -> str:
@@ -204,14 +215,9 @@ def _credentials(req: Any) -> tuple[str | None, str | None]:
 def publish_object(req: Any, obj: Any) -> None:
     """Write an object as the answer: None nothing, a callable what it returns for the form, bytes as they are, else str(obj).
 
-    Without a content type: text/html when the text ends in `</html>`, else text/plain. Raises SERVER_RETURN(403) for what is not
-    published. May switch.
+    Without a content type: text/html when the text ends in `</html>`, else text/plain. May switch.
     """
-    while True:
-        if not _publishable(obj):
-            raise SERVER_RETURN(HTTP_FORBIDDEN)
-        if isinstance(obj, types.GeneratorType) or not callable(obj):
-            break
+    while callable(obj) and not isinstance(obj, types.GeneratorType):
         if getattr(req, "form", None) is None:
             req.form = util.FieldStorage(req, keep_blank_values=1)
         obj = util.apply_fs_data(obj, req.form, req=req)

@@ -17,6 +17,7 @@ from .constants import AP_MPMQ_HARD_LIMIT_DAEMONS, AP_MPMQ_IS_FORKED, AP_MPMQ_IS
 __all__ = ["handler"]
 
 _LOG_LINES = 200
+_SECRET = frozenset({"authorization", "cookie", "http_authorization", "http_cookie"})
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 h1{font-weight:600}h2{margin-top:2.2rem;border-bottom:1px solid #ddd;padding-bottom:.2rem;font-size:1.15rem}
@@ -73,7 +74,7 @@ def _section(req: Any, title: str, rows: Iterable[tuple[Any, Any]]) -> None:
 
 def write_table(req: Any, table: Any, title: str = "") -> None:
     """Write a table of the server as an HTML table."""
-    _section(req, title, [(name, "secret" if name.lower() in ("authorization", "cookie") else value) for name, value in table.items()])
+    _section(req, title, [(name, "(not shown)" if name.lower() in _SECRET else value) for name, value in table.items()])
 
 
 def write_tree(req: Any, tree: Any, level: int) -> None:
