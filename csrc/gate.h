@@ -17,11 +17,13 @@ struct gate_out {
     int (*send_file)(struct request *r, struct slice head, int file_fd, int64_t offset, int64_t len, bool last);
     /* The last piece has been handed over: the connection may go on once it is out. The request's reference is the gate's to drop. */
     void (*ended)(struct request *r);
+    /* An internal redirect: to answers in from's place from now on. */
+    void (*moved)(struct request *from, struct request *to);
     /* The handler has room for more of the body; called when it has taken what there was. Sends 100 Continue where due. */
     void (*body_wanted)(struct request *r);
 };
 
-extern const struct gate gate_http; /* gate_fcgi, gate_scgi, gate_uwsgi: where they exist */
+extern const struct gate gate_http, gate_fcgi, gate_scgi, gate_uwsgi;
 
 /* The gate for an enum listen_protocol, or NULL when it is not built in. */
 const struct gate *gate_for(int protocol);

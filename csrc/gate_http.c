@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gate.h"
+#include "gate_request.h"
+#include "gate_stream.h"
 #include "http_body.h"
 #include "limit.h"
 #include "listener.h"
@@ -44,66 +45,25 @@ static int64_t idle_deadline(const struct conn *c, int64_t keep_ms)
 
 /* ---- requests ---- */
 
-static bool http_begin(struct conn *c)
+bool stream_begin(struct conn *c)
 {
-    const struct server_conf *server = c->listener->default_server;
-    struct request *r = request_new((uint32_t)server->limit_request_fields);
-    if (!r) {
+    c->req = gate_request_new(c);
+    if (c->req)
+        c->state = CONN_HEAD;
+    else
         conn_close(c);
-        return false;
-    }
-    struct worker *w = c->listener->worker;
-    r->conn = c;
-    r->peer = c->peer;
-    r->local = c->local;
-    r->keepalives = c->requests;
-    r->main = w->conf;
-    r->server = server;
-    r->start_ns = w->loop.now_ns;
-    r->start_us = w->loop.wall_us;
-    r->id = ++w->next_request_id;
-    http_head_init(&r->head, r->fields, (uint32_t)server->limit_request_line, (uint32_t)server->limit_request_field_size,
-                   (uint32_t)server->limit_request_fields);
-    c->req = r;
-    c->state = CONN_HEAD;
-    return true;
-}
-
-/* What the log may say of a head that was refused: its request line as far as it was understood, or what may be one. */
-static void http_keep_line(struct request *r, const char *bytes, size_t len)
-{
-    struct http_head *h = &r->head;
-    if (!h->line_len) {
-        const char *stop;
-        h->start = len >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0;
-        h->line_len = (uint32_t)(len - h->start < 256 ? len - h->start : 256);
-        for (stop = bytes + h->start; stop < bytes + h->start + h->line_len && *stop != '\r' && *stop != '\n';)
-            stop++;
-        h->line_len = (uint32_t)(stop - bytes) - h->start;
-    }
-    r->bytes = request_strdup(r, slice_of(bytes, h->start + h->line_len));
-    r->method = h->method_name.len ? request_strdup(r, request_span(r, h->method_name)) : (char *)"-";
-    r->unparsed_uri = r->uri = h->target.len ? request_strdup(r, request_span(r, h->target)) : (char *)"-";
-    h->nfields = 0;
+    return c->req != NULL;
 }
 
 static void http_refuse(struct conn *c, const char *bytes, size_t len, enum http_fault fault)
 {
     struct request *r = c->req;
     struct http_fault_text text = http_fault_info(fault);
-    http_keep_line(r, bytes, len);
+    gate_request_keep_line(r, bytes, len);
     c->state = CONN_BUSY;
     conn_pause(c);
     r->body = BODY_WHOLE;
     serve_fault(r, text.status, text.why, text.directive);
-}
-
-static const char *method_text(struct request *r)
-{
-    const char *known = http_method_name(r->head.method);
-    if (r->head.head_only)
-        return "HEAD";
-    return known ? known : request_strdup(r, request_span(r, r->head.method_name));
 }
 
 static bool wants_to_close(const struct conn *c, const struct request *r)
@@ -111,41 +71,6 @@ static bool wants_to_close(const struct conn *c, const struct request *r)
     const struct server_conf *s = r->server;
     return !r->head.keep_alive || !s->keep_alive || (s->max_keep_alive_requests && c->requests + 1 >= (uint32_t)s->max_keep_alive_requests) ||
            c->listener->worker->draining;
-}
-
-/* Copies of what the phases use, NUL-terminated, in the request's own memory. False: answered already. */
-static bool http_fill(struct conn *c, struct request *r, const char *bytes, size_t used)
-{
-    struct http_head *h = &r->head;
-    r->bytes = request_strdup(r, slice_of(bytes, used));
-    r->method = (char *)method_text(r);
-    r->method_number = h->method;
-    r->header_only = h->head_only;
-    r->unparsed_uri = request_strdup(r, request_span(r, h->target));
-    if (h->has_query)
-        r->args = r->unparsed_uri + (h->query.at - h->target.at);
-    struct slice host = h->host.len ? slice_of(r->bytes + h->host.at, h->host_name_len) : slice_of("", 0);
-    if (host.len) {
-        r->hostname = request_strdup(r, host);
-        for (char *p = r->hostname; *p; p++)
-            if (*p >= 'A' && *p <= 'Z')
-                *p = (char)(*p + 32);
-        host.at = r->hostname;
-    }
-    r->server = listener_server(c, host);
-    struct slice path = h->form == TARGET_ASTERISK ? SLICE("*") : request_span(r, h->path);
-    r->uri = request_alloc(r, path.len + 2);
-    long len = http_path_decode(path.len ? path : SLICE("/"), r->server->allow_encoded_slashes != 0, r->uri);
-    r->close_after = wants_to_close(c, r);
-    r->continue_due = h->expect_continue;
-    if (len >= 0)
-        return true;
-    r->uri = r->unparsed_uri;
-    if (len == -1)
-        serve_fault(r, 400, "the path has a bad escape, an encoded NUL, or leads above the root", NULL);
-    else
-        serve_fault(r, 404, "the path has an encoded slash", "AllowEncodedSlashes");
-    return false;
 }
 
 /* What a request with a body needs, in the request's memory. */
@@ -161,7 +86,6 @@ static bool http_prepare_body(struct conn *c, struct request *r)
 {
     if (http_body_is_empty(r->head.chunked, r->head.length)) {
         r->body = BODY_WHOLE;
-        r->continue_due = false;
         conn_pause(c);
         return true;
     }
@@ -175,6 +99,20 @@ static bool http_prepare_body(struct conn *c, struct request *r)
                    (uint32_t)r->server->limit_request_fields);
     r->gate = reader;
     return true;
+}
+
+void stream_head_done(struct conn *c, const char *bytes, size_t used)
+{
+    struct request *r = c->req;
+    if (!http_prepare_body(c, r))
+        return;
+    struct gate_fault fault = gate_request_fill(c, r, bytes, used);
+    r->close_after = wants_to_close(c, r);
+    r->continue_due = r->head.expect_continue && r->body == BODY_READING;
+    if (fault.status)
+        serve_fault(r, fault.status, fault.why, fault.directive);
+    else
+        serve_request(r);
 }
 
 static size_t http_head_input(struct conn *c, const char *bytes, size_t len)
@@ -194,8 +132,7 @@ static size_t http_head_input(struct conn *c, const char *bytes, size_t len)
     }
     c->state = CONN_BUSY;
     conn_set_deadline(c, 0);
-    if (http_prepare_body(c, r) && http_fill(c, r, bytes, used))
-        serve_request(r);
+    stream_head_done(c, bytes, used);
     return used;
 }
 
@@ -271,7 +208,7 @@ static void body_refused(struct request *r, enum http_fault fault)
 }
 
 /* LimitRequestBody is known once the configuration of the request is; it holds for what comes and for what has come. */
-static size_t http_body_input(struct conn *c, const char *bytes, size_t len)
+size_t stream_body_input(struct conn *c, const char *bytes, size_t len)
 {
     struct request *r = c->req;
     struct http_body *decoder = r->gate ? decoder_of(r) : NULL;
@@ -317,12 +254,12 @@ static size_t http_input(struct conn *c, const char *bytes, size_t len)
 {
     switch ((enum conn_state)c->state) {
     case CONN_IDLE:
-        return http_begin(c) ? http_head_input(c, bytes, len) : 0;
+        return stream_begin(c) ? http_head_input(c, bytes, len) : 0;
     case CONN_HEAD:
         return http_head_input(c, bytes, len);
     case CONN_BUSY:
     case CONN_FLUSHING:
-        return http_body_input(c, bytes, len);
+        return stream_body_input(c, bytes, len);
     case CONN_LINGERING:
     case CONN_CLOSED:
         return len;
@@ -330,7 +267,7 @@ static size_t http_input(struct conn *c, const char *bytes, size_t len)
     return len;
 }
 
-static void http_body_wanted(struct request *r)
+void stream_body_wanted(struct request *r)
 {
     struct conn *c = r->conn;
     if (r->continue_due) {
@@ -347,7 +284,7 @@ static void http_body_wanted(struct request *r)
 
 /* ---- responses ---- */
 
-static int http_send(struct request *r, struct slice head, struct slice body, bool last)
+int stream_send(struct request *r, struct slice head, struct slice body, bool last)
 {
     struct conn *c = r->conn;
     struct slice parts[OUTQ_PARTS] = {head};
@@ -371,7 +308,7 @@ static int http_send(struct request *r, struct slice head, struct slice body, bo
     return 0;
 }
 
-static int http_send_file(struct request *r, struct slice head, int file_fd, int64_t offset, int64_t len, bool last)
+int stream_send_file(struct request *r, struct slice head, int file_fd, int64_t offset, int64_t len, bool last)
 {
     struct conn *c = r->conn;
     char size[20];
@@ -393,6 +330,8 @@ static int http_send_file(struct request *r, struct slice head, int file_fd, int
 
 /* The client has sent its last byte, and nothing of what it sent waits: a half-closed client gets all the answers that it asked for. */
 static bool nothing_follows(const struct conn *c) { return c->eof && !c->readable && !c->in.len; }
+
+void stream_moved(struct request *from, struct request *to) { from->conn->req = to; }
 
 /* The request is over: the connection closes or waits for the next one. */
 static void http_over(struct conn *c)
@@ -438,7 +377,7 @@ static void http_go_on(struct conn *c)
     conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
 }
 
-static void http_ended(struct request *r)
+void stream_ended(struct request *r)
 {
     buf_clear(&r->in);
     http_go_on(r->conn);
@@ -450,7 +389,7 @@ static void wake(struct waker *w)
         w->wake(w);
 }
 
-static void http_drained(struct conn *c)
+void stream_drained(struct conn *c)
 {
     struct request *r = c->req;
     if (!r) {
@@ -470,7 +409,7 @@ static void http_drained(struct conn *c)
 
 /* ---- faults ---- */
 
-static void http_eof(struct conn *c, bool broken)
+void stream_eof(struct conn *c, bool broken)
 {
     struct request *r = c->req;
     if (broken || c->state == CONN_IDLE || c->state == CONN_HEAD) {
@@ -488,12 +427,12 @@ static void http_eof(struct conn *c, bool broken)
         http_go_on(c);
 }
 
-static void http_timeout(struct conn *c)
+void stream_timeout(struct conn *c)
 {
     struct request *r = c->req;
     if (c->state == CONN_HEAD && r->head.scanned + r->head.at) {
         struct slice seen = slice_of(c->in.at, c->in.len);
-        http_keep_line(r, seen.at, seen.len);
+        gate_request_keep_line(r, seen.at, seen.len);
         c->state = CONN_BUSY;
         r->body = BODY_WHOLE;
         conn_pause(c);
@@ -513,14 +452,14 @@ static void http_timeout(struct conn *c)
     }
 }
 
-static void http_opened(struct conn *c)
+void stream_opened(struct conn *c)
 {
     rate_deadline(c, &c->listener->default_server->read_header, now_ns(c), 0);
 }
 
 /* Whoever is told by an answer that the connection closes loses nothing; closing it unasked would cross with the next request on its way. So idle
  * connections get a moment to come with one, new ones the time that they have for their head. */
-static void http_drain(struct conn *c)
+void stream_drain(struct conn *c)
 {
     if (c->req && c->req->response == RESPONSE_OPEN)
         c->req->close_after = true;
@@ -529,7 +468,7 @@ static void http_drain(struct conn *c)
 }
 
 /* The connection goes; a request that is still being handled finds out at its next read or write. */
-static void http_close(struct conn *c)
+void stream_close(struct conn *c)
 {
     struct request *r = c->req;
     if (!r)
@@ -553,10 +492,9 @@ static void http_close(struct conn *c)
 }
 
 static const struct gate_out http_out = {
-    .has_chunks = true, .send = http_send, .send_file = http_send_file, .ended = http_ended, .body_wanted = http_body_wanted};
+    .has_chunks = true, .send = stream_send, .send_file = stream_send_file, .ended = stream_ended, .moved = stream_moved,
+    .body_wanted = stream_body_wanted};
 
 const struct gate gate_http = {
-    .name = "http", .opened = http_opened, .input = http_input, .eof = http_eof, .timeout = http_timeout, .drained = http_drained,
-    .drain = http_drain, .close = http_close, .out = &http_out};
-
-const struct gate *gate_for(int protocol) { return protocol == PROTOCOL_HTTP ? &gate_http : NULL; }
+    .name = "http", .opened = stream_opened, .input = http_input, .eof = stream_eof, .timeout = stream_timeout, .drained = stream_drained,
+    .drain = stream_drain, .close = stream_close, .out = &http_out};

@@ -18,6 +18,8 @@ enum {
     LIMIT_BODY_MEMORY_BYTES = 65536,     /* PyBodyBuffer: unread body kept in memory before reading stops */
 
     /* fixed */
+    LIMIT_GATE_HEAD_BYTES = 65536,       /* the variables of one FastCGI or SCGI request (uwsgi cannot have more) */
+    LIMIT_GATE_REQUESTS = 256,           /* requests at a time on one FastCGI connection */
     LIMIT_METHOD_BYTES = 32,
     LIMIT_READ_BYTES = 65536,            /* one read() from a socket, into a buffer that all connections share */
     LIMIT_CHUNK_LINE_BYTES = 1024,       /* a chunk-size line with its extensions */

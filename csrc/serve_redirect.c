@@ -118,7 +118,7 @@ struct request *redirect_take_over(struct request *from, const char *uri)
     to->prev = from; /* the connection's reference on the old request becomes the new one's */
     from->next = to;
     to->conn = from->conn;
-    from->conn->req = to;
+    from->conn->gate->out->moved(from, to);
     from->conn = NULL;
     from->handed_over = true;
     move_body(to, from);

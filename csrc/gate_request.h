@@ -1,0 +1,18 @@
+/* Requests as the gates make them. */
+#ifndef PYHOST_GATE_REQUEST_H
+#define PYHOST_GATE_REQUEST_H
+
+#include "conn.h"
+#include "request.h"
+
+struct gate_fault { int status; const char *why, *directive; }; /* status 0: none */
+
+/* Context of all: the loop thread. */
+/* A request of this connection with its limits, addresses and times; refs 1. NULL with ENOMEM. */
+struct request *gate_request_new(struct conn *c);
+/* Fills method, target, host, server and path from a head that http_head_parse has accepted (used bytes of bytes, copied). */
+struct gate_fault gate_request_fill(struct conn *c, struct request *r, const char *bytes, size_t used);
+/* For a head that was refused: what the log may say of it, its request line as far as it was understood, or what may be one. */
+void gate_request_keep_line(struct request *r, const char *bytes, size_t len);
+
+#endif
