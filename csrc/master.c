@@ -20,7 +20,7 @@
 
 enum { ERROR_BYTES = 512, EXIT_NOT_STARTED = 1, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
 
-static const int handled[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD, SIGTTIN, SIGTTOU, SIGWINCH};
+static const int handled[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD, SIGIO, SIGTTIN, SIGTTOU, SIGWINCH};
 
 int64_t master_clock_ns(void)
 {
@@ -196,6 +196,7 @@ static void step(struct master *m)
 {
     m->now_ns = master_clock_ns();
     master_reap(m);
+    master_look(m);
     if (m->state == MASTER_RUNNING) {
         master_reload_step(m);
         master_keep_number(m);

@@ -7,6 +7,8 @@
 /* Serves with this configuration until told to stop; returns the exit code. With conf->one_process it serves in this process.
  * Context: main thread, GIL held, called from main() with no Python frame below. */
 int master_run(struct main_conf *conf);
+/* In a worker: makes the master look at the scoreboard now. Context: loop thread. */
+void master_notice(void);
 /* The configuration a reload has brought (bridge_configure sets it). */
 extern struct main_conf *master_next_conf;
 

@@ -12,10 +12,19 @@
 
 #include "listener.h"
 #include "log.h"
+#include "master.h"
 #include "master_parts.h"
 #include "worker.h"
 
 enum { EXIT_NO_IDENTITY = 5, EXIT_NEVER_SERVED = 6, NS_PER_MS = 1000000 };
+
+static int master_fd = -1; /* in a worker: the socket whose other end makes the master wake up */
+
+void master_notice(void)
+{
+    if (master_fd >= 0)
+        send(master_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
 
 /* ---- a new one ---- */
 
@@ -57,6 +66,7 @@ static void child_drop_masters(struct master *m, const struct main_conf *conf, i
             close(m->children[i].socket_fd);
     pidfile_forget();
     log_in_worker(own_fd);
+    master_fd = own_fd;
 }
 
 /* A Python in a home folder that the workers' user cannot read: every import would fail, each in its own words. */
@@ -139,6 +149,8 @@ int master_fork(struct master *m, struct main_conf *conf, const struct identity 
         return -1;
     }
     shm->slots[slot].pid = pid;
+    fcntl(ends[0], F_SETOWN, getpid()); /* SIGIO when the worker sends something */
+    fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK);
     m->children[slot] = (struct child){.pid = pid, .conf = conf, .socket_fd = ends[0], .forked_ns = master_clock_ns()};
     return 0;
 }
@@ -180,8 +192,8 @@ static void child_ended(struct master *m, int slot, int status, int state)
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     unsigned long long requests = shm->slots[slot].requests;
     if (c->retiring || (m->state != MASTER_RUNNING && clean)) {
-        log_error(NULL, clean ? LEVEL_INFO : LEVEL_WARN, "core", "worker %d (slot %d) %s after %.1f s and %llu requests, told to finish", (int)c->pid, slot,
-                  how, lived, requests);
+        log_error(NULL, clean ? LEVEL_INFO : LEVEL_WARN, "core", "worker %d (slot %d) %s after %.1f s and %llu requests, %s", (int)c->pid, slot, how,
+                  lived, requests, c->leaving ? "by its own will" : "told to finish");
     } else if (c->conf == m->next) {
         char why[160];
         snprintf(why, sizeof why, "its worker %d %s %s", (int)c->pid, how, state == SLOT_STARTING ? "before it was ready" : "while the others were starting");
@@ -247,6 +259,20 @@ void master_retire(struct master *m, struct child *c, int signal)
     c->retiring = true;
     c->kill_at_ns = within_ms ? m->now_ns + within_ms * NS_PER_MS : 0;
     kill(c->pid, signal);
+}
+
+void master_look(struct master *m)
+{
+    char byte;
+    for (int i = 0; i < SHM_SLOTS; i++) {
+        struct child *c = &m->children[i];
+        if (!c->pid)
+            continue;
+        while (recv(c->socket_fd, &byte, 1, MSG_DONTWAIT) > 0)
+            continue;
+        if (!c->retiring && shm->slots[i].state == SLOT_STOPPING)
+            c->retiring = c->leaving = true;
+    }
 }
 
 void master_kill_overdue(struct master *m)

@@ -46,6 +46,7 @@ struct child {
     int64_t forked_ns;
     int64_t kill_at_ns;     /* 0: not told to go, or may take for ever */
     bool retiring;          /* told to finish */
+    bool leaving;           /* finishes by itself (MaxConnectionsPerChild); retiring is set with it */
 };
 
 enum master_state { MASTER_RUNNING, MASTER_GRACEFUL, MASTER_STOPPING };
@@ -72,6 +73,8 @@ int master_fork(struct master *m, struct main_conf *conf, const struct identity 
 void master_reap(struct master *m);
 /* TERM, QUIT: tells a worker to go, and when it will be killed. */
 void master_retire(struct master *m, struct child *c, int signal);
+/* Sees which workers finish by themselves, so that others can be started at once. */
+void master_look(struct master *m);
 void master_kill_overdue(struct master *m);
 int master_count(const struct master *m, const struct main_conf *conf); /* workers of conf (NULL: of any) that have not been told to go */
 int master_alive(const struct master *m, const struct main_conf *conf); /* all of conf; NULL: all */

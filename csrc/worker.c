@@ -17,6 +17,7 @@
 #include "interp.h"
 #include "listener.h"
 #include "log.h"
+#include "master.h"
 #include "pyphase.h"
 #include "shm.h"
 #include "upcall.h"
@@ -158,6 +159,8 @@ static int worker_start(struct worker *w)
 static void worker_drain(struct worker *w)
 {
     w->draining = true;
+    shm_slot->state = SLOT_STOPPING;
+    master_notice(); /* it starts another one now, not when we are done */
     if (w->conf->graceful_timeout_ms)
         w->drain_until_ns = w->loop.now_ns + w->conf->graceful_timeout_ms * 1000000;
     for (int i = 0; i < w->listener_count; i++)
