@@ -87,7 +87,7 @@ struct mapping {
     const struct server_index *index;
     char *name;          /* arena: file name and what is behind it */
     size_t file_len;     /* of name, up to path_info once it is split */
-    bool split, asked_disk;
+    bool split;           /* the disk was asked: what comes out holds for this request only */
     bool may_merge;
     const char *handler; /* of a ScriptAlias */
     const struct dir_conf *location_conf, *conf;
@@ -106,7 +106,7 @@ static struct slice base_name(const struct mapping *m)
 static void mapping_split(struct mapping *m)
 {
     m->file_len = route_split(m->name, strlen(m->name), &m->st);
-    m->split = m->asked_disk = true;
+    m->split = true;
 }
 
 /* Handlers that Location or an alias gave and that look at no file. */
@@ -164,14 +164,13 @@ static enum route_result map_sections(struct route *route, struct request *r, st
     struct match_list directories = {0};
     struct htaccess h;
     int status = 500;
-    h.count = h.unsettled = 0;
+    h.count = 0;
     match_directories(m->index, slice_of(m->name, m->file_len), &directories);
     if (m->index->conf->has_htaccess) {
-        enum route_result result = htaccess_find(route, m->index, r, slice_of(m->name, m->file_len), &directories, m->may_merge, &h,
-                                                 &m->asked_disk, &status);
+        enum route_result result = htaccess_find(route, m->index, r, slice_of(m->name, m->file_len), &directories, m->may_merge, m->split, &h, &status);
         if (result != ROUTE_OK)
             return result == ROUTE_STATUS ? route_fail(r, status, NULL) : result;
-        if (h.count && !m->split) { /* it may have Files: they want the base name */
+        if (h.allowed && !m->split) { /* only folders that exist are looked into, and Files in them want the base name */
             mapping_split(m);
             return map_sections(route, r, m);
         }
@@ -236,7 +235,7 @@ static enum route_result map_anew(struct route *route, struct request *r, bool m
 {
     struct mapping m;
     m.index = &route->servers[r->server->index];
-    m.split = m.asked_disk = false;
+    m.split = false;
     m.may_merge = may_merge;
     m.handler = NULL;
     enum route_result result = location_conf(route, m.index, r, &m.locations, may_merge, &m.location_conf);
@@ -249,7 +248,7 @@ static enum route_result map_anew(struct route *route, struct request *r, bool m
         mapping_split(&m);
     if ((result = map_sections(route, r, &m)) != ROUTE_OK)
         return result;
-    if (!m.asked_disk && !r->filename)
+    if (!m.split && !r->filename)
         mapping_keep(route, r, &m, hash);
     return mapping_done(r, &m);
 }

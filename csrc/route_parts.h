@@ -44,6 +44,7 @@ int directory_depth(struct slice pattern); /* "/" is 0, "/a/b" is 2 */
 /* Merged sets (route_cache.c). */
 struct htaccess {
     int count;
+    bool allowed;   /* AllowOverride lets there be some */
     bool unsettled; /* one of them changed so lately that the next change could look the same */
     char *paths[LIMIT_HTACCESS_FILES + 1]; /* arena of the request, shallow first, NULL behind the last */
     struct file_identity { int64_t mtime_ns, ctime_ns, size; uint64_t inode, device; } files[LIMIT_HTACCESS_FILES];
@@ -91,9 +92,9 @@ void pattern_list_clear(struct pattern_list *list);
 /* Length of the file name in name (a path of len bytes, changed and restored meanwhile): up to the file, or to the first component that does not
  * exist; the rest is path_info. Fills *st, st_mode 0: no such file. */
 size_t route_split(char *name, size_t len, struct stat *st);
-/* Looks for .htaccess files in the folders of path wherever AllowOverride of the Directory sections so far lets them be. *asked: it may depend
- * on files. ROUTE_STATUS: *status says what to answer. */
+/* Finds the .htaccess files in the folders of path wherever AllowOverride of the Directory sections so far lets them be; look false: only says
+ * whether it does anywhere (out->allowed). ROUTE_STATUS: *status says what to answer. */
 enum route_result htaccess_find(struct route *route, const struct server_index *index, struct request *r, struct slice path,
-                                const struct match_list *directories, bool may_merge, struct htaccess *out, bool *asked, int *status);
+                                const struct match_list *directories, bool may_merge, bool look, struct htaccess *out, int *status);
 
 #endif

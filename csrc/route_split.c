@@ -125,10 +125,11 @@ static int directories_down_to(const struct server_index *index, const struct ma
 }
 
 enum route_result htaccess_find(struct route *route, const struct server_index *index, struct request *r, struct slice path,
-                                const struct match_list *directories, bool may_merge, struct htaccess *out, bool *asked, int *status)
+                                const struct match_list *directories, bool may_merge, bool look, struct htaccess *out, int *status)
 {
     int ids[LIMIT_MATCHED_SECTIONS], count = 0, levels = directory_depth(path);
     const struct dir_conf *conf = index->conf->base;
+    out->count = out->unsettled = out->allowed = 0;
     for (int depth = 0; depth <= levels; depth++) {
         int before = count;
         enum route_result result = ROUTE_OK;
@@ -136,12 +137,13 @@ enum route_result htaccess_find(struct route *route, const struct server_index *
         *status = 500;
         if (count > before)
             result = merge_cache_find(route, index->conf, ids, count, NULL, may_merge, &conf);
-        if (result == ROUTE_OK && conf->allow_override) {
-            *asked = true;
+        out->allowed |= result == ROUTE_OK && conf->allow_override;
+        if (result == ROUTE_OK && conf->allow_override && look)
             result = htaccess_look(index->conf, r, slice_of(path.at, component_end(path.at, path.len, (size_t)depth)), out, status);
-        }
         if (result != ROUTE_OK)
             return result;
+        if (out->allowed && !look)
+            break;
     }
     out->paths[out->count] = NULL;
     return ROUTE_OK;
