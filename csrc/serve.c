@@ -17,6 +17,7 @@
 #include "pyfilter.h"
 #include "pyphase.h"
 #include "pywsgi.h"
+#include "remote.h"
 #include "response.h"
 #include "route.h"
 #include "serve_auth.h"
@@ -413,6 +414,8 @@ void serve_request(struct request *r)
     worker->in_flight++;
     r->at_phase = PHASE_LOG;
     r->in_phases = true; /* an early answer that is out at once must not end the request under our feet */
+    if (r->server->remoteip_header)
+        remote_apply(r);
     if (!refuse_early(r))
         r->at_phase = PHASE_POST_READ_REQUEST;
     serve_run(r);

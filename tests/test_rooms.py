@@ -25,7 +25,7 @@ ROOMS = {
     "tables": ["conf*", "route*", "regex", "glob", "prefix"],
     "Python": ["py*", "interp*", "coro*", "green*", "sentinel*"],
     "answers": ["request*", "response*", "static*", "errors", "conditions", "range", "listing", "http_date", "access*", "auth_*", "password", "digest",
-                "env*", "origin"],
+                "env*", "origin", "remote"],
     "doors": ["bridge", "upcall"],
     "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "offload*", "slice", "limit", "table", "hash"],
 }
