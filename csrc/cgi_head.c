@@ -26,7 +26,7 @@ static struct slice *slot_for(struct reader *r, struct slice name)
     struct { const char *name; struct slice *to; } theirs[] = {
         {"CONTENT_LENGTH", &r->vars->content_length}, {"REMOTE_ADDR", &r->vars->remote_addr}, {"REMOTE_PORT", &r->vars->remote_port},
         {"SERVER_ADDR", &r->vars->server_addr}, {"SERVER_PORT", &r->vars->server_port}, {"SERVER_NAME", &r->vars->server_name},
-        {"HTTPS", &r->vars->https}, {"REMOTE_USER", &r->vars->remote_user}, {"AUTH_TYPE", &r->vars->auth_type}};
+        {"HTTPS", &r->vars->https}, {"REQUEST_SCHEME", &r->vars->scheme}, {"REMOTE_USER", &r->vars->remote_user}, {"AUTH_TYPE", &r->vars->auth_type}};
     for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
         if (slice_eq(name, slice_text(theirs[i].name)))
             return theirs[i].to;

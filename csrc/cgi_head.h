@@ -11,7 +11,7 @@ enum { CGI_PAIRS_MAX = 512 }; /* variables of one request */
 struct cgi_pair { struct slice name, value; };
 
 struct cgi_vars { /* what of them is not part of the head; slices of the input */
-    struct slice remote_addr, remote_port, server_addr, server_port, server_name, https, remote_user, auth_type, content_length;
+    struct slice remote_addr, remote_port, server_addr, server_port, server_name, https, scheme, remote_user, auth_type, content_length;
 };
 
 /* Context: any thread; no I/O. */

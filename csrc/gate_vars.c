@@ -41,9 +41,10 @@ static void take_variables(struct request *r, const struct cgi_vars *v)
 {
     if (address_from(&r->peer, v->remote_addr))
         r->peer.port = port_from(v->remote_port);
-    if (address_from(&r->local, v->server_addr) || v->server_port.len)
-        r->local.port = port_from(v->server_port);
-    r->secure = v->https.len && !slice_eq_nocase(v->https, SLICE("off"));
+    address_from(&r->local, v->server_addr);
+    if (v->server_port.len)
+        r->local.port = r->told_port = port_from(v->server_port);
+    r->secure = (v->https.len && !slice_eq_nocase(v->https, SLICE("off"))) || slice_eq_nocase(v->scheme, SLICE("https"));
     if (v->remote_user.len) {
         r->user = request_strdup(r, v->remote_user);
         r->auth_type = v->auth_type.len ? request_strdup(r, v->auth_type) : NULL;

@@ -53,6 +53,8 @@ int origin_port(const struct request *r)
 {
     if (client_knows(r) && r->head.port)
         return (int)r->head.port;
+    if (r->told_port)
+        return r->told_port;
     if (r->server->server_port)
         return r->server->server_port;
     if (client_knows(r))

@@ -96,6 +96,7 @@ struct request {
     char *useragent_ip;          /* client as told by a trusted proxy; NULL: the peer of the connection */
     struct table headers_in;     /* built on first use: request_headers_in() */
     bool headers_in_built;
+    uint16_t told_port;          /* our port as a gateway protocol tells it; 0: not told */
     bool secure;                 /* https, as told by TLS or a trusted proxy */
 
     /* The response. */
