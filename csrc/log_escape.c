@@ -26,13 +26,26 @@ static inline size_t escape_byte(char *to, unsigned char byte, unsigned char let
     return 4;
 }
 
+/* Eight bytes at a time: none below a space, above '~', a quote or a backslash. (Bytes are below 0x80 where the differences matter, so no borrow
+ * comes from a byte that is not itself bad.) */
+static inline bool word_is_plain(const unsigned char *at)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    uint64_t bad = word | (word - ones * ' ') | ((word ^ ones * '"') - ones) | ((word ^ ones * '\\') - ones) | ((word ^ ones * 127) - ones);
+    return !(bad & ones << 7);
+}
+
 size_t log_escape(char *to, size_t room, struct slice text)
 {
     const unsigned char *from = (const unsigned char *)text.at, *end = from + text.len;
     char *at = to, *last = to + room;
     while (from < end) {
         const unsigned char *run = from;
-        size_t most = (size_t)(last - at);
+        size_t most = (size_t)(last - at), left = (size_t)(end - from) < most ? (size_t)(end - from) : most;
+        for (; left >= sizeof(uint64_t) && word_is_plain(run); left -= sizeof(uint64_t))
+            run += sizeof(uint64_t);
         while (run < end && item_class[*run] == PLAIN && (size_t)(run - from) < most)
             run++;
         memcpy(at, from, (size_t)(run - from));
