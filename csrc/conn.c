@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -222,6 +224,16 @@ static void conn_ready(struct source *s, uint32_t events)
         else
             conn_pump(c);
     }
+}
+
+bool conn_progressed(struct conn *c)
+{
+    int unacked = 0;
+    if (ioctl(c->source.fd, SIOCOUTQ, &unacked) < 0)
+        return false;
+    uint64_t before = c->acked;
+    c->acked = c->out.sent - (uint64_t)unacked;
+    return c->acked != before;
 }
 
 void conn_pause(struct conn *c) { c->paused = true; }

@@ -70,6 +70,7 @@ struct conn {
     bool later_queued;
     bool out_broken;            /* the socket took no more bytes: the gate is told at the end of the turn */
     bool out_more;              /* the queue goes on at the end of the turn */
+    uint64_t acked;             /* bytes the client had taken when conn_progressed was last asked */
     struct deferred later;      /* end of turn: freed when closed, else input goes on */
 };
 
@@ -77,6 +78,9 @@ struct conn {
 struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer); /* takes fd; NULL with errno */
 /* No later than this; 0: no deadline. Cheap to call per request. */
 void conn_set_deadline(struct conn *c, int64_t at_ns);
+/* Has the client taken any byte of the output since the last call? The kernel reports room only in large steps, which a slow reader may need
+ * minutes for. */
+bool conn_progressed(struct conn *c);
 void conn_pause(struct conn *c);
 /* Input is wanted again: what is kept and what the socket has is given to the gate, on a later turn or at the end of this one. */
 void conn_resume(struct conn *c);

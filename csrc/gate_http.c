@@ -9,6 +9,7 @@
 #include "limit.h"
 #include "listener.h"
 #include "log.h"
+#include "response.h"
 #include "route.h"
 #include "serve.h"
 #include "shm.h"
@@ -151,9 +152,20 @@ static void body_ended(struct request *r, enum body_state state)
 
 static void http_go_on(struct conn *c);
 
+/* The client has a deadline for its body while it is the one that is waited for, not while the handler is. */
+static void body_deadline(struct conn *c)
+{
+    struct request *r = c->req;
+    if (c->paused)
+        conn_set_deadline(c, c->out_waiting ? after_ms(c, r->server->timeout_ms) : 0);
+    else
+        rate_deadline(c, &r->server->read_body, r->body_since_ns ? r->body_since_ns : r->start_ns, r->body_bytes_in - r->body_since_bytes);
+}
+
 static void body_data(struct conn *c, struct request *r, struct slice data)
 {
     r->body_bytes_in += data.len;
+    r->continue_due = false; /* RFC 9110 10.1.1: whoever sends already need not be asked */
     if (r->response == RESPONSE_ENDED)
         return; /* nobody will read it */
     if (buf_add(&r->in, data.at, data.len) < 0) {
@@ -241,8 +253,8 @@ size_t stream_body_input(struct conn *c, const char *bytes, size_t len)
             break;
         }
     }
-    if (r->body == BODY_READING && !c->paused)
-        rate_deadline(c, &r->server->read_body, r->start_ns, r->body_bytes_in);
+    if (r->body == BODY_READING)
+        body_deadline(c);
     else if (r->body == BODY_WHOLE)
         r->continue_due = false;
     if (r->response == RESPONSE_ENDED && (r->body != BODY_READING || r->body_bytes_in > DISCARD_BODY_BYTES))
@@ -277,9 +289,13 @@ void stream_body_wanted(struct request *r)
         if (r->response == RESPONSE_OPEN)
             conn_send(c, &text, 1);
     }
-    if (!c->deadline_ns)
-        rate_deadline(c, &r->server->read_body, now_ns(c), 0);
+    bool waited_for_us = c->paused || !c->deadline_ns;
     conn_resume(c);
+    if (!waited_for_us || r->body != BODY_READING)
+        return;
+    r->body_since_ns = now_ns(c);
+    r->body_since_bytes = r->body_bytes_in;
+    body_deadline(c);
 }
 
 /* ---- responses ---- */
@@ -401,9 +417,11 @@ void stream_drained(struct conn *c)
         conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
     else if (c->state == CONN_FLUSHING)
         http_over(c);
+    else if (r->body == BODY_READING)
+        body_deadline(c);
     else
         conn_set_deadline(c, 0);
-    if (c->req && c->out.pending * 2 <= LIMIT_OUTPUT_HIGH_BYTES)
+    if (c->req && !response_is_congested(r))
         wake(r->on_drain);
 }
 
@@ -443,6 +461,8 @@ void stream_timeout(struct conn *c)
         body_ended(r, BODY_TIMED_OUT);
         if (c->req && r->response == RESPONSE_ENDED)
             http_go_on(c);
+    } else if (r && c->out_waiting && conn_progressed(c)) {
+        conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
     } else {
         if (r && c->out_waiting) {
             log_request(r, LEVEL_INFO, "core", "the client takes no more of the answer: Timeout");

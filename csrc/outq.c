@@ -80,6 +80,7 @@ enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, in
     if (now < 0)
         return OUTQ_BROKEN;
     size_t sent = (size_t)now;
+    q->sent += sent;
     enum outq_result result = q->first ? OUTQ_WAITING : OUTQ_EMPTY;
     for (int i = 0; i < count; i++) {
         size_t skip = sent < parts[i].len ? sent : parts[i].len;

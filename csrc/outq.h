@@ -13,7 +13,7 @@ struct outq_piece;
 struct outq {
     struct outq_piece *first, *last; /* owned */
     size_t pending; /* bytes in memory; file pieces count as one page */
-    uint64_t sent;  /* bytes that the socket took from the queue, so far: whether a slow reader reads at all */
+    uint64_t sent;  /* bytes that the socket took, so far */
 };
 
 enum outq_result {

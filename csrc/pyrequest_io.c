@@ -57,6 +57,36 @@ static int flag_argument(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t ind
     return nargs > index ? PyObject_IsTrue(args[index]) : missing;
 }
 
+/* Writes as the connection has room, so that a slow client holds no more than the high-water mark of it. 0, or -1 with an exception. SWITCHES. */
+static int write_waiting(struct request *r, struct slice data)
+{
+    while (data.len) {
+        long taken = response_write_some(r, data.at, data.len);
+        if (taken < 0) {
+            write_failed();
+            return -1;
+        }
+        data = slice_of(data.at + taken, data.len - (size_t)taken);
+        if (taken == 0 && !coro_current())
+            return response_write(r, data.at, data.len) ? (write_failed(), -1) : 0;
+        if (taken == 0 && pyrequest_drain(r))
+            return -1;
+    }
+    return 0;
+}
+
+/* What is kept for one write with the head, or for fewer packets. */
+static int write_gathering(struct request *r, struct slice data, bool flush)
+{
+    if (response_write(r, data.at, data.len) || (flush && response_flush(r))) {
+        write_failed();
+        return -1;
+    }
+    return pyrequest_drain(r);
+}
+
+enum { GATHER_BYTES = 8192 };
+
 PyObject *pyrequest_write(PyObject *object, PyObject *const *args, Py_ssize_t nargs)
 {
     struct pyrequest *self = pyreq(object);
@@ -70,15 +100,11 @@ PyObject *pyrequest_write(PyObject *object, PyObject *const *args, Py_ssize_t na
     int flush = flag_argument(args, nargs, 1, 1);
     if (flush < 0 || pyrequest_check_live(self) || pytext_body(args[0], &data, &view))
         return NULL;
-    int failed = response_write(r, data.at, data.len);
-    if (!failed && flush)
-        failed = response_flush(r);
-    PyObject *result = failed ? write_failed() : Py_NewRef(Py_None);
+    bool gather = data.len <= GATHER_BYTES || (!flush && r->response == RESPONSE_OPEN && r->out.len + data.len < response_high_bytes(r));
+    int failed = gather ? write_gathering(r, data, flush) : write_waiting(r, data);
     if (view.obj)
         PyBuffer_Release(&view);
-    if (result && response_is_congested(r) && pyrequest_drain(r))
-        Py_CLEAR(result);
-    return result;
+    return failed ? NULL : Py_NewRef(Py_None);
 }
 
 PyObject *pyrequest_flush(PyObject *object, PyObject *const *args, Py_ssize_t nargs)

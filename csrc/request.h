@@ -116,6 +116,8 @@ struct request {
     struct buf in;               /* decoded, not yet read by the handler */
     uint64_t body_bytes_in;      /* decoded bytes received so far */
     uint64_t body_bytes_read;    /* bytes the handler took */
+    int64_t body_since_ns;       /* since when, and from which byte, the client is the one to be waited for; 0: since start_ns */
+    uint64_t body_since_bytes;
 
     struct waker *on_body;       /* woken when there is more to read, or the body ended or failed; borrowed */
     struct waker *on_drain;      /* woken when the output fell below the low-water mark, or the client is gone; borrowed */

@@ -21,12 +21,16 @@ static struct buf head; /* reused: a head is built and handed over without a swi
 
 static const struct gate_out *out_of(const struct request *r) { return r->conn->gate->out; }
 
-static size_t high_mark(const struct request *r)
+size_t response_high_bytes(const struct request *r)
 {
     return r->conf && r->conf->output_high_bytes > 0 ? (size_t)r->conf->output_high_bytes : LIMIT_OUTPUT_HIGH_BYTES;
 }
 
-bool response_is_congested(const struct request *r) { return r->conn && r->conn->out.pending >= high_mark(r); }
+/* What a producer that can wait may leave in the queue. The socket has a buffer of its own, so little is enough; what the producer holds of the piece
+ * it is writing comes on top. */
+static size_t waiting_bytes(const struct request *r) { return response_high_bytes(r) / 2; }
+
+bool response_is_congested(const struct request *r) { return r->conn && r->conn->out.pending >= waiting_bytes(r); }
 
 static int response_build(struct request *r, bool last)
 {
@@ -117,7 +121,9 @@ int response_write(struct request *r, const void *data, size_t n)
         return 0;
     if (buf_add(&r->out, data, take) < 0)
         return -1;
-    return r->out.len >= high_mark(r) ? response_flush(r) : 0;
+    /* Once the head is out nothing is won by waiting for more than fills a few packets. */
+    size_t enough = r->response == RESPONSE_OPEN ? response_high_bytes(r) : response_high_bytes(r) / 4;
+    return r->out.len >= enough ? response_flush(r) : 0;
 }
 
 long response_write_some(struct request *r, const void *data, size_t n)
@@ -134,7 +140,7 @@ long response_write_some(struct request *r, const void *data, size_t n)
     }
     if (response_is_congested(r))
         return 0;
-    size_t room = high_mark(r) - r->conn->out.pending, take = n;
+    size_t room = waiting_bytes(r) - r->conn->out.pending, take = n;
     if (take > room)
         take = room;
     take = within_length(r, take);

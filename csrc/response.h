@@ -10,7 +10,7 @@
 /* Appends body bytes; nothing is sent before response_flush or response_finish unless more than the high-water mark has gathered.
  * 0, or -1 with errno: EPIPE client gone, EINVAL after the end, ENOMEM, EPROTO a header or status that must not go out. */
 int response_write(struct request *r, const void *data, size_t n);
-/* Takes as many of n bytes as the connection has room for without passing the high-water mark, the socket first: > 0 bytes taken; 0: congested,
+/* Takes as many of n bytes as the connection has room for without passing half of the high-water mark, the socket first: > 0 bytes taken; 0: congested,
  * wait on on_drain and come again; -1 with errno as above. The way to write for those who can wait. Sends the head (flushing). */
 long response_write_some(struct request *r, const void *data, size_t n);
 /* Sends the head if it has not been sent, and hands over everything written so far. As response_write. */
@@ -26,7 +26,9 @@ void response_reset(struct request *r);
 void response_error(struct request *r, int status, bool close);
 /* Sends "103 Early Hints" or another 1xx with these fields at once (HTTP/1.1 only). */
 int response_interim(struct request *r, int status, const struct table *fields);
-/* True while the connection holds more than the high-water mark: wait on on_drain before writing more. */
+/* The high-water mark of what a connection may hold unsent: PyOutputBuffer. */
+size_t response_high_bytes(const struct request *r);
+/* True while the connection holds more than half of the high-water mark: wait on on_drain before writing more. */
 bool response_is_congested(const struct request *r);
 /* "Not Found" for 404 …; "Unknown" otherwise. */
 const char *response_reason(int status);

@@ -134,7 +134,7 @@ static void head_adopt(struct request *r, const struct table *t)
     if (e && e->value && r->clength < 0) {
         char *end;
         long long n = strtoll(e->value, &end, 10);
-        if (e->owned && end != e->value && *end == 0 && n >= 0)
+        if (e->owned && *e->value >= '0' && *e->value <= '9' && end != e->value && *end == 0 && n >= 0)
             r->clength = n;
         else
             log_request(r, LEVEL_WARN, "core", "the Content-Length of the handler is not a number and is left out");
@@ -206,11 +206,12 @@ static int head_content_type(struct request *r, struct buf *to)
 int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, struct buf *to)
 {
     to->len = 0;
-    if (r->status < 100 || r->status > 999) {
+    if (r->status < (r->head.upgrade ? 101 : 200) || (r->status > 101 && r->status < 200) || r->status > 999) {
         log_request(r, LEVEL_ERROR, "core", "the status %d cannot be sent", r->status);
         errno = EPROTO;
         return -1;
     }
+    r->close_after |= r->continue_due; /* the client was never asked for its body, and may or may not send it */
     if (r->conf && r->conf->header_rule_count)
         env_response_headers(r, r->own_page || r->error_document);
     head_adopt(r, &r->err_headers_out);
