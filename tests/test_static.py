@@ -469,9 +469,10 @@ def test_no_descriptor_left_is_503(server: Start) -> None:
     put(host, "digits.txt")
     client = host.client()
     assert client.request("GET", "/digits.txt").status == 200
-    used = len(os.listdir(f"/proc/{host.pid}/fd"))
+    used = {int(name) for name in os.listdir(f"/proc/{host.pid}/fd")}
+    lowest_free = min(set(range(len(used) + 1)) - used)
     soft, hard = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (used, hard))
+    resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (lowest_free, hard))
     try:
         assert client.request("GET", "/digits.txt").status == 503
     finally:
