@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.client import Client, ProtocolError, Response
-from support.server import Server, wait_until
+from support.server import Server, open_files, wait_until
 
 Start = Callable[..., Server]
 OLD = 784111777  # Sun, 06 Nov 1994 08:49:37 GMT
@@ -469,7 +469,9 @@ def test_no_descriptor_left_is_503(server: Start) -> None:
     put(host, "digits.txt")
     client = host.client()
     assert client.request("GET", "/digits.txt").status == 200
+    links = wait_until(lambda: (now := open_files(host.pid)) and not any("digits" in name for name in now) and now, "the file is closed again")
     used = {int(name) for name in os.listdir(f"/proc/{host.pid}/fd")}
+    assert len(used) == sum(links.values())
     lowest_free = min(set(range(len(used) + 1)) - used)
     soft, hard = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (lowest_free, hard))
