@@ -182,12 +182,35 @@ static enum route_result map_sections(struct route *route, struct request *r, st
     return result == ROUTE_STATUS ? route_fail(r, 500, NULL) : result;
 }
 
+/* Takes "." and ".." and empty components out of an absolute path, in place: sections compare text. */
+static void path_normalize(char *path)
+{
+    char *to = path;
+    for (const char *at = path; *at;) {
+        size_t len = strcspn(at + 1, "/");
+        if (len == 2 && at[1] == '.' && at[2] == '.')
+            while (to > path && *--to != '/')
+                continue;
+        else if (len && !(len == 1 && at[1] == '.'))
+            to = (char *)memmove(to, at, len + 1) + len + 1;
+        if (!at[len + 1] || !at[len + 2]) { /* the last component, or the slash behind it */
+            if (at[len + 1] || !len || to == path)
+                *to++ = '/';
+            break;
+        }
+        at += len + 1;
+    }
+    *to = 0;
+}
+
 /* m->name: the file that a Trans handler set, or what redirects, aliases and DocumentRoot say. */
 static enum route_result map_name(struct request *r, struct mapping *m)
 {
     int status;
     if (r->filename) {
         m->name = request_strdup(r, slice_text(r->filename));
+        if (m->name && m->name[0] == '/')
+            path_normalize(m->name);
         m->file_len = m->name ? strlen(m->name) : 0;
         return m->name ? ROUTE_OK : route_fail(r, 500, NULL);
     }

@@ -255,6 +255,16 @@ static void test_merges_are_kept_and_asked_for_on_the_hub(void)
     r->filename = request_strdup(r, SLICE("/set/by/trans"));
     CHECK(route_map(route, r, false) == ROUTE_OK && !strcmp(r->filename, "/set/by/trans"), "a Trans handler's file name is kept");
     request_unref(r);
+    static const struct { const char *set, *kept; } cases[] = {
+        {"/a/b", "/a/b"}, {"/a/../b", "/b"}, {"/../../etc/x", "/etc/x"}, {"/a/./b", "/a/b"}, {"/a//b", "/a/b"}, {"/a/b/", "/a/b/"}, {"/", "/"}, {"/..", "/"},
+        {"/a/..", "/"}, {"/a/../", "/"}, {"/a/.", "/a"}, {"/a/b/..", "/a"}, {"/a/b/../", "/a/"}, {"/.a/..b/c..", "/.a/..b/c.."}, {"//", "/"}, {"/a//", "/a/"},
+        {"/a/.../b", "/a/.../b"}, {"/a/b/../../../c", "/c"}, {"/./", "/"}, {"/.", "/"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        r = request_for(&server, "/a/x");
+        r->filename = request_strdup(r, slice_text(cases[i].set));
+        CHECK(route_map(route, r, false) == ROUTE_OK && !strcmp(r->filename, cases[i].kept), "%s: %s", cases[i].set, r->filename);
+        request_unref(r);
+    }
     by_id[1].set_handler = NULL;
     route_free(route);
 }
