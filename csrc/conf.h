@@ -147,7 +147,6 @@ struct dir_conf {
     int64_t limit_request_body_bytes;     /* 0: no limit */
     int64_t output_high_bytes;            /* PyOutputBuffer */
     int max_ranges;                       /* -1: any number, 0: Range is ignored */
-    int content_digest;
     /* Python */
     int hook_list_count;
     const struct hook_list *hook_lists;   /* by phase, extension lists before the plain one of a phase */
@@ -250,8 +249,7 @@ struct server_conf { /* the main server (index 0) and each VirtualHost in file o
     int python_config_count;
     const struct pair_conf *python_config;
     const char *python_connection_handler; /* NULL: none */
-    int remoteip_header_set;
-    const char *remoteip_header;
+    const char *remoteip_header;            /* RemoteIPHeader, NULL: none is believed */
     int trusted_proxy_count;
     const struct net_conf *trusted_proxies;  /* the internal ones too */
     int internal_proxy_count;

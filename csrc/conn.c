@@ -261,10 +261,10 @@ int conn_send(struct conn *c, const struct slice *parts, int count)
     return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send(&c->out, c->source.fd, parts, count));
 }
 
-int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len)
+int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len, bool copied)
 {
     if (!c->out_broken)
-        return conn_sent(c, outq_send_file(&c->out, c->source.fd, file_fd, offset, len));
+        return conn_sent(c, outq_send_file(&c->out, c->source.fd, file_fd, offset, len, copied));
     close(file_fd);
     errno = EPIPE;
     return -1;

@@ -86,7 +86,7 @@ void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 /* Sends now and queues the rest. 0, or -1: the client is gone. */
 int conn_send(struct conn *c, const struct slice *parts, int count);
-int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len);
+int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len, bool copied);
 /* Closes when the queue is empty: shuts down our side and reads the client's bytes away for LIMIT_LINGER_MS. */
 void conn_linger(struct conn *c);
 /* Closes at once; the object is freed at the end of the turn. */

@@ -376,8 +376,14 @@ static int fcgi_send_file(struct request *r, struct slice head, int file_fd, int
         int own = dup(file_fd);
         fcgi_header_write(header, FCGI_STDOUT, part_of(r)->id, n);
         struct slice part = slice_of(header, sizeof header);
-        if (own < 0 || conn_send(c, &part, 1) < 0 || conn_send_file(c, own, offset, (int64_t)n) < 0)
+        if (own < 0)
             result = -1;
+        else if (conn_send(c, &part, 1) == 0)
+            result = conn_send_file(c, own, offset, (int64_t)n, r->conf && !r->conf->enable_sendfile);
+        else {
+            close(own);
+            result = -1;
+        }
         offset += (int64_t)n;
         len -= (int64_t)n;
     }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gate_request.h"
 #include "gate_stream.h"
@@ -324,20 +325,29 @@ int stream_send(struct request *r, struct slice head, struct slice body, bool la
     return 0;
 }
 
+/* Bytes, then a stretch of a file; the descriptor is taken over whatever happens. */
+static int send_then_file(struct request *r, const struct slice *parts, int count, int file_fd, int64_t offset, int64_t len)
+{
+    if (!count || conn_send(r->conn, parts, count) == 0)
+        return conn_send_file(r->conn, file_fd, offset, len, r->conf && !r->conf->enable_sendfile);
+    close(file_fd);
+    return -1;
+}
+
 int stream_send_file(struct request *r, struct slice head, int file_fd, int64_t offset, int64_t len, bool last)
 {
     struct conn *c = r->conn;
     char size[20];
     if (r->chunked_out) {
         struct slice parts[2] = {head, slice_of(size, (size_t)snprintf(size, sizeof size, "%llx\r\n", (unsigned long long)len))};
-        if (conn_send(c, parts, 2) < 0 || conn_send_file(c, file_fd, offset, len) < 0)
+        if (send_then_file(r, parts, 2, file_fd, offset, len) < 0)
             return -1;
         parts[0] = last ? SLICE("\r\n0\r\n\r\n") : SLICE("\r\n");
         r->wire_bytes_out += head.len + (uint64_t)len + parts[1].len + parts[0].len;
         return conn_send(c, parts, 1);
     }
     r->wire_bytes_out += head.len + (uint64_t)len;
-    if ((head.len && conn_send(c, &head, 1) < 0) || conn_send_file(c, file_fd, offset, len) < 0)
+    if (send_then_file(r, &head, head.len ? 1 : 0, file_fd, offset, len) < 0)
         return -1;
     if (c->out_waiting && !c->deadline_ns)
         conn_set_deadline(c, after_ms(c, r->server->timeout_ms));

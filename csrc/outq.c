@@ -9,11 +9,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { FILE_COUNTS_AS_BYTES = 4096, FLUSH_MAX_BYTES = 1 << 20 };
+enum { FILE_COUNTS_AS_BYTES = 4096, FLUSH_MAX_BYTES = 1 << 20, COPY_BYTES = 16384 };
 
 struct outq_piece {
     struct outq_piece *next;
     int file_fd; /* -1: bytes */
+    bool copied; /* of a file: read and sent, not handed to sendfile */
     int64_t offset;
     int64_t left;
     size_t counted;
@@ -92,13 +93,22 @@ enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, in
     return result;
 }
 
+static ssize_t file_copy(const struct outq_piece *p, int fd, size_t part)
+{
+    char bytes[COPY_BYTES];
+    ssize_t n = pread(p->file_fd, bytes, part < sizeof bytes ? part : sizeof bytes, p->offset);
+    return n > 0 ? send(fd, bytes, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) : n;
+}
+
 static ssize_t piece_send(struct outq_piece *p, int fd)
 {
     if (p->file_fd < 0)
         return send(fd, p->bytes + p->offset, (size_t)p->left, MSG_DONTWAIT | MSG_NOSIGNAL);
     off_t offset = p->offset;
     size_t part = p->left < FLUSH_MAX_BYTES ? (size_t)p->left : FLUSH_MAX_BYTES;
-    ssize_t n = sendfile(fd, p->file_fd, &offset, part);
+    ssize_t n = p->copied ? -1 : sendfile(fd, p->file_fd, &offset, part);
+    if (p->copied || (n < 0 && (errno == EINVAL || errno == ENOSYS))) /* some file systems cannot */
+        n = file_copy(p, fd, part);
     if (n == 0 && part) { /* the file has become shorter than what was promised */
         errno = EIO;
         return -1;
@@ -137,7 +147,7 @@ enum outq_result outq_flush(struct outq *q, int fd)
     return OUTQ_EMPTY;
 }
 
-enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len)
+enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len, bool copied)
 {
     struct outq_piece *p = piece_push(q, 0);
     if (!p) {
@@ -145,6 +155,7 @@ enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t off
         return OUTQ_BROKEN;
     }
     p->file_fd = file_fd;
+    p->copied = copied;
     p->offset = offset;
     p->left = len;
     p->counted = FILE_COUNTS_AS_BYTES;

@@ -3,6 +3,7 @@
 #ifndef PYHOST_OUTQ_H
 #define PYHOST_OUTQ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,9 @@ enum outq_result {
 /* Sends the parts (at most OUTQ_PARTS, some may be empty) at once as far as the socket takes them, queues a copy of the rest. */
 enum { OUTQ_PARTS = 4 };
 enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, int count);
-/* Queues len bytes of file_fd from offset (takes the descriptor over, closes it when done) and sends what the socket takes. */
-enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len);
+/* Queues len bytes of file_fd from offset (takes the descriptor over, closes it when done) and sends what the socket takes.
+ * copied: by read and send instead of sendfile (EnableSendfile Off). */
+enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len, bool copied);
 /* Goes on sending. */
 enum outq_result outq_flush(struct outq *q, int fd);
 void outq_clear(struct outq *q);

@@ -114,7 +114,6 @@ SERVER_LINES: list[tuple[str, str, Any]] = [
     ("RedirectMatch seeother (.*)\\.gif$ /x$1.png", "server.aliases",
      (Alias(AliasKind.REDIRECT_MATCH, "(.*)\\.gif$", "/x$1.png", 303, Regex("(.*)\\.gif$")),)),
     ("RemoteIPHeader X-Forwarded-For", "server.remoteip_header", "X-Forwarded-For"),
-    ("RemoteIPHeader X-Forwarded-For", "server.remoteip_header_set", True),
     ("RemoteIPTrustedProxy 10.0.0.0/8 192.168.1.1\nRemoteIPInternalProxy 10.1", "server.trusted_proxies",
      (v4("10.0.0.0", 8), v4("192.168.1.1"), v4("10.1.0.0", 16))),
     ("RemoteIPInternalProxy 10.1", "server.internal_proxies", (v4("10.1.0.0", 16),)),

@@ -53,8 +53,6 @@ ROWS: tuple[Directive, ...] = (
         "May a path go on behind a file? Default: handlers take it, static files answer 404.", default="Default", override="FileInfo"),
     row("MaxRanges", ANYWHERE, "default|unlimited|none|number", c.max_ranges, "1", "dir.max_ranges",
         "Most ranges answered in one response; above it the whole file is sent.", default="200", unit="ranges"),
-    row("ContentDigest", ANYWHERE, "On|Off", v.flag, "1", "dir.content_digest", "Is a digest of static files sent?", default="Off",
-        override="Options"),
     row("ServerSignature", ANYWHERE, "On|Off|EMail", v.choice({"On": 1, "Off": 0, "EMail": 2}), "1", "server.server_signature",
         "Do pages made by the server end with its name?", default="Off"),
     row("LimitRequestBody", ANYWHERE, "bytes", v.size(), "1", "dir.limit_request_body_bytes",

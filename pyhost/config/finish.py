@@ -123,7 +123,6 @@ def finish_server(layer: Layer) -> dict[str, Any]:
     out["python_config"] = pairs(out.get("python_config", {}))
     out["python_options"] = options(layer.get("server._python_options", {}))
     out["server_scheme"] = out.get("server_scheme") or None
-    out["remoteip_header_set"] = "remoteip_header" in out
     internal: tuple[Net, ...] = out.get("internal_proxies", ())
     out["trusted_proxies"] = out.get("trusted_proxies", ()) + internal
     return out
