@@ -171,6 +171,7 @@ struct dir_conf {
     const char *python_interpreter;        /* NULL: by the other rules */
     int python_interp_per_directory;
     int python_interp_per_directive;
+    int python_interp_per_server;          /* PyInterpreterPerServer: the ServerName, when no other rule names one */
     int python_debug;
     int python_auto_reload;
     int python_enable_pdb;

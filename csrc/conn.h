@@ -64,6 +64,7 @@ struct conn {
     bool readable;              /* edge seen, EAGAIN not reached */
     bool eof;
     bool in_input;              /* the gate's input is on the stack */
+    bool declined;              /* its connection handler does not want it: it is HTTP */
     bool proxy_header_due;      /* PROXY protocol header must come first */
     uint32_t requests;          /* answered so far */
     bool out_waiting;           /* the queue is not empty: EPOLLOUT matters */

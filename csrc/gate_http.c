@@ -484,6 +484,11 @@ void stream_timeout(struct conn *c)
 
 void stream_opened(struct conn *c)
 {
+    if (c->listener->default_server->python_connection_handler && !c->declined) {
+        c->gate = &gate_raw;
+        gate_raw.opened(c);
+        return;
+    }
     rate_deadline(c, &c->listener->default_server->read_header, now_ns(c), 0);
 }
 

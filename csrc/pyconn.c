@@ -8,6 +8,7 @@
 #include "conn.h"
 #include "log.h"
 #include "origin.h"
+#include "pyhlist.h"
 #include "pyreq.h"
 #include "pyserver.h"
 #include "pyroom.h"
@@ -141,6 +142,8 @@ enum conn_field {
     CONN_ABORTED, CONN_DOUBLE_REVERSE, CONN_KEEPALIVES, CONN_LOCAL_IP, CONN_LOCAL_HOST, CONN_ID, CONN_NOTES, CONN_HLIST, CONN_REC
 };
 
+static PyObject *conn_hlist(const struct pyconn *self);
+
 static PyObject *conn_deprecated(const struct pyconn *self, const char *old, const char *now, PyObject *value)
 {
     log_request(self->r, LEVEL_WARN, "python", "conn.%s is deprecated in 2.4, use req.useragent_%s or conn.client_%s", old, now, now);
@@ -166,7 +169,7 @@ static PyObject *conn_get(PyObject *object, void *closure)
     case CONN_LOCAL_HOST: Py_RETURN_NONE;
     case CONN_ID: return PyLong_FromUnsignedLongLong(self->id);
     case CONN_NOTES: return conn_notes(object);
-    case CONN_HLIST: Py_RETURN_NONE;
+    case CONN_HLIST: return conn_hlist(self);
     case CONN_REC: return PyCapsule_New((void *)self->r, "conn_rec", NULL);
     }
     Py_UNREACHABLE();
@@ -209,13 +212,70 @@ static PyObject *conn_log_error(PyObject *object, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* A request owns its connection's bytes: they are read and written through it. */
-static PyObject *conn_no_io(PyObject *object, PyObject *args)
+/* The request through which a connection handler reads; NULL with an exception: a request owns its connection's bytes. */
+static struct pyrequest *conn_reader(PyObject *object)
 {
-    (void)object;
-    (void)args;
-    PyErr_SetString(PyExc_OSError, "the connection of a request is read and written through the request; a PythonConnectionHandler has it to itself");
+    struct request *r = ((struct pyconn *)object)->r;
+    struct pyrequest *reader = pyrequest_existing(r);
+    if (r->at_phase != PHASE_CONNECTION) {
+        PyErr_SetString(PyExc_OSError, "the connection of a request is read and written through the request; a PythonConnectionHandler has it to itself");
+        return NULL;
+    }
+    if (reader && !pyrequest_check_live(reader))
+        return reader;
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_OSError, "this connection belongs to another interpreter");
     return NULL;
+}
+
+/* None at the end of the stream. */
+static PyObject *none_at_end(PyObject *bytes)
+{
+    if (!bytes || PyBytes_GET_SIZE(bytes))
+        return bytes;
+    Py_DECREF(bytes);
+    Py_RETURN_NONE;
+}
+
+/* read(): what has come, at least a byte; read(n): n bytes or up to the end; read(-1): all. */
+static PyObject *conn_read(PyObject *object, PyObject *args)
+{
+    Py_ssize_t limit = 0;
+    struct pyrequest *reader = PyArg_ParseTuple(args, "|n:read", &limit) ? conn_reader(object) : NULL;
+    if (!reader)
+        return NULL;
+    return none_at_end(limit ? pyrequest_body_read(reader, limit) : pyrequest_body_some(reader));
+}
+
+static PyObject *conn_readline(PyObject *object, PyObject *args)
+{
+    Py_ssize_t limit = 0;
+    struct pyrequest *reader = PyArg_ParseTuple(args, "|n:readline", &limit) ? conn_reader(object) : NULL;
+    return reader ? none_at_end(pyrequest_body_readline(reader, limit ? limit : -1)) : NULL;
+}
+
+static PyObject *conn_write(PyObject *object, PyObject *data)
+{
+    struct pyrequest *reader = conn_reader(object);
+    struct slice text;
+    Py_buffer view;
+    if (!reader || pytext_body(data, &text, &view))
+        return NULL;
+    struct request *r = reader->r;
+    int failed = !r->conn || conn_send(r->conn, &text, 1) < 0;
+    if (view.obj)
+        PyBuffer_Release(&view);
+    if (failed) {
+        PyErr_SetString(PyExc_OSError, "Write failed, client closed connection.");
+        return NULL;
+    }
+    return pyrequest_drain(r) ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *conn_hlist(const struct pyconn *self)
+{
+    struct pyrequest *reader = self->r->at_phase == PHASE_CONNECTION ? pyrequest_existing(self->r) : NULL;
+    return reader ? pyhlist_new(reader, NULL) : Py_NewRef(Py_None);
 }
 
 #define CONN_MEMBER(name, field) {name, conn_get, NULL, NULL, (void *)(intptr_t)(field)}
@@ -230,9 +290,9 @@ static PyGetSetDef conn_getset[] = {
 
 static PyMethodDef conn_methods[] = {
     {"log_error", conn_log_error, METH_VARARGS, "log_error(message[, level]): writes into the error log."},
-    {"read", conn_no_io, METH_VARARGS, "read([n]): bytes, None at the end."},
-    {"readline", conn_no_io, METH_VARARGS, "readline([n]): a line as bytes, None at the end."},
-    {"write", conn_no_io, METH_VARARGS, "write(data): sends at once."},
+    {"read", conn_read, METH_VARARGS, "read([n]): bytes, None at the end. May switch."},
+    {"readline", conn_readline, METH_VARARGS, "readline([n]): a line as bytes, None at the end. May switch."},
+    {"write", conn_write, METH_O, "write(data): sends at once. May switch."},
     {NULL, NULL, 0, NULL},
 };
 

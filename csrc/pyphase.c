@@ -6,6 +6,7 @@
 
 #include "coro.h"
 #include "log.h"
+#include "pyconn.h"
 #include "pyclient.h"
 #include "pyhook.h"
 #include "pyserver.h"
@@ -49,7 +50,9 @@ const char *pyphase_interpreter(struct request *r, enum phase phase)
         return "main_interpreter";
     if (conf->python_interpreter)
         return conf->python_interpreter;
-    if (conf->python_interp_per_directory)
+    if (conf->python_interp_per_server && !conf->python_interp_per_directory && !conf->python_interp_per_directive)
+        name = r->server->server_name ? r->server->server_name : r->main->servers[0]->server_name;
+    else if (conf->python_interp_per_directory)
         name = phase > PHASE_TRANS ? directory_of_file(r) : NULL;
     else if (conf->python_interp_per_directive)
         name = directory_of_directive(r, phase);
@@ -233,6 +236,45 @@ int pyphase_run(struct request *r, enum phase phase)
         content_ended(self);
     self->phase = NULL;
     self->hook = NULL;
+    return result;
+}
+
+/* ---- connections ---- */
+
+/* What readline has read ahead belongs to HTTP. */
+static void give_back(struct pyrequest *self)
+{
+    struct buf *in = &self->r->in, ahead = self->line;
+    self->line = (struct buf){0};
+    buf_drop(&ahead, self->line_at);
+    self->line_at = 0;
+    if (in->len && buf_add(&ahead, in->at, in->len) < 0)
+        return;
+    buf_clear(in);
+    *in = ahead;
+}
+
+int pyphase_connection(struct request *r)
+{
+    struct pyrequest *self = pyroom_get() && pyroom_get()->load ? pyrequest_hold(r) : NULL;
+    struct hook_conf *hook = request_alloc(r, sizeof *hook);
+    int result = STATUS_ERROR;
+    if (!self || !hook)
+        return result;
+    *hook = (struct hook_conf){.handler = r->server->python_connection_handler};
+    self->hook = hook;
+    self->phase = pyroom_get()->phase_names[PHASE_CONNECTION];
+    PyObject *conn = pyconn_of(r);
+    PyObject *callable = conn ? pyhook_callable(r->conf, hook, NULL, PHASE_CONNECTION, conn, false) : NULL;
+    PyObject *value = callable ? PyObject_CallOneArg(callable, conn) : NULL;
+    if (!value && PyErr_ExceptionMatches(pyroom_get()->server_return) ? server_return(r, &result) : !value || result_of(value, &result))
+        result = report(self, PHASE_CONNECTION, hook->handler) == PY_DONE ? PY_DONE : STATUS_ERROR;
+    Py_XDECREF(value);
+    Py_XDECREF(callable);
+    Py_XDECREF(conn);
+    self->phase = NULL;
+    if (result == PY_DECLINED)
+        give_back(self);
     return result;
 }
 

@@ -16,6 +16,8 @@ const char *pyphase_interpreter(struct request *r, enum phase phase);
 /* Runs them. Returns PY_OK, PY_DECLINED, PY_DONE or a status. Exceptions are logged here and give 500, or PY_DONE where PythonDebug has written
  * the page into the response. Context: a worker greenlet of that interpreter, GIL held. SWITCHES. */
 int pyphase_run(struct request *r, enum phase phase);
+/* Runs PythonConnectionHandler of the request's server with the connection object; its value, 500 after an exception (logged). As above. */
+int pyphase_connection(struct request *r);
 /* Cleanups registered on the request and cleanup handlers; drops what Python holds of the request. Context and SWITCHES as above. */
 void pyphase_finish(struct request *r);
 /* Imports pyhost.boot and prepares an interpreter. Context: hub, its thread state, GIL. 0, or -1 with an exception set. */

@@ -73,6 +73,11 @@ int pyrequest_check_live(struct pyrequest *self);
 int pyrequest_wait(struct waker **slot);
 /* Lets a slow client catch up. As above. */
 int pyrequest_drain(struct request *r);
+/* Bytes of the body as read() and readline() give them; limit -1: all, or the whole line. NULL with an exception. They SWITCH. */
+PyObject *pyrequest_body_read(struct pyrequest *self, Py_ssize_t limit);
+PyObject *pyrequest_body_readline(struct pyrequest *self, Py_ssize_t limit);
+/* What has come, at least a byte, waiting for it; b"" at the end. As above. */
+PyObject *pyrequest_body_some(struct pyrequest *self);
 /* Sets the exception for a body that never comes (errno of request_body_read; ECANCELED: one is set). Returns -1. */
 int pyrequest_body_failed(int error);
 

@@ -204,7 +204,7 @@ static size_t read_first_room(const struct pyrequest *self, Py_ssize_t limit)
 }
 
 /* limit < 0: all there is. */
-static PyObject *body_read(struct pyrequest *self, Py_ssize_t limit)
+PyObject *pyrequest_body_read(struct pyrequest *self, Py_ssize_t limit)
 {
     Py_ssize_t room = (Py_ssize_t)read_first_room(self, limit), len = 0;
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, room);
@@ -231,6 +231,36 @@ static PyObject *body_read(struct pyrequest *self, Py_ssize_t limit)
     return bytes;
 }
 
+/* Reads ahead into the line buffer: bytes, 0 at the end, -1 with errno. */
+static long line_fill(struct pyrequest *self)
+{
+    if (self->line_at) {
+        buf_drop(&self->line, self->line_at);
+        self->line_at = 0;
+    }
+    char *room = buf_room(&self->line, READ_STEP_BYTES);
+    if (!room)
+        return -1;
+    long got = body_take(self->r, room, READ_STEP_BYTES);
+    if (got > 0)
+        self->line.len += (uint32_t)got;
+    return got;
+}
+
+PyObject *pyrequest_body_some(struct pyrequest *self)
+{
+    if (!line_left(self)) {
+        long got = line_fill(self);
+        if (got < 0)
+            return body_raise();
+    }
+    size_t have = line_left(self);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)have);
+    if (bytes)
+        line_take(self, PyBytes_AS_STRING(bytes), have);
+    return bytes;
+}
+
 static int length_argument(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t *out)
 {
     *out = -1;
@@ -248,27 +278,11 @@ PyObject *pyrequest_read(PyObject *object, PyObject *const *args, Py_ssize_t nar
     Py_ssize_t limit;
     if (length_argument(args, nargs, &limit) || pyrequest_check_live(pyreq(object)))
         return NULL;
-    return limit == 0 ? PyBytes_FromStringAndSize(NULL, 0) : body_read(pyreq(object), limit);
-}
-
-/* Reads ahead into the line buffer: bytes, 0 at the end, -1 with errno. */
-static long line_fill(struct pyrequest *self)
-{
-    if (self->line_at) {
-        buf_drop(&self->line, self->line_at);
-        self->line_at = 0;
-    }
-    char *room = buf_room(&self->line, READ_STEP_BYTES);
-    if (!room)
-        return -1;
-    long got = body_take(self->r, room, READ_STEP_BYTES);
-    if (got > 0)
-        self->line.len += (uint32_t)got;
-    return got;
+    return limit == 0 ? PyBytes_FromStringAndSize(NULL, 0) : pyrequest_body_read(pyreq(object), limit);
 }
 
 /* A line with its newline, at most limit bytes of it (limit < 0: no bound). b"" at the end. */
-static PyObject *body_readline(struct pyrequest *self, Py_ssize_t limit)
+PyObject *pyrequest_body_readline(struct pyrequest *self, Py_ssize_t limit)
 {
     size_t searched = 0, len = 0;
     for (;;) {
@@ -296,7 +310,7 @@ PyObject *pyrequest_readline(PyObject *object, PyObject *const *args, Py_ssize_t
     Py_ssize_t limit;
     if (length_argument(args, nargs, &limit) || pyrequest_check_live(pyreq(object)))
         return NULL;
-    return limit == 0 ? PyBytes_FromStringAndSize(NULL, 0) : body_readline(pyreq(object), limit);
+    return limit == 0 ? PyBytes_FromStringAndSize(NULL, 0) : pyrequest_body_readline(pyreq(object), limit);
 }
 
 PyObject *pyrequest_readlines(PyObject *object, PyObject *const *args, Py_ssize_t nargs)
@@ -306,7 +320,7 @@ PyObject *pyrequest_readlines(PyObject *object, PyObject *const *args, Py_ssize_
         return NULL;
     PyObject *lines = PyList_New(0);
     while (lines && (hint < 0 || total < hint)) {
-        PyObject *line = body_readline(pyreq(object), -1);
+        PyObject *line = pyrequest_body_readline(pyreq(object), -1);
         Py_ssize_t len = line ? PyBytes_GET_SIZE(line) : 0;
         if (!line || (len && PyList_Append(lines, line)))
             Py_CLEAR(lines);

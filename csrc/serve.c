@@ -12,6 +12,7 @@
 #include "conn.h"
 #include "coro.h"
 #include "env.h"
+#include "gate_raw.h"
 #include "limit.h"
 #include "log.h"
 #include "pyfilter.h"
@@ -419,6 +420,34 @@ void serve_request(struct request *r)
     if (!refuse_early(r))
         r->at_phase = PHASE_POST_READ_REQUEST;
     serve_run(r);
+}
+
+static void connection_job(struct job *job)
+{
+    struct request *r = (struct request *)job;
+    int value = pyphase_connection(r);
+    r->out_over = true;
+    worker->in_flight--;
+    gate_raw_over(r, value == PY_DECLINED);
+    pyphase_finish(r);
+    request_unref(r);
+}
+
+void serve_connection(struct request *r)
+{
+    struct conn *c = r->conn;
+    r->conf = r->server->base;
+    r->at_phase = PHASE_CONNECTION;
+    worker->in_flight++;
+    r->interp = interp_get(pyphase_interpreter(r, PHASE_CONNECTION));
+    if (!r->interp) {
+        worker->in_flight--;
+        conn_close(c);
+        request_unref(r);
+        return;
+    }
+    r->job.run = connection_job;
+    coro_submit(r->interp, &r->job);
 }
 
 void serve_fault(struct request *r, int status, const char *why, const char *directive)

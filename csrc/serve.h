@@ -6,6 +6,8 @@
 
 /* A head is whole and within the limits: go through the phases. Context: hub. */
 void serve_request(struct request *r);
+/* The connection has a handler of its own (PythonConnectionHandler): it runs before anything is read. Context: hub. */
+void serve_connection(struct request *r);
 /* The head was refused, or the client was too slow: answer and close. */
 void serve_fault(struct request *r, int status, const char *why, const char *directive);
 /* The response is out (or the client is gone): log, clean up, let go. Called by the gate, once. */

@@ -165,7 +165,7 @@ def report(req: Any, phase: str, handler: str, error: BaseException, debug: bool
     lines = [entry.rstrip("\n") for entry in traceback.format_exception(type(error), error, error.__traceback__)]
     for line in lines:
         req.log_error(f"{phase} {handler}: {line}", _LOG_ERR)
-    if not debug or phase in ("PythonLogHandler", "PythonCleanupHandler"):
+    if not debug or phase in ("PythonConnectionHandler", "PythonLogHandler", "PythonCleanupHandler"):
         return _SERVER_ERROR
     req.status = _SERVER_ERROR
     req.content_type = "text/html; charset=utf-8"

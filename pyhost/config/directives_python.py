@@ -94,6 +94,8 @@ ROWS: tuple[Directive, ...] = (
         "A WSGI application for everything below a path.", rule=ALIASES_FIRST),
     row("PyWSGIApplication", ANYWHERE, "file-or-module[:callable]", application, "1", "dir.wsgi_application",
         "The application of SetHandler wsgi.", default="(the file itself, :application)", override="FileInfo"),
+    row("PyInterpreterPerServer", ANYWHERE, "On|Off", v.flag, "1", "dir.python_interp_per_server",
+        "An interpreter for each ServerName, as mod_python has it by default.", default="Off"),
     row("PyGreen", ANYWHERE, "On|Off", v.flag, "1", "dir.python_green",
         "Do blocking system calls of handlers give way to other requests?", default="On"),
     row("PyGreenLibraries", MAIN, "name …", p.library_names, "1-", "main.green_libraries",
