@@ -126,7 +126,7 @@ static int raw_send(struct request *r, struct slice head, struct slice body, boo
 static int raw_send_file(struct request *r, struct slice head, int file_fd, int64_t offset, int64_t len, bool last)
 {
     (void)last;
-    return (head.len && conn_send(r->conn, &head, 1) < 0) ? -1 : conn_send_file(r->conn, file_fd, offset, len);
+    return (head.len && conn_send(r->conn, &head, 1) < 0) ? -1 : conn_send_file(r->conn, file_fd, offset, len, false);
 }
 
 static void raw_ended(struct request *r) { (void)r; }
