@@ -14,6 +14,7 @@
 
 #include "green_python.h"
 #include "log.h"
+#include "sentinel.h"
 
 enum {
     CORO_IDLE_MAX = 1024,      /* pooled greenlets without work, per interpreter */
@@ -291,11 +292,13 @@ static void run_job(struct coro *c, struct job *job)
         interp_log_exception("making the context of a handler");
     c->woken = c->told = false;
     coro_set_green(true);
+    coro_limit_begin(c);
     c->job = job;
     job->run(job);
     interp_log_exception("exception that left a job");
     if (!coro_hub) /* a handler forked and the child came back: it must not be a second server */
         _exit(70);
+    coro_limit_clear(c);
     task_over(c);
     c->job = NULL;
     Py_CLEAR(c->thrown);
@@ -365,6 +368,7 @@ static struct coro *coro_new(struct interp *i)
     }
     c->interp = i;
     c->refs = 1;
+    coro_limit_init(c);
     pystate_init_identity(&c->identity, (unsigned long)(uintptr_t)c);
     c->timer.fire = timer_fired;
     c->waker.wake = waker_fired;
@@ -399,6 +403,7 @@ static void bury(struct coro *c)
 {
     c->interp->greenlets--;
     coro_inbox_forget(c);
+    coro_limit_clear(c);
     pystate_clear_identity(&c->identity);
     Py_CLEAR(c->greenlet);
     Py_CLEAR(c->parked_at);
@@ -435,10 +440,13 @@ static void become(struct coro *c)
     green_identity = (uintptr_t)c;
     coro_hub->current = c;
     green_coro = c->green ? c : NULL;
+    sentinel_watch_job(c->slice_ns, c->blocked_ns);
+    sentinel_running(true);
 }
 
 static void become_hub(struct coro *c)
 {
+    sentinel_running(false);
     coro_hub->current = NULL;
     green_coro = NULL;
     green_identity = 0;
@@ -555,5 +563,9 @@ int coro_init(struct loop *loop)
         return -1;
     }
     h->green = green_init();
+    if (green_watch()) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
     return PyErr_Occurred() ? -1 : 0;
 }

@@ -62,6 +62,25 @@ struct waker *coro_waker(struct coro *c);
 void coro_set_green(bool on);
 /* The job that a worker greenlet runs (a struct request begins with its job), NULL for spawned ones. */
 struct job *coro_job(const struct coro *c);
+
+/* What bounds the job that runs. Times in milliseconds, 0: none. */
+struct coro_limits {
+    bool green;            /* as coro_set_green */
+    int64_t timeout_ms;    /* from now; then RequestTimeout is raised in it. Not moved when one is set already */
+    int64_t slice_ms;      /* it gives way after computing for that long (main_interpreter only) */
+    int64_t blocked_ms;    /* it is named in the log when it holds up the loop for that long */
+    void (*describe)(void *arg, char *to, size_t room); /* what it does, for the log; called in a signal handler */
+    void *arg;             /* borrowed: lives as long as the job */
+};
+/* Context: handler greenlet, GIL held. 0, or -1 with an exception. */
+int coro_set_limits(const struct coro_limits *limits);
+/* The part that ends with the handler, before its response is flushed and logged: the deadline, and what was thrown and has not arrived. */
+void coro_end_limits(void);
+/* A waker that raises ClientGone in the running greenlet: for req->on_gone. Valid while the greenlet lives. */
+struct waker *coro_gone_waker(struct coro *c);
+/* Which of our own exceptions is set? */
+enum coro_end { CORO_END_OTHER, CORO_END_TIMEOUT, CORO_END_GONE };
+enum coro_end coro_ended_by(void);
 struct coro *coro_ref(struct coro *c);
 void coro_unref(struct coro *c);
 

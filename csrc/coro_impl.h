@@ -44,6 +44,11 @@ struct coro {
     bool told;              /* what was thrown has been announced by signal */
     bool in_inbox;          /* another thread has woken it */
     struct coro *inbox_next;
+    struct timer deadline;  /* of the job: raises RequestTimeout */
+    struct waker gone;      /* raises ClientGone */
+    int64_t slice_ns, blocked_ns;
+    void (*describe)(void *, char *, size_t); /* of the job, for the log */
+    void *describe_arg;
     struct pystate_identity identity; /* while it runs: the hub's */
 };
 
@@ -65,6 +70,11 @@ bool coro_fd_waited(int fd);
 void coro_wake_from_anywhere(struct coro *c);
 int coro_inbox_init(void); /* 0, or -1 with errno */
 void coro_inbox_forget(struct coro *c);
+
+/* coro_limit.c: at a greenlet's birth, at the start of each job, and when the greenlet ends. */
+void coro_limit_init(struct coro *c);
+void coro_limit_begin(struct coro *c);
+void coro_limit_clear(struct coro *c);
 
 /* Makes this context the base of what runs until coro_leave_context. A new reference, or NULL with an exception. */
 PyObject *coro_enter_copy(void);

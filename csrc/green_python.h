@@ -11,6 +11,8 @@
 /* In a worker, once: finds libpython, installs the handler of the synthetic signal. False: the hooks pass everything through (a static
  * libpython). Context: hub, GIL. */
 bool green_init(void);
+/* Starts the sentinel for this thread. 0, or -1 with errno. Context: the loop thread. */
+int green_watch(void);
 /* The exception that the synthetic signal is to raise in the running greenlet: a new reference, or NULL. */
 PyObject *green_take_thrown(void);
 void green_forget_waiters(void);

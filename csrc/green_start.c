@@ -1,18 +1,25 @@
-/* Start of room green in a worker: where libpython is, and the handler of the synthetic signal. */
+/* Start of room green in a worker: where libpython is, the handler of the synthetic signal, and what the sentinel may ask of a greenlet. */
 #include "green_python.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
+#include "coro_impl.h"
 #include "log.h"
-#include "pystate.h"
+#include "sentinel.h"
 
+static _Atomic bool slice_over; /* the greenlet that runs has computed for long enough */
+
+/* Runs where the bytecode of the greenlet is at a safe point. SWITCHES. */
 static PyObject *raise_thrown(PyObject *self, PyObject *args)
 {
     (void)self;
     (void)args;
     PyObject *exception = green_take_thrown();
-    if (!exception)
-        Py_RETURN_NONE;
+    if (!exception) {
+        bool due = atomic_exchange(&slice_over, false);
+        return due && coro_current() && coro_yield() ? NULL : Py_NewRef(Py_None);
+    }
     PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
     Py_DECREF(exception);
     return NULL;
@@ -40,3 +47,26 @@ bool green_init(void)
     }
     return install_handler() == 0;
 }
+
+/* A signal handler on the loop's thread: whatever it interrupts goes on as it was. Only code that holds the GIL can be asked to give way. */
+static void obey(unsigned orders, char *report, size_t room)
+{
+    struct coro *c = coro_current();
+    report[0] = 0;
+    if (!c)
+        return;
+    if (orders & SENTINEL_REPORT) {
+        if (c->describe)
+            c->describe(c->describe_arg, report, room / 4);
+        size_t used = strlen(report);
+        report[used++] = '\n';
+        pystate_write_stack(c->interp->tstate, report + used, room - used);
+    }
+    if (orders & SENTINEL_GIVE_WAY && pystate_holds_gil(c->interp->tstate)) {
+        slice_over = true;
+        if (pystate_raise_signal(c->interp->tstate, (unsigned long)(uintptr_t)c))
+            slice_over = false;
+    }
+}
+
+int green_watch(void) { return sentinel_start(obey); }

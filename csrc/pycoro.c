@@ -319,9 +319,36 @@ static PyMethodDef coro_methods[] = {
     {"counts", coro_py_counts, METH_NOARGS, counts_doc},
     {NULL, NULL, 0, NULL}};
 
+/* They end a request, so "except Exception" must not swallow them. */
+static PyObject *ending(PyObject *module, const char *name, const char *doc)
+{
+    char full[64];
+    snprintf(full, sizeof full, "pyhost.coro.%s", name);
+    PyObject *type = PyErr_NewExceptionWithDoc(full, doc, PyExc_BaseException, NULL);
+    if (type && PyModule_AddObjectRef(module, name, type))
+        Py_CLEAR(type);
+    return type;
+}
+
+static int add_exceptions(PyObject *module, struct interp *i)
+{
+    PyObject *timeout = ending(module, "RequestTimeout", "The request has taken longer than PyRequestTimeout allows.");
+    PyObject *gone = ending(module, "ClientGone", "The client of the request has gone (PyCancelOnDisconnect).");
+    if (timeout && gone && i) {
+        Py_XSETREF(i->timeout_type, Py_NewRef(timeout));
+        Py_XSETREF(i->gone_type, Py_NewRef(gone));
+    }
+    int bad = timeout && gone ? 0 : -1;
+    Py_XDECREF(timeout);
+    Py_XDECREF(gone);
+    return bad;
+}
+
 static int coro_exec(PyObject *module)
 {
     struct interp *i = interp_current();
+    if (add_exceptions(module, i))
+        return -1;
     PyObject *type = PyType_FromModuleAndSpec(module, &task_spec, NULL);
     if (!type || PyModule_AddObjectRef(module, "Task", type)) {
         Py_XDECREF(type);

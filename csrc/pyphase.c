@@ -9,6 +9,7 @@
 #include "pyconn.h"
 #include "pyclient.h"
 #include "pyhook.h"
+#include "pylimit.h"
 #include "pyserver.h"
 #include "pytext.h"
 
@@ -138,6 +139,7 @@ static int report(struct pyrequest *self, enum phase phase, const char *handler)
 {
     struct pyroom *room = pyroom_get();
     const struct dir_conf *conf = self->r->conf;
+    int bound = pylimit_status();
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
     PyErr_NormalizeException(&type, &value, &trace);
@@ -145,7 +147,7 @@ static int report(struct pyrequest *self, enum phase phase, const char *handler)
         PyException_SetTraceback(value, trace);
     PyObject *name = PyUnicode_DecodeFSDefault(handler);
     PyObject *result = name ? PyObject_CallFunction(room->report, "OOOOO", self, room->phase_names[phase], name, value,
-                                                    conf && conf->python_debug ? Py_True : Py_False) : NULL;
+                                                    conf && conf->python_debug && !bound ? Py_True : Py_False) : NULL;
     int code = result ? (int)PyLong_AsLong(result) : STATUS_ERROR;
     if (PyErr_Occurred()) {
         log_request(self->r, LEVEL_ERROR, "python", "%s %s: the exception cannot be reported", PyUnicode_AsUTF8(room->phase_names[phase]), handler);
@@ -157,7 +159,7 @@ static int report(struct pyrequest *self, enum phase phase, const char *handler)
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(trace);
-    return code;
+    return bound ? bound : code;
 }
 
 /* ---- calling ---- */
@@ -223,7 +225,8 @@ int pyphase_run(struct request *r, enum phase phase)
         log_request(r, LEVEL_ERROR, "python", "the interpreter %s is not prepared", interp_current()->name);
         return STATUS_ERROR;
     }
-    coro_set_green(r->conf->python_green);
+    if (pylimit_begin(r))
+        interp_log_exception("setting the limits of a request");
     if (r->py != self || self->sibling)
         adopt_added(self);
     self->walk = (struct pyhook_walk){.r = r, .phase = phase, .list = pyhook_list(r, phase, &extension)};
@@ -236,6 +239,7 @@ int pyphase_run(struct request *r, enum phase phase)
         content_ended(self);
     self->phase = NULL;
     self->hook = NULL;
+    pylimit_end(r, phase >= PHASE_CONTENT);
     return result;
 }
 

@@ -4,6 +4,7 @@
 /* a macro of the public headers hides the inline function of the internal ones */
 #undef _PyGC_FINALIZED
 #define Py_BUILD_CORE 1
+#include <internal/pycore_frame.h>
 #include <internal/pycore_runtime.h>
 #if PY_VERSION_HEX >= 0x030d0000
 #include <internal/pycore_tstate.h>
@@ -11,6 +12,7 @@
 #undef Py_BUILD_CORE
 
 #include <signal.h>
+#include <string.h>
 
 #include "pystate.h"
 
@@ -94,4 +96,84 @@ void pystate_end_signal(void)
         return;
     _PyRuntime.main_thread = main_thread;
     main_thread = 0;
+}
+
+/* --- the stack, read in a signal handler: no allocation, no reference counts --- */
+
+enum { STACK_FRAMES_MAX = 40, STACK_TEXT_MAX = 200 };
+
+struct text { char *at; size_t left; };
+
+static void add_bytes(struct text *t, const char *from, size_t n)
+{
+    if (n >= t->left)
+        n = t->left ? t->left - 1 : 0;
+    memcpy(t->at, from, n);
+    t->at += n;
+    t->left -= n;
+    *t->at = 0;
+}
+
+static void add_str(struct text *t, PyObject *o)
+{
+    if (!o || !PyUnicode_Check(o) || !PyUnicode_IS_COMPACT_ASCII(o)) {
+        add_bytes(t, "?", 1);
+        return;
+    }
+    size_t n = (size_t)PyUnicode_GET_LENGTH(o), skip = n > STACK_TEXT_MAX ? n - STACK_TEXT_MAX : 0;
+    add_bytes(t, (const char *)PyUnicode_1BYTE_DATA(o) + skip, n - skip);
+}
+
+static void add_number(struct text *t, int number)
+{
+    char digits[12];
+    size_t n = sizeof digits;
+    unsigned rest = number < 0 ? 0 : (unsigned)number;
+    do
+        digits[--n] = (char)('0' + rest % 10);
+    while ((rest /= 10));
+    add_bytes(t, digits + n, sizeof digits - n);
+}
+
+static _PyInterpreterFrame *top_frame(const PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    return tstate->current_frame;
+#else
+    return tstate->cframe ? tstate->cframe->current_frame : NULL;
+#endif
+}
+
+static PyCodeObject *frame_code(const _PyInterpreterFrame *f)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    return f->f_executable && PyCode_Check(f->f_executable) ? (PyCodeObject *)f->f_executable : NULL;
+#else
+    return f->f_code && PyCode_Check(f->f_code) ? f->f_code : NULL;
+#endif
+}
+
+size_t pystate_write_stack(const PyThreadState *tstate, char *to, size_t room)
+{
+    struct text t = {to, room};
+    *to = 0;
+    int count = 0;
+    for (_PyInterpreterFrame *f = top_frame(tstate); f && count < STACK_FRAMES_MAX; f = f->previous) {
+        PyCodeObject *code = frame_code(f);
+#if PY_VERSION_HEX >= 0x030c0000
+        if (f->owner == FRAME_OWNED_BY_CSTACK)
+            continue;
+#endif
+        if (!code)
+            continue;
+        add_bytes(&t, "  File \"", 8);
+        add_str(&t, code->co_filename);
+        add_bytes(&t, "\", line ", 8);
+        add_number(&t, PyCode_Addr2Line(code, _PyInterpreterFrame_LASTI(f) * (int)sizeof(_Py_CODEUNIT)));
+        add_bytes(&t, ", in ", 5);
+        add_str(&t, code->co_qualname);
+        add_bytes(&t, "\n", 1);
+        count++;
+    }
+    return (size_t)(t.at - to);
 }

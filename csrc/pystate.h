@@ -35,4 +35,8 @@ int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id);
 void pystate_end_signal(void);
 int pystate_signal_number(void);
 
+/* Writes where a thread state's Python code stands, innermost first, one line per frame, at most so many bytes, NUL-terminated. Returns the length.
+ * Context: a signal handler on that very thread; no GIL needed, nothing is allocated. */
+size_t pystate_write_stack(const PyThreadState *tstate, char *to, size_t room);
+
 #endif

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "coro.h"
 #include "log.h"
 #include "pyclient.h"
+#include "pylimit.h"
 #include "pyphase.h"
 #include "pywsgi_impl.h"
 #include "response.h"
@@ -216,13 +216,14 @@ static int failed_status(struct request *r)
         PyErr_Clear();
         return status;
     }
+    int bound = pylimit_status();
     if (PyErr_ExceptionMatches(PyExc_BrokenPipeError) && !r->conn) {
         PyErr_Clear();
         log_request(r, LEVEL_INFO, "wsgi", "the client went away");
     } else {
         wsgi_log_exception(r, r->response == RESPONSE_OPEN ? "the application raised" : "the application raised after the response had begun; it is cut");
     }
-    return 500;
+    return bound ? bound : 500;
 }
 
 static int call_application(struct wsgi_state *s, struct request *r, PyObject *app)
@@ -249,7 +250,8 @@ static int call_application(struct wsgi_state *s, struct request *r, PyObject *a
 int pywsgi_run(struct request *r)
 {
     struct wsgi_state *s = wsgi_state();
-    coro_set_green(r->conf->python_green);
+    if (pylimit_begin(r))
+        wsgi_log_exception(r, "the limits of the request cannot be set");
     PyObject *app = s ? application(s, r) : NULL;
     if (!app) {
         wsgi_log_exception(r, "the WSGI application cannot be loaded");
@@ -257,6 +259,7 @@ int pywsgi_run(struct request *r)
     }
     Py_INCREF(app);
     int code = call_application(s, r, app);
+    pylimit_end(r, true);
     Py_DECREF(app);
     return code;
 }

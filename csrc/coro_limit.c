@@ -1,0 +1,111 @@
+/* What bounds a job: its deadline, its client, its time slice. Exceptions are raised where it waits; one that computes meets them when it is made
+ * to give way. */
+#include "coro_impl.h"
+#include "green.h"
+#include "sentinel.h"
+
+enum { NS_PER_MS = 1000000 };
+
+/* Both exceptions come with the module. */
+static int need_types(struct interp *i)
+{
+    if (i->timeout_type)
+        return 0;
+    PyObject *module = PyImport_ImportModule("_coro");
+    Py_XDECREF(module);
+    return module && i->timeout_type ? 0 : -1;
+}
+
+/* In the hub, where the interpreter of the greenlet need not be the current one. */
+static void throw_type(struct coro *c, PyObject *type)
+{
+    if (!type || !c->job || c->thrown)
+        return;
+    struct interp *was = interp_enter(c->interp);
+    PyObject *exception = PyObject_CallNoArgs(type);
+    if (exception)
+        coro_throw(c, exception);
+    else
+        interp_log_exception("making the exception that ends a request");
+    interp_enter(was);
+}
+
+static void deadline_fired(struct timer *t)
+{
+    struct coro *c = (struct coro *)((char *)t - offsetof(struct coro, deadline));
+    throw_type(c, c->interp->timeout_type);
+}
+
+static void client_gone(struct waker *w)
+{
+    struct coro *c = (struct coro *)((char *)w - offsetof(struct coro, gone));
+    throw_type(c, c->interp->gone_type);
+}
+
+struct waker *coro_gone_waker(struct coro *c) { return need_types(c->interp) ? NULL : &c->gone; }
+
+void coro_limit_init(struct coro *c)
+{
+    c->deadline.fire = deadline_fired;
+    c->gone.wake = client_gone;
+}
+
+void coro_limit_begin(struct coro *c)
+{
+    c->slice_ns = c->blocked_ns = 0;
+    c->describe = NULL;
+    sentinel_watch_job(0, 0);
+}
+
+void coro_limit_clear(struct coro *c)
+{
+    if (timer_armed(&c->deadline))
+        timer_disarm(&coro_hub->loop->timers, &c->deadline);
+}
+
+int coro_set_limits(const struct coro_limits *limits)
+{
+    struct coro *c = coro_current();
+    if (!c)
+        return 0;
+    coro_set_green(limits->green);
+    c->slice_ns = limits->slice_ms * NS_PER_MS;
+    c->blocked_ns = limits->blocked_ms * NS_PER_MS;
+    c->describe = limits->describe;
+    c->describe_arg = limits->arg;
+    sentinel_watch_job(c->slice_ns, c->blocked_ns);
+    if (!limits->timeout_ms || timer_armed(&c->deadline))
+        return 0;
+    if (need_types(c->interp))
+        return -1;
+    if (timer_arm(&coro_hub->loop->timers, &c->deadline, coro_now_ns() + limits->timeout_ms * NS_PER_MS)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+static bool is_ours(const struct interp *i, PyObject *exception)
+{
+    return exception && ((PyObject *)Py_TYPE(exception) == i->timeout_type || (PyObject *)Py_TYPE(exception) == i->gone_type);
+}
+
+void coro_end_limits(void)
+{
+    struct coro *c = coro_current();
+    if (!c)
+        return;
+    coro_limit_clear(c);
+    if (is_ours(c->interp, c->thrown)) {
+        Py_CLEAR(c->thrown);
+        c->told = false;
+    }
+}
+
+enum coro_end coro_ended_by(void)
+{
+    const struct interp *i = interp_current();
+    if (i->timeout_type && PyErr_ExceptionMatches(i->timeout_type))
+        return CORO_END_TIMEOUT;
+    return i->gone_type && PyErr_ExceptionMatches(i->gone_type) ? CORO_END_GONE : CORO_END_OTHER;
+}

@@ -1,0 +1,67 @@
+/* Gives the job that runs the bounds of its Location, and takes them away. */
+#include <Python.h>
+
+#include "pylimit.h"
+
+#include <string.h>
+
+#include "coro.h"
+
+enum { STATUS_TIMEOUT = 504, STATUS_GONE = 408 };
+
+static size_t add(char *to, size_t used, size_t room, const char *text)
+{
+    size_t n = text ? strlen(text) : 0;
+    if (n >= room - used)
+        n = room - used - 1;
+    memcpy(to + used, text ? text : "", n);
+    to[used + n] = 0;
+    return used + n;
+}
+
+/* In a signal handler: no allocation, no locks. The log escapes what a client wrote. */
+static void describe(void *arg, char *to, size_t room)
+{
+    const struct request *r = arg;
+    size_t used = add(to, 0, room, r->method);
+    used = add(to, used, room, " ");
+    used = add(to, used, room, r->uri);
+    if (r->conf && r->conf->location) {
+        used = add(to, used, room, " (Location ");
+        used = add(to, used, room, r->conf->location);
+        used = add(to, used, room, ")");
+    }
+    for (char *at = to; *at; at++)
+        if (*at == '\n')
+            *at = ' ';
+}
+
+int pylimit_begin(struct request *r)
+{
+    const struct dir_conf *conf = r->conf;
+    struct coro *c = coro_current();
+    if (!conf || !c)
+        return 0;
+    if (conf->cancel_on_disconnect && !r->on_gone)
+        r->on_gone = coro_gone_waker(c);
+    struct coro_limits limits = {.green = conf->python_green, .timeout_ms = conf->request_timeout_ms, .slice_ms = conf->time_slice_ms,
+                                 .blocked_ms = conf->blocked_warning_ms, .describe = describe, .arg = r};
+    return coro_set_limits(&limits);
+}
+
+void pylimit_end(struct request *r, bool last)
+{
+    struct coro *c = coro_current();
+    if (!c)
+        return;
+    if (r->on_gone && r->on_gone == coro_gone_waker(c))
+        r->on_gone = NULL;
+    if (last)
+        coro_end_limits();
+}
+
+int pylimit_status(void)
+{
+    enum coro_end end = coro_ended_by();
+    return end == CORO_END_TIMEOUT ? STATUS_TIMEOUT : end == CORO_END_GONE ? STATUS_GONE : 0;
+}

@@ -1,0 +1,14 @@
+/* What the configuration bounds in a handler: green calls, deadline, client, time slice, blocking. */
+#ifndef PYHOST_PYLIMIT_H
+#define PYHOST_PYLIMIT_H
+
+#include "request.h"
+
+/* Around a phase's handlers. Context: handler greenlet, GIL held. 0, or -1 with an exception. */
+int pylimit_begin(struct request *r);
+/* last: the handler's own work is over, what comes is the server's. */
+void pylimit_end(struct request *r, bool last);
+/* The status of an exception that one of these bounds raised: 504, 408 for a client that is gone; 0: it is the handler's own. */
+int pylimit_status(void);
+
+#endif

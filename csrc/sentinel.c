@@ -1,0 +1,150 @@
+/* The watch itself: a look every few milliseconds while there is something to see, sleep while there is not. */
+#include "sentinel.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+
+enum {
+    LOOK_EVERY_NS = 2500000,
+    LOOKS_BEFORE_SLEEP = 40,
+    ANSWER_LOOKS = 40,          /* how many looks a report may take; a thread in the kernel's uninterruptible sleep never answers */
+    REPORT_BYTES = 8192,
+    NS_PER_MS = 1000000
+};
+
+struct sentinel_watch sentinel_watch;
+
+static struct {
+    pthread_t loop_thread;
+    sem_t wake;
+    void (*obey)(unsigned, char *, size_t);
+    _Atomic unsigned orders;
+    _Atomic bool answered;
+    char report[REPORT_BYTES];
+} sentinel;
+
+static int signal_number(void) { return SIGRTMAX - 3; }
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    int error = errno;
+    unsigned orders = atomic_exchange(&sentinel.orders, 0);
+    if (orders && pthread_equal(pthread_self(), sentinel.loop_thread)) {
+        sentinel.obey(orders, sentinel.report, sizeof sentinel.report);
+        if (orders & SENTINEL_REPORT)
+            atomic_store(&sentinel.answered, true);
+    }
+    errno = error;
+}
+
+static void ask(unsigned order)
+{
+    atomic_fetch_or(&sentinel.orders, order);
+    pthread_kill(sentinel.loop_thread, signal_number());
+}
+
+void sentinel_wake(void)
+{
+    if (atomic_exchange(&sentinel_watch.asleep, false))
+        sem_post(&sentinel.wake);
+}
+
+static void pause_a_look(void) { nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL); }
+
+/* One line that names the request, one per frame of its stack. */
+static void report(int64_t stretch_ns)
+{
+    atomic_store(&sentinel.answered, false);
+    ask(SENTINEL_REPORT);
+    for (int looks = 0; looks < ANSWER_LOOKS && !atomic_load(&sentinel.answered); looks++)
+        pause_a_look();
+    const char *text = atomic_load(&sentinel.answered) ? sentinel.report : "(it does not answer: it waits in the kernel)";
+    const char *line = strchr(text, '\n');
+    size_t first = line ? (size_t)(line - text) : strlen(text);
+    log_error(NULL, LEVEL_WARN, "sentinel", "the worker has been held up for %lld ms by %.*s", (long long)(stretch_ns / NS_PER_MS), (int)first, text);
+    if (line && line[1])
+        log_text(NULL, NULL, LEVEL_WARN, "sentinel", slice_text(line + 1), true);
+}
+
+struct stretch { uint64_t progress; int64_t since_ns, sliced_ns; bool reported; unsigned idle; };
+
+static void look(struct stretch *s)
+{
+    struct sentinel_watch *w = &sentinel_watch;
+    uint64_t progress = atomic_load(&w->progress);
+    int64_t now = now_ns();
+    if (progress != s->progress || !atomic_load(&w->running)) {
+        s->idle = progress == s->progress ? s->idle + 1 : 0;
+        s->progress = progress;
+        s->since_ns = s->sliced_ns = now;
+        s->reported = false;
+        return;
+    }
+    int64_t slice_ns = atomic_load(&w->slice_ns), blocked_ns = atomic_load(&w->blocked_ns);
+    s->idle = 0;
+    if (slice_ns && now - s->sliced_ns >= slice_ns) {
+        s->sliced_ns = now;
+        ask(SENTINEL_GIVE_WAY);
+    }
+    if (blocked_ns && !s->reported && now - s->since_ns >= blocked_ns) {
+        s->reported = true;
+        report(now - s->since_ns);
+    }
+}
+
+static void rest(struct stretch *s)
+{
+    atomic_store(&sentinel_watch.asleep, true);
+    if (atomic_load(&sentinel_watch.progress) == s->progress && !atomic_load(&sentinel_watch.running))
+        while (sem_wait(&sentinel.wake) && errno == EINTR)
+            continue;
+    atomic_store(&sentinel_watch.asleep, false);
+    s->idle = 0;
+}
+
+static void *sentinel_thread(void *unused)
+{
+    struct stretch s = {.progress = 0, .since_ns = now_ns()};
+    for (;;) {
+        pause_a_look();
+        look(&s);
+        if (s.idle >= LOOKS_BEFORE_SLEEP)
+            rest(&s);
+    }
+    return unused;
+}
+
+int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room))
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigset_t all, before;
+    pthread_t thread;
+    pthread_attr_t attr;
+    sentinel.loop_thread = pthread_self();
+    sentinel.obey = obey;
+    if (sigaction(signal_number(), &action, NULL) || sem_init(&sentinel.wake, 0, 0))
+        return -1;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, 131072);
+    int error = pthread_create(&thread, &attr, sentinel_thread, NULL);
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return error ? -1 : 0;
+}

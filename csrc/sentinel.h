@@ -1,0 +1,44 @@
+/* A small thread that never takes the GIL and watches whether the loop's greenlets give way: it asks one that computes for long to do so, and
+ * names one that blocks. It knows neither requests nor Python; what it finds is looked up by a signal handler on the loop's own thread. */
+#ifndef PYHOST_SENTINEL_H
+#define PYHOST_SENTINEL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Written by the loop thread, read by the sentinel. */
+struct sentinel_watch {
+    _Atomic uint64_t progress; /* counts switches and jobs: a stretch is the time it stays the same */
+    _Atomic bool running;      /* a greenlet runs; false: the hub does */
+    _Atomic bool asleep;       /* the sentinel has nothing to watch and must be woken */
+    _Atomic int64_t slice_ns, blocked_ns;
+};
+extern struct sentinel_watch sentinel_watch;
+
+/* What the loop thread is asked for, by a signal. */
+enum sentinel_order { SENTINEL_GIVE_WAY = 1, SENTINEL_REPORT = 2 };
+
+/* Starts the thread. obey runs in a signal handler on the calling thread; for SENTINEL_REPORT it writes what runs and its stack. 0, or -1 with errno.
+ * Context: the loop thread, once per process. */
+int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room));
+void sentinel_wake(void);
+
+/* Context of both: the loop thread, at each switch and job; a handful of stores. */
+static inline void sentinel_watch_job(int64_t slice_ns, int64_t blocked_ns)
+{
+    struct sentinel_watch *w = &sentinel_watch;
+    atomic_store_explicit(&w->slice_ns, slice_ns, memory_order_relaxed);
+    atomic_store_explicit(&w->blocked_ns, blocked_ns, memory_order_relaxed);
+    atomic_store_explicit(&w->progress, atomic_load_explicit(&w->progress, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+static inline void sentinel_running(bool runs)
+{
+    atomic_store_explicit(&sentinel_watch.running, runs, memory_order_relaxed);
+    if (runs && atomic_load_explicit(&sentinel_watch.asleep, memory_order_relaxed))
+        sentinel_wake();
+}
+
+#endif

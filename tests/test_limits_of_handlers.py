@@ -1,0 +1,113 @@
+"""PyRequestTimeout, coro.deadline, PyCancelOnDisconnect, PyTimeSlice and PyBlockedWarning against the real binary."""
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.client import Client, build_request
+from support.server import Server, wait_until
+
+APPS = Path(__file__).parent / "apps"
+
+
+def location(path: str, function: str, *more: str) -> str:
+    lines = "\n".join(f"    {line}" for line in more)
+    return f"""
+<Location {path}>
+    SetHandler mod_python
+    PythonHandler limit_app::{function}
+    PythonPath "['{APPS}'] + sys.path"
+{lines}
+</Location>
+"""
+
+
+@pytest.mark.parametrize("function", ["sleeps", "receives", "locks", "swallows", "computes"])
+def test_request_timeout_ends_that_request_only(function: str, server: Callable[..., Server]) -> None:
+    host = server(location("/slow", function, "PyRequestTimeout 100ms") + location("/quick", "quick"))
+    slow = host.client().send(build_request("GET", "/slow"))
+    assert host.request("GET", "/quick").text == "quick"
+    start = time.monotonic()
+    assert slow.read_response().status == 504
+    assert time.monotonic() - start < 3
+    host.expect_log(f"limit_app::{function}: Traceback|in {function}")
+    host.expect_log("RequestTimeout")
+    assert host.request("GET", "/quick").text == "quick"
+
+
+def test_request_timeout_ends_a_wsgi_application(server: Callable[..., Server]) -> None:
+    host = server(f"""
+PyWSGIAlias /app {APPS}/limit_app.py
+<Location /app>
+    PyRequestTimeout 100ms
+    PythonPath "['{APPS}'] + sys.path"
+</Location>
+""")
+    assert host.request("GET", "/app").status == 504
+    host.expect_log("RequestTimeout")
+
+
+def test_deadline_of_a_handler(server: Callable[..., Server]) -> None:
+    host = server(location("/", "deadlines"))
+    assert host.request("GET", "/").text == "Timeout 0.05"
+
+
+def test_client_that_goes_away_cancels_its_request(server: Callable[..., Server]) -> None:
+    host = server(location("/wait", "remembers", "PyCancelOnDisconnect On") + location("/tell", "tells"))
+    client = Client(host.address)
+    client.send(build_request("GET", "/wait"))
+    wait_until(lambda: "began" in host.request("GET", "/tell").text, "the handler runs")
+    client.reset()
+    wait_until(lambda: host.request("GET", "/tell").text == "began gone finally", "it has been cancelled")
+    host.allow_log("ClientGone|limit_app|Traceback|client")
+
+
+def test_request_goes_on_without_its_client_by_default(server: Callable[..., Server]) -> None:
+    host = server(location("/wait", "remembers", "PyRequestTimeout 300ms") + location("/tell", "tells"))
+    client = Client(host.address)
+    client.send(build_request("GET", "/wait"))
+    wait_until(lambda: "began" in host.request("GET", "/tell").text, "the handler runs")
+    client.reset()
+    wait_until(lambda: host.request("GET", "/tell").text == "began finally", "its deadline has come")
+    host.allow_log("RequestTimeout|limit_app|Traceback|client")
+
+
+def worst_wait(host: Server, path: str, rounds: int) -> float:
+    """The longest of so many quick requests on one connection, seconds."""
+    worst = 0.0
+    with Client(host.address) as client:
+        for _ in range(rounds):
+            start = time.monotonic()
+            assert client.request("GET", path).text == "quick"
+            worst = max(worst, time.monotonic() - start)
+    return worst
+
+
+@pytest.mark.slow
+def test_handler_that_computes_gives_way(server: Callable[..., Server]) -> None:
+    host = server(location("/busy", "computes_a_while", "PyBlockedWarning Off") + location("/quick", "quick"))
+    busy = host.client()
+    thread = threading.Thread(target=lambda: busy.request("GET", "/busy"))
+    thread.start()
+    assert worst_wait(host, "/quick", 5) < 0.4
+    thread.join()
+
+
+@pytest.mark.slow
+def test_time_slice_off_lets_a_handler_compute_on(server: Callable[..., Server]) -> None:
+    host = server(location("/busy", "computes_a_while", "PyTimeSlice Off", "PyBlockedWarning Off") + location("/quick", "quick"))
+    busy = host.client().send(build_request("GET", "/busy"))
+    wait_until(lambda: int(host.request("GET", "/quick").status == 200), "an answer")
+    assert busy.read_response().text == "computed"
+
+
+@pytest.mark.slow
+def test_handler_that_blocks_is_named_with_its_stack(server: Callable[..., Server]) -> None:
+    host = server(location("/stuck", "computes_a_while", "PyTimeSlice Off", "PyBlockedWarning 100ms"))
+    assert host.request("GET", "/stuck?x").text == "computed"
+    host.expect_log(r"sentinel:warn.*held up for 1\d\d ms by GET /stuck \(Location /stuck\)")
+    host.expect_log(r"sentinel:warn.*in computes_a_while")
