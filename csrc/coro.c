@@ -28,6 +28,8 @@ struct hub_state {
     struct hub hub;
     PyObject *main;      /* strong: the hub's own greenlet */
     bool green;          /* the hooks may be used: libpython can be told from the program */
+    struct coro *all;    /* borrowed */
+    int64_t now_ns;      /* at the last switch: what runs since then is charged to who runs */
     int64_t stop_at_ns;  /* this batch's budget; workers take no new job after it */
 };
 
@@ -291,6 +293,8 @@ static void run_job(struct coro *c, struct job *job)
     if (!context)
         interp_log_exception("making the context of a handler");
     c->woken = c->told = false;
+    c->run_ns = c->longest_ns = 0;
+    c->resumes = 0;
     coro_set_green(true);
     coro_limit_begin(c);
     c->job = job;
@@ -369,6 +373,10 @@ static struct coro *coro_new(struct interp *i)
     c->interp = i;
     c->refs = 1;
     coro_limit_init(c);
+    c->all_next = hub_state()->all;
+    if (c->all_next)
+        c->all_next->all_prev = c;
+    hub_state()->all = c;
     pystate_init_identity(&c->identity, (unsigned long)(uintptr_t)c);
     c->timer.fire = timer_fired;
     c->waker.wake = waker_fired;
@@ -402,6 +410,9 @@ void coro_unref(struct coro *c)
 static void bury(struct coro *c)
 {
     c->interp->greenlets--;
+    if (c->all_next)
+        c->all_next->all_prev = c->all_prev;
+    *(c->all_prev ? &c->all_prev->all_next : &hub_state()->all) = c->all_next;
     coro_inbox_forget(c);
     coro_limit_clear(c);
     pystate_clear_identity(&c->identity);
@@ -444,9 +455,24 @@ static void become(struct coro *c)
     sentinel_running(true);
 }
 
+struct coro *coro_first(void) { return hub_state()->all; }
+
+int64_t coro_run_ns(const struct coro *c) { return c->run_ns + (c == coro_hub->current ? coro_now_ns() - hub_state()->now_ns : 0); }
+
+static void charge(struct coro *c)
+{
+    struct hub_state *h = hub_state();
+    int64_t now = coro_now_ns(), stretch = now - h->now_ns;
+    c->run_ns += stretch;
+    if (stretch > c->longest_ns)
+        c->longest_ns = stretch;
+    h->now_ns = now;
+}
+
 static void become_hub(struct coro *c)
 {
     sentinel_running(false);
+    charge(c);
     coro_hub->current = NULL;
     green_coro = NULL;
     green_identity = 0;
@@ -459,6 +485,7 @@ static void enter(struct coro *c)
     PyObject *to = Py_NewRef(c->parked_at ? c->parked_at : c->greenlet);
     c->state = CORO_RUNNING;
     coro_hub->switches++;
+    c->resumes++;
     become(c);
     PyObject *result = PyGreenlet_Switch(green(to), NULL, NULL);
     Py_DECREF(to);
@@ -482,7 +509,7 @@ static void run_woken(struct interp *i)
     struct coro *last = i->woken_last, *c;
     while ((c = take_woken(i))) {
         enter(c);
-        if (c == last || coro_now_ns() >= hub_state()->stop_at_ns)
+        if (c == last || hub_state()->now_ns >= hub_state()->stop_at_ns)
             return;
     }
 }
@@ -496,7 +523,7 @@ static void run_jobs(struct interp *i)
             return;
         }
         enter(c);
-        if (coro_now_ns() >= hub_state()->stop_at_ns)
+        if (hub_state()->now_ns >= hub_state()->stop_at_ns)
             return;
     }
 }
@@ -504,7 +531,8 @@ static void run_jobs(struct interp *i)
 void coro_run_ready(int64_t budget_ns)
 {
     struct hub_state *h = hub_state();
-    h->stop_at_ns = coro_now_ns() + budget_ns;
+    h->now_ns = coro_now_ns();
+    h->stop_at_ns = h->now_ns + budget_ns;
     struct interp *i;
     while ((i = unqueue_interp())) {
         interp_enter(i);
@@ -512,7 +540,7 @@ void coro_run_ready(int64_t budget_ns)
         run_jobs(i);
         if (i->woken_first || i->ready_first)
             queue_interp(i);
-        if (coro_now_ns() >= h->stop_at_ns)
+        if (h->now_ns >= h->stop_at_ns)
             break;
     }
     interp_enter(interp_main());

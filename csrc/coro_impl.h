@@ -46,6 +46,9 @@ struct coro {
     struct coro *inbox_next;
     struct timer deadline;  /* of the job: raises RequestTimeout */
     struct waker gone;      /* raises ClientGone */
+    struct coro *all_prev, *all_next; /* of this hub */
+    int64_t run_ns, longest_ns; /* of the job: running time, longest stretch without giving way */
+    uint64_t resumes;
     int64_t slice_ns, blocked_ns;
     void (*describe)(void *, char *, size_t); /* of the job, for the log */
     void *describe_arg;
@@ -70,6 +73,11 @@ bool coro_fd_waited(int fd);
 void coro_wake_from_anywhere(struct coro *c);
 int coro_inbox_init(void); /* 0, or -1 with errno */
 void coro_inbox_forget(struct coro *c);
+
+/* The first of all greenlets of this hub; on with all_next. */
+struct coro *coro_first(void);
+/* Running time of the job until now. */
+int64_t coro_run_ns(const struct coro *c);
 
 /* coro_limit.c: at a greenlet's birth, at the start of each job, and when the greenlet ends. */
 void coro_limit_init(struct coro *c);

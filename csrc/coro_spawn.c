@@ -37,8 +37,20 @@ static void wake_joiners(struct task *t)
         coro_wake(j->coro);
 }
 
+void task_note_counts(struct task *t)
+{
+    if (!coro_hub)
+        return;
+    t->run_ns = coro_run_ns(t->coro);
+    t->longest_ns = t->coro->longest_ns > t->run_ns ? t->run_ns : t->coro->longest_ns;
+    if (t->coro->resumes <= 1) /* it has never given way */
+        t->longest_ns = t->run_ns;
+    t->resumes = t->coro->resumes;
+}
+
 static void task_end(struct task *t)
 {
+    task_note_counts(t);
     t->state = TASK_DONE;
     t->coro = NULL;
     wake_joiners(t);

@@ -21,11 +21,18 @@ struct task {
     PyObject *locals;   /* strong: dict of pyhost.coro's locals, made on first use */
     PyObject *name;     /* strong */
     PyObject *weakrefs;
+    int64_t run_ns, longest_ns; /* noted when somebody asks, and at the end */
+    uint64_t resumes;
     uint8_t state;      /* enum task_state */
 };
 
+void task_note_counts(struct task *t); /* while it runs */
 /* Context of all: loop thread, GIL held, the task's interpreter. */
 int task_join(struct task *t, int64_t until_ns);
 void task_kill(struct task *t, PyObject *exception);
+
+extern PyType_Spec alarm_spec;
+/* Throws exception into the task at that time, unless cancelled. A new reference, or NULL with an exception. */
+PyObject *alarm_new(PyTypeObject *type, struct task *task, PyObject *exception, int64_t at_ns);
 
 #endif

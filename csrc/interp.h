@@ -21,7 +21,7 @@ struct interp {
     bool queued;
     uint32_t greenlets, greenlets_idle, waiting;
     PyObject *worker_main;     /* strong: what worker greenlets run */
-    PyObject *task_type;       /* strong: pyhost.coro's handle type of this interpreter */
+    PyObject *task_type, *alarm_type; /* strong: pyhost.coro's types of this interpreter */
     PyObject *timeout_type, *gone_type; /* strong: pyhost.coro.RequestTimeout and ClientGone of this interpreter */
     void *py;                  /* pyphase.c's: strong references it keeps per interpreter */
     void *wsgi;                /* pywsgi.c's state of this interpreter */

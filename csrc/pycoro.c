@@ -125,13 +125,13 @@ static PyObject *task_py_throw(PyObject *self, PyObject *exception)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(wake_doc, "wake()\n--\n\nEnd its park() now, or its next one. Never switches.");
+PyDoc_STRVAR(wake_doc, "wake()\n--\n\nEnd its park() now, or its next one. Any thread may call it. Never switches.");
 static PyObject *task_py_wake(PyObject *self, PyObject *unused)
 {
     (void)unused;
     struct task *t = (struct task *)self;
     if (t->coro)
-        coro_wake(t->coro);
+        coro_wake_from_anywhere(t->coro);
     Py_RETURN_NONE;
 }
 
@@ -156,6 +156,26 @@ static PyObject *task_locals(PyObject *self, void *unused)
     return Py_XNewRef(t->locals);
 }
 
+/* Where its Python code stands: a frame, or None when it runs or has none. */
+static PyObject *task_frame(PyObject *self, void *unused)
+{
+    (void)unused;
+    struct coro *c = ((struct task *)self)->coro;
+    if (!c || c == coro_current() || !c->parked_at)
+        Py_RETURN_NONE;
+    return PyObject_GetAttrString(c->parked_at, "gr_frame");
+}
+
+/* Sums of a finished task are kept by task_over. */
+static PyObject *task_counts(PyObject *self, void *unused)
+{
+    (void)unused;
+    struct task *t = (struct task *)self;
+    if (t->coro)
+        task_note_counts(t);
+    return Py_BuildValue("(dLd)", (double)t->run_ns / 1e9, (long long)t->resumes, (double)t->longest_ns / 1e9);
+}
+
 static PyMethodDef task_methods[] = {
     {"join", (PyCFunction)(void (*)(void))task_py_join, METH_FASTCALL | METH_KEYWORDS, join_doc},
     {"get", (PyCFunction)(void (*)(void))task_py_get, METH_FASTCALL | METH_KEYWORDS, get_doc},
@@ -166,6 +186,8 @@ static PyMethodDef task_methods[] = {
 static PyGetSetDef task_getset[] = {
     {"done", task_done, NULL, "True when it is over.", NULL},
     {"started", task_started, NULL, "True when it has begun.", NULL},
+    {"frame", task_frame, NULL, "The innermost frame where it waits; None while it runs.", NULL},
+    {"counts", task_counts, NULL, "Seconds it has run, how often it was resumed, its longest stretch in seconds.", NULL},
     {"locals", task_locals, NULL, "A dict of its own.", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
@@ -274,6 +296,43 @@ static PyObject *coro_py_spawn(PyObject *module, PyObject *args, PyObject *kwarg
     return task;
 }
 
+PyDoc_STRVAR(alarm_doc, "alarm(seconds, exception)\n--\n\nThrow the exception into the running task after that time. Returns an object with "
+                        "cancel(). Never switches.");
+static PyObject *coro_py_alarm(PyObject *module, PyObject *const *args, Py_ssize_t n)
+{
+    (void)module;
+    struct coro *c = coro_current();
+    if (n != 2 || !PyExceptionInstance_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "alarm(seconds, exception)");
+        return NULL;
+    }
+    if (!c) {
+        PyErr_SetString(PyExc_RuntimeError, "only a handler can set an alarm");
+        return NULL;
+    }
+    int64_t at_ns = deadline_of(args[0]);
+    PyObject *task = at_ns == -2 ? NULL : task_of(c);
+    PyObject *alarm = task ? alarm_new((PyTypeObject *)c->interp->alarm_type, (struct task *)task, args[1], at_ns < 0 ? INT64_MAX : at_ns) : NULL;
+    Py_XDECREF(task);
+    return alarm;
+}
+
+PyDoc_STRVAR(tasks_doc, "tasks()\n--\n\nA list of the tasks of this interpreter that have begun and not ended. Never switches.");
+static PyObject *coro_py_tasks(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    struct interp *i = interp_current();
+    PyObject *list = PyList_New(0);
+    for (struct coro *c = coro_hub ? coro_first() : NULL; list && c; c = c->all_next) {
+        PyObject *task = c->interp == i && c->job ? task_of(c) : NULL;
+        if (task && PyList_Append(list, task))
+            Py_CLEAR(list);
+        Py_XDECREF(task);
+    }
+    return PyErr_Occurred() ? NULL : list;
+}
+
 PyDoc_STRVAR(current_doc, "current()\n--\n\nThe Task that runs; None on the hub and in other threads. Never switches.");
 static PyObject *coro_py_current(PyObject *module, PyObject *unused)
 {
@@ -314,6 +373,8 @@ static PyMethodDef coro_methods[] = {
     {"wait_fd", (PyCFunction)(void (*)(void))coro_py_wait_fd, METH_FASTCALL, wait_fd_doc},
     {"fd_closing", coro_py_fd_closing, METH_O, fd_closing_doc},
     {"spawn", (PyCFunction)(void (*)(void))coro_py_spawn, METH_VARARGS | METH_KEYWORDS, spawn_doc},
+    {"alarm", (PyCFunction)(void (*)(void))coro_py_alarm, METH_FASTCALL, alarm_doc},
+    {"tasks", coro_py_tasks, METH_NOARGS, tasks_doc},
     {"current", coro_py_current, METH_NOARGS, current_doc},
     {"green_calls", coro_py_green_calls, METH_NOARGS, green_calls_doc},
     {"counts", coro_py_counts, METH_NOARGS, counts_doc},
@@ -349,6 +410,13 @@ static int coro_exec(PyObject *module)
     struct interp *i = interp_current();
     if (add_exceptions(module, i))
         return -1;
+    PyObject *alarm = PyType_FromModuleAndSpec(module, &alarm_spec, NULL);
+    if (!alarm)
+        return -1;
+    if (i)
+        Py_XSETREF(i->alarm_type, alarm);
+    else
+        Py_DECREF(alarm);
     PyObject *type = PyType_FromModuleAndSpec(module, &task_spec, NULL);
     if (!type || PyModule_AddObjectRef(module, "Task", type)) {
         Py_XDECREF(type);

@@ -1,20 +1,91 @@
 """Coroutines on pyhost's hub: what waits here lets other requests run.
 
-Blocking code needs none of this inside a handler (its system calls give way by themselves); these are for code that wants to say so.
+Blocking code needs none of this inside a handler (its system calls give way by themselves); these are for code that wants to say so, with
+gogreen's names: Thread, spawn, sleep, Yield, cond, lock, fifo, and what grew since then: Queue, Event, Semaphore, Timeout, deadline, Pool, blocking,
+where. Nothing here waits outside a handler greenlet: there it raises RuntimeError, but for sleep, which sleeps.
 """
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
+import time
 from typing import Any
 
 import _coro
-from _coro import Task, current, fd_closing, park, sleep, spawn, yield_
+from _coro import ClientGone, RequestTimeout, Task, counts, current, fd_closing, park, spawn, tasks, yield_
 
-__all__ = ["Task", "current", "fd_closing", "park", "sleep", "spawn", "wait_fd", "wait_read", "wait_write", "yield_"]
+from .errors import CoroutineError, LockTimeout
+from .fifo import Queue, fifo
+from .group import Pool
+from .offload import blocking
+from .sync import Event, Semaphore, cond, lock
+from .thread import Thread, current_thread, thread_list
+from .timeouts import Timeout, deadline
+from .trace import Where, where
+
+__all__ = [
+    "ClientGone",
+    "CoroutineError",
+    "Event",
+    "LockTimeout",
+    "Pool",
+    "Queue",
+    "RequestTimeout",
+    "Semaphore",
+    "Task",
+    "Thread",
+    "Timeout",
+    "Where",
+    "Yield",
+    "blocking",
+    "cond",
+    "coroutine_cond",
+    "coroutine_fifo",
+    "coroutine_lock",
+    "counts",
+    "current",
+    "current_thread",
+    "deadline",
+    "event_loop",
+    "fd_closing",
+    "fifo",
+    "lock",
+    "new",
+    "park",
+    "sleep",
+    "spawn",
+    "tasks",
+    "thread_list",
+    "wait_fd",
+    "wait_read",
+    "wait_write",
+    "where",
+    "yield_",
+]
+
+coroutine_cond, coroutine_lock, coroutine_fifo = cond, lock, fifo
+new = spawn
 
 FileLike = Any
-SpawnTarget = Callable[..., object]
+
+
+def sleep(seconds: float = 0) -> None:
+    """Wait that long; 0 gives way once. Outside a handler it is time.sleep. May switch."""
+    if _coro.current() is None:
+        time.sleep(max(seconds, 0))
+    else:
+        _coro.sleep(seconds)
+
+
+def Yield(timeout: float | None = None) -> bool:
+    """Give way once, or with a timeout wait for wake() that long. Returns whether it was woken. May switch."""
+    if timeout is None:
+        _coro.yield_()
+        return True
+    return bool(_coro.park(timeout))
+
+
+def event_loop(*_: object, **__: object) -> None:
+    """Do nothing: the server's own loop runs already. For scripts written for gogreen."""
 
 
 def wait_fd(fd: FileLike, events: int, timeout: float | None = None) -> int:
@@ -23,7 +94,7 @@ def wait_fd(fd: FileLike, events: int, timeout: float | None = None) -> int:
     events: bits of select.EPOLLIN and EPOLLOUT. timeout: seconds, None waits for ever. Returns the bits that came, 0 when the timeout passed.
     Raises OSError when the descriptor cannot be waited on, or is closed meanwhile. May switch.
     """
-    return _coro.wait_fd(fd, events, timeout)
+    return int(_coro.wait_fd(fd, events, timeout))
 
 
 def wait_read(fd: FileLike, timeout: float | None = None) -> bool:

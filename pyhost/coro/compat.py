@@ -49,7 +49,7 @@ def replace_dummy_thread() -> None:
             super().join(timeout)
 
     HandlerThread.__name__ = HandlerThread.__qualname__ = "_DummyThread"
-    setattr(threading, "_DummyThread", HandlerThread)
+    threading._DummyThread = HandlerThread
 
 
 def replace_simple_queue() -> None:
@@ -58,8 +58,8 @@ def replace_simple_queue() -> None:
     import queue
 
     python_queue: Any = vars(queue)["_PySimpleQueue"]
-    setattr(queue, "SimpleQueue", python_queue)
-    setattr(_queue, "SimpleQueue", python_queue)
+    queue.SimpleQueue = python_queue
+    _queue.SimpleQueue = python_queue
 
 
 def replace_thread_join() -> None:
@@ -78,4 +78,4 @@ def replace_thread_join() -> None:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
         real_join(self, timeout)
 
-    setattr(threading.Thread, "join", join)
+    threading.Thread.join = join

@@ -1,0 +1,198 @@
+"""gogreen's Thread: a coroutine with a name, a parent and children, to be subclassed or given a target."""
+from __future__ import annotations
+
+import itertools
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import _coro
+from greenlet import GreenletExit
+
+from .errors import CoroutineError
+from .sync import cond
+
+__all__ = ["Thread", "current_thread", "thread_list"]
+
+_ids = itertools.count(1)
+_KEY = "pyhost.coro.Thread"
+
+
+class Thread:
+    """One coroutine. Override run(), or give target; init() runs before it and complete() after it, whatever happened."""
+
+    def __init__(self, name: str | None = None, target: Callable[..., object] | None = None, args: Iterable[object] = (),
+                 kwargs: Mapping[str, Any] | None = None) -> None:
+        """name: for people. target: what run() calls with args and kwargs."""
+        self._id = next(_ids)
+        self._name = name or f"coro-{self._id}"
+        self._target, self._args, self._kwargs = target, tuple(args), dict(kwargs or {})
+        self._task: Any = None
+        self._resumed: object = None
+        self._locals: dict[str, object] = {}
+        self._children: weakref.WeakSet[Thread] = weakref.WeakSet()
+        self._child_ended = cond()
+        self.daemon = False
+        parent = current_thread()
+        self._parent = weakref.ref(parent) if parent else None
+        if parent:
+            parent._children.add(self)
+
+    def init(self) -> None:
+        """Override: first thing in the new coroutine."""
+
+    def run(self) -> object:
+        """Override: the work. Its result is what join's caller finds in `.result`."""
+        return self._target(*self._args, **self._kwargs) if self._target else None
+
+    def complete(self) -> None:
+        """Override: last thing in the coroutine."""
+
+    def start(self) -> None:
+        """Let it begin on a later turn. Raises CoroutineError when it has been started. Never switches."""
+        if self._task is not None:
+            raise CoroutineError("a thread can be started once")
+        self._task = _coro.spawn(self._main)
+        self._task.name = self._name
+
+    def _main(self) -> object:
+        _coro.current().locals[_KEY] = self
+        try:
+            self.init()
+            return self.run()
+        except GreenletExit:
+            return None
+        finally:
+            try:
+                self.complete()
+            finally:
+                parent = self.parent()
+                if parent:
+                    parent._children.discard(self)
+                    parent._child_ended.wake_all()
+
+    def join(self, timeout: float | None = None) -> bool | None:
+        """Wait for its end. timeout: seconds, None waits for ever. Returns True, False on timeout, None when it never began. May switch."""
+        return None if self._task is None else bool(self._task.join(timeout))
+
+    def kill(self) -> None:
+        """Raise GreenletExit where it waits. Never switches."""
+        if self._task is not None:
+            self._task.throw(GreenletExit)
+
+    def Yield(self, timeout: float | None = None, arg: object = None) -> object:
+        """Wait for resume(). timeout: seconds, None waits for ever. Returns resume's value, or `arg` on timeout. May switch."""
+        if self is not current_thread():
+            raise CoroutineError("only a thread itself can yield")
+        return self._resumed if _coro.park(timeout) else arg
+
+    def resume(self, value: object = None) -> None:
+        """End its Yield() with that value. Never switches."""
+        self._resumed = value
+        if self._task is not None:
+            self._task.wake()
+
+    @property
+    def result(self) -> object:
+        """What run() returned."""
+        return None if self._task is None else self._task.result
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What run() raised."""
+        return None if self._task is None else self._task.exception
+
+    def isAlive(self) -> bool:
+        return self._task is not None and not self._task.done
+
+    is_alive = isAlive
+
+    def status(self) -> str:
+        """One of initial, running, ended."""
+        return "initial" if self._task is None else "ended" if self._task.done else "running"
+
+    def thread_id(self) -> int:
+        return self._id
+
+    def getName(self) -> str:
+        return self._name
+
+    def setName(self, name: str) -> None:
+        self._name = name
+
+    name = property(getName, setName)
+
+    def setDaemon(self, daemon: bool) -> None:
+        self.daemon = daemon
+
+    # accounting
+
+    def total_time(self) -> float:
+        """Seconds it has run, waits not counted."""
+        return 0.0 if self._task is None else float(self._task.counts[0])
+
+    def resume_count(self) -> int:
+        """How often it was given the processor."""
+        return 0 if self._task is None else int(self._task.counts[1])
+
+    def long_time(self) -> float:
+        """Its longest stretch without giving way, seconds."""
+        return 0.0 if self._task is None else float(self._task.counts[2])
+
+    # locals
+
+    def get_local(self, name: str, default: object = None) -> object:
+        return self._locals.get(name, default)
+
+    def set_local(self, name: str, value: object) -> None:
+        self._locals[name] = value
+
+    def set_locals(self, **values: object) -> None:
+        self._locals.update(values)
+
+    def pop_local(self, name: str, default: object = None) -> object:
+        return self._locals.pop(name, default)
+
+    def has_local(self, name: str) -> bool:
+        return name in self._locals
+
+    # parent and children
+
+    def parent(self) -> Thread | None:
+        return self._parent() if self._parent else None
+
+    def child_list(self) -> list[Thread]:
+        return [child for child in self._children if child.isAlive()]
+
+    def child_count(self) -> int:
+        return len(self.child_list())
+
+    def child_wait(self, timeout: float | None = None) -> int:
+        """Wait until no child lives. timeout: seconds, None waits for ever. Returns how many are left. May switch."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while self.child_list():
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            self._child_ended.wait(left)
+        return self.child_count()
+
+    def abandon(self) -> None:
+        """Let the children be nobody's."""
+        for child in list(self._children):
+            child._parent = None
+        self._children.clear()
+
+
+def current_thread() -> Thread | None:
+    """Return the Thread that runs; None in requests and plain spawned calls that are none."""
+    task = _coro.current()
+    found = task.locals.get(_KEY) if task is not None else None
+    return found if isinstance(found, Thread) else None
+
+
+def thread_list() -> list[Thread]:
+    """Return the Threads of this interpreter that have begun and not ended."""
+    found = (task.locals.get(_KEY) for task in _coro.tasks())
+    return [each for each in found if isinstance(each, Thread)]
