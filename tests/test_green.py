@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from support.client import Client, build_request
 from support.server import Server
 
@@ -34,7 +33,7 @@ CONF = f"""
 
 def cases_of(name: str) -> list[str]:
     """Return the functions of a case file that take no arguments, without importing it (it needs pyhost)."""
-    return re.findall(r"^def (\w+)\(\) -> None:", (APPS / name).read_text(), re.M)
+    return re.findall(r"^def (\w+)\(\) -> None:", (APPS / name).read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from support.client import Client, build_request
 from support.server import Server, wait_until
 
@@ -49,6 +48,7 @@ PyWSGIAlias /app {APPS}/limit_app.py
 """)
     assert host.request("GET", "/app").status == 504
     host.expect_log("RequestTimeout")
+    host.allow_log("wsgi:error")
 
 
 def test_deadline_of_a_handler(server: Callable[..., Server]) -> None:
