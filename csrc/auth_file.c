@@ -97,7 +97,7 @@ static bool is_unsettled(const struct stat *st)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (now.tv_sec - st->st_ctim.tv_sec) * 1000000000 + now.tv_nsec - st->st_ctim.tv_nsec < SETTLED_NS;
+    return llabs((now.tv_sec - st->st_ctim.tv_sec) * 1000000000LL + now.tv_nsec - st->st_ctim.tv_nsec) < SETTLED_NS;
 }
 
 static int file_load(struct auth_file *f)

@@ -1,6 +1,7 @@
 /* A path and the files it meets: where file name ends and path_info begins, and which .htaccess files lie on the way. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "log.h"
@@ -80,7 +81,7 @@ static void htaccess_add(struct htaccess *out, char *path, const struct stat *st
     *id = (struct file_identity){.mtime_ns = nanoseconds(st->st_mtim), .ctime_ns = nanoseconds(st->st_ctim), .size = st->st_size,
                                  .inode = st->st_ino, .device = st->st_dev};
     clock_gettime(CLOCK_REALTIME, &now);
-    out->unsettled |= nanoseconds(now) - id->ctime_ns < SETTLED_NS;
+    out->unsettled |= llabs(nanoseconds(now) - id->ctime_ns) < SETTLED_NS; /* a clock that was set back must not make it so for hours */
     out->paths[out->count++] = path;
 }
 

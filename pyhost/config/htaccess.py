@@ -37,7 +37,7 @@ class HtaccessCache:
         except OSError:
             return None
         now = time.time_ns()
-        recent = now if now - found.st_ctime_ns < SETTLED_NS else 0  # no two looks at a file just changed are equal
+        recent = now if abs(now - found.st_ctime_ns) < SETTLED_NS else 0  # no two looks at a file just changed are equal
         return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size, recent
 
     def read(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
