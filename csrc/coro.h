@@ -49,6 +49,8 @@ int coro_yield(void);
 /* Waits for EPOLLIN/EPOLLOUT on a descriptor. SWITCHES. Events that came (> 0), 0: until_ns passed, -1: exception set (OSError when fd cannot be
  * waited on). Any number of greenlets may wait on one descriptor. Context: handler greenlet, GIL held. */
 int coro_wait_fd(int fd, uint32_t events, int64_t until_ns);
+/* The same, but coro_wake ends the wait as well, with 0. */
+int coro_wait_fd_or_wake(int fd, uint32_t events, int64_t until_ns);
 /* Wakes those who wait on this descriptor with EBADF; before it is closed. */
 void coro_fd_closing(int fd);
 /* A new greenlet that calls callable(*args, **kwargs) in the current interpreter; a new reference to its Python handle (pyhost.coro's), or NULL

@@ -151,6 +151,19 @@ static int wait_for(struct fd_wait *w, int64_t until_ns)
     return 1;
 }
 
+int coro_wait_fd_or_wake(int fd, uint32_t events, int64_t until_ns)
+{
+    struct coro *c = coro_current();
+    struct fd_wait *w = c ? &c->fd_wait : NULL;
+    if (!w || fd_wait_link(w, c, fd, events) < 0) {
+        PyErr_SetString(PyExc_OSError, "the descriptor cannot be waited on");
+        return -1;
+    }
+    enum coro_wake result = w->got ? CORO_WOKEN : coro_park(until_ns);
+    fd_wait_unlink(w);
+    return result == CORO_ERROR ? -1 : (int)w->got;
+}
+
 int coro_wait_fd(int fd, uint32_t events, int64_t until_ns)
 {
     struct coro *c = coro_current();

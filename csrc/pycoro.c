@@ -270,6 +270,21 @@ static PyObject *coro_py_wait_fd(PyObject *module, PyObject *const *args, Py_ssi
     return got < 0 ? NULL : PyLong_FromLong(got);
 }
 
+PyDoc_STRVAR(wait_fd_or_wake_doc, "wait_fd_or_wake(fd, timeout=None)\n--\n\nWait until a descriptor can be read, wake() is called, or the timeout (seconds) "
+                                  "has passed.\n\nReturns the events that came, 0: none. May switch.");
+static PyObject *coro_py_wait_fd_or_wake(PyObject *module, PyObject *const *args, Py_ssize_t n)
+{
+    (void)module;
+    if (n < 1 || n > 2) {
+        PyErr_SetString(PyExc_TypeError, "wait_fd_or_wake(fd, timeout=None)");
+        return NULL;
+    }
+    int fd = PyObject_AsFileDescriptor(args[0]);
+    int64_t until = fd < 0 ? -2 : deadline_of(n > 1 ? args[1] : NULL);
+    int got = until == -2 ? -1 : coro_wait_fd_or_wake(fd, EPOLLIN, until);
+    return got < 0 ? NULL : PyLong_FromLong(got);
+}
+
 PyDoc_STRVAR(fd_closing_doc, "fd_closing(fd)\n--\n\nWake those who wait on this descriptor; they get OSError(EBADF). Never switches.");
 static PyObject *coro_py_fd_closing(PyObject *module, PyObject *file)
 {
@@ -371,6 +386,7 @@ static PyMethodDef coro_methods[] = {
     {"park", (PyCFunction)(void (*)(void))coro_py_park, METH_FASTCALL | METH_KEYWORDS, park_doc},
     {"yield_", coro_py_yield, METH_NOARGS, yield_doc},
     {"wait_fd", (PyCFunction)(void (*)(void))coro_py_wait_fd, METH_FASTCALL, wait_fd_doc},
+    {"wait_fd_or_wake", (PyCFunction)(void (*)(void))coro_py_wait_fd_or_wake, METH_FASTCALL, wait_fd_or_wake_doc},
     {"fd_closing", coro_py_fd_closing, METH_O, fd_closing_doc},
     {"spawn", (PyCFunction)(void (*)(void))coro_py_spawn, METH_VARARGS | METH_KEYWORDS, spawn_doc},
     {"alarm", (PyCFunction)(void (*)(void))coro_py_alarm, METH_FASTCALL, alarm_doc},

@@ -10,6 +10,7 @@
 #include "interp.h"
 #include "log.h"
 #include "master.h"
+#include "pyasgi.h"
 #include "pyrequest.h"
 
 enum { PYHOST_SERVE = -1, EXIT_NO_PYTHON = 4 };
@@ -40,7 +41,7 @@ static int start_python(int argc, char **argv)
     config.parse_argv = 0;
     config.install_signal_handlers = 1;
     if (PyImport_AppendInittab("_pyhost", PyInit__pyhost) < 0 || PyImport_AppendInittab("_apache", PyInit__apache) < 0 ||
-        PyImport_AppendInittab("_coro", PyInit__coro) < 0 || find_python(python, sizeof python) < 0)
+        PyImport_AppendInittab("_coro", PyInit__coro) < 0 || PyImport_AppendInittab("_asgi", PyInit__asgi) < 0 || find_python(python, sizeof python) < 0)
         return -1;
     PyStatus status = PyConfig_SetBytesString(&config, &config.program_name, python);
     if (!PyStatus_Exception(status))

@@ -6,7 +6,8 @@
 #include "interp.h"
 #include "request.h"
 
-enum { PY_OK = 0, PY_DECLINED = -1, PY_DONE = -2 }; /* mod_python's values; everything else is an HTTP status */
+enum { PY_OK = 0, PY_DECLINED = -1, PY_DONE = -2, /* mod_python's values; everything else is an HTTP status */
+       PY_LATER = -3 /* our own: the content ends later, by serve_finish */ };
 
 /* Are there handlers for this phase in what holds for the request now (conf, extension lists, req.add_handler)? Context: loop thread, no GIL. */
 bool pyphase_has(const struct request *r, enum phase phase);

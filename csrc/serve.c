@@ -17,6 +17,7 @@
 #include "log.h"
 #include "pyfilter.h"
 #include "pyphase.h"
+#include "pyasgi.h"
 #include "pywsgi.h"
 #include "remote.h"
 #include "response.h"
@@ -289,6 +290,8 @@ static enum step after_python(struct request *r, enum phase phase, int value)
         r->at_phase = PHASE_LOG;
         return STEP_ON;
     }
+    if (value == PY_LATER)
+        return STEP_MOVED;
     if (value == PY_DONE)
         return finish(r);
     if (value > 0)
@@ -304,7 +307,7 @@ static enum step after_python(struct request *r, enum phase phase, int value)
     return phases[phase].in_c(r);
 }
 
-enum content { CONTENT_STATIC, CONTENT_MOD_PYTHON, CONTENT_WSGI };
+enum content { CONTENT_STATIC, CONTENT_MOD_PYTHON, CONTENT_WSGI, CONTENT_ASGI };
 
 static enum content content_kind(const struct request *r)
 {
@@ -312,7 +315,7 @@ static enum content content_kind(const struct request *r)
         return CONTENT_STATIC;
     if (strcmp(r->handler, "mod_python") == 0 || strcmp(r->handler, "python-program") == 0)
         return pyphase_has(r, PHASE_CONTENT) ? CONTENT_MOD_PYTHON : CONTENT_STATIC;
-    return strcmp(r->handler, "wsgi") == 0 ? CONTENT_WSGI : CONTENT_STATIC;
+    return strcmp(r->handler, "wsgi") == 0 ? CONTENT_WSGI : strcmp(r->handler, "asgi") == 0 ? CONTENT_ASGI : CONTENT_STATIC;
 }
 
 static int run_python(struct request *r, enum phase phase)
@@ -321,8 +324,13 @@ static int run_python(struct request *r, enum phase phase)
         return pyphase_run(r, phase);
     if (pyfilter_wanted(r))
         pyfilter_start(r);
-    enum content content = content_kind(r);
-    return content == CONTENT_WSGI ? pywsgi_run(r) : content == CONTENT_MOD_PYTHON ? pyphase_run(r, phase) : PY_DECLINED;
+    switch (content_kind(r)) {
+    case CONTENT_MOD_PYTHON: return pyphase_run(r, phase);
+    case CONTENT_WSGI: return pywsgi_run(r);
+    case CONTENT_ASGI: return pyasgi_run(r);
+    case CONTENT_STATIC: break;
+    }
+    return PY_DECLINED;
 }
 
 static bool phase_wants_python(struct request *r, enum phase phase)
@@ -483,6 +491,17 @@ void serve_done(struct request *r)
     count(r);
     if (!r->in_phases)
         serve_run(r); /* it stands at PHASE_LOG */
+}
+
+void serve_finish(struct request *r, int status)
+{
+    if (r->at_phase != PHASE_CONTENT)
+        return;
+    r->in_phases = true; /* what ends here must not end again under our feet */
+    enum step step = status ? end_with(r, status) : finish(r);
+    r->in_phases = false;
+    if (step != STEP_MOVED)
+        serve_run(r);
 }
 
 /* ---- requests inside requests ---- */

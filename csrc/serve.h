@@ -12,6 +12,8 @@ void serve_connection(struct request *r);
 void serve_fault(struct request *r, int status, const char *why, const char *directive);
 /* The response is out (or the client is gone): log, clean up, let go. Called by the gate, once. */
 void serve_done(struct request *r);
+/* The content that said PY_LATER is over: status 0: the response is what was written; else end with this status. Context: loop thread, GIL held. */
+void serve_finish(struct request *r, int status);
 /* Runs all phases for another URI inside the running request (internal_redirect, error documents, DirectoryIndex). The output goes into the same
  * response. Returns what the last phase returned. Context: worker greenlet with the GIL (SWITCHES), or the hub when nothing in it needs Python. */
 int serve_internal_redirect(struct request *r, const char *uri);

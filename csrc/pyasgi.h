@@ -1,0 +1,14 @@
+/* ASGI 3: applications that are coroutines of an asyncio loop, which is a guest of the hub (pyhost/gateway/asgi.py). This file is its C half:
+ * scope, receive and send over a request. */
+#ifndef PYHOST_PYASGI_H
+#define PYHOST_PYASGI_H
+
+#include <Python.h>
+
+#include "request.h"
+
+PyMODINIT_FUNC PyInit__asgi(void);
+/* Hands the request to its application. Returns PY_LATER (serve_finish will be called), or a status. Context: a worker greenlet, GIL held. */
+int pyasgi_run(struct request *r);
+
+#endif
