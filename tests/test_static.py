@@ -73,6 +73,16 @@ def test_sizes_around_the_bound_of_one_read(site: Server) -> None:
             assert client.request("HEAD", "/file.bin").header("Content-Length") == str(size)
 
 
+def test_files_are_the_same_without_sendfile(server: Start) -> None:
+    host = server(ON % "EnableSendfile Off")
+    content = os.urandom(3_000_000)
+    put(host, "big.bin", content)
+    with host.client() as client:
+        assert client.request("GET", "/big.bin").body == content
+        answer = client.request("GET", "/big.bin", {"Range": "bytes=70000-2900000"})
+        assert (answer.status, answer.body) == (206, content[70000:2900001])
+
+
 def test_pipelined_files_come_in_order(site: Server) -> None:
     put(site, "big.bin", b"b" * 300_000)
     with site.client() as client:
