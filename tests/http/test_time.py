@@ -141,7 +141,7 @@ def handler(req):
     with Client(host.address) as other:  # the producers wait; the loop does not
         assert other.request("GET", "/nothing").status == 404
     growth = (resident() - before) / len(readers)
-    assert growth < 256 * 1024, f"{growth / 1024:.0f} KiB for each slow reader of 32 MiB"
+    assert growth < 128 * 1024 or os.environ.get("PYHOST_SANITIZE"), f"{growth / 1024:.0f} KiB for each slow reader of 32 MiB"
 
 
 @pytest.mark.slow
@@ -161,9 +161,16 @@ def test_when_descriptors_are_out_the_server_rests_and_recovers(server):
 
     before, start = cpu_seconds(), time.monotonic()
     wait_until(lambda: elapsed(start) > 1.0, "a second has gone by")
-    assert cpu_seconds() - before < 0.15, "the loop burns the CPU while descriptors are out"
+    assert cpu_seconds() - before < 0.1, "the loop burns the CPU while descriptors are out"
+    answers = []
     for client in clients:
+        client.sock.settimeout(0.01)
+        try:
+            answers.append(client.read_line())
+        except TimeoutError:
+            pass  # accepted, or still in the queue of the kernel
         client.close()
+    assert b"HTTP/1.1 503 Service Unavailable" in answers, "the reserve descriptor lets somebody be told"
     host.clients.clear()
     resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
 
@@ -175,3 +182,47 @@ def test_when_descriptors_are_out_the_server_rests_and_recovers(server):
 
     wait_until(served, "requests are served again", 10)
     assert host.error_log.count("Too many") + host.error_log.count("descriptors are out") < 10, "one line a second at most"
+
+
+@pytest.mark.slow
+def test_pipelined_answers_that_nobody_reads_cost_little_memory(server):
+    host = server("Timeout 60" + ALLOW, files={"www/large.txt": b"x" * (8 << 20), "www/small.txt": b"y" * 4096})
+
+    def resident() -> int:
+        with open(f"/proc/{host.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    assert host.get("/large.txt").status == 200
+    before = resident()
+    clients = [host.client() for _ in range(10)]
+    for client in clients:
+        client.send(build_request("GET", "/large.txt") + build_request("GET", "/small.txt") * 60)
+        assert client.read_head().status == 200
+    with Client(host.address) as other:
+        assert other.request("GET", "/nothing").status == 404
+    growth = (resident() - before) / len(clients)
+    assert growth < 128 * 1024 or os.environ.get("PYHOST_SANITIZE"), f"{growth / 1024:.0f} KiB for each client"
+    clients[0].read_exactly(8 << 20)
+    for _ in range(60):
+        assert clients[0].read_response().body == b"y" * 4096
+
+
+@pytest.mark.parametrize("size", [1000, 200_000, 900_000])
+def test_error_is_seen_by_a_client_that_is_still_sending(server, size):
+    """Lingering close: unread bytes must not turn the answer into a reset."""
+    host = server(ALLOW)
+    with host.client() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\n" + b"x" * size)
+        response = client.read_response()
+        assert response.status == 400 and response.closes
+        client.expect_close()
+
+
+@pytest.mark.slow
+def test_endless_garbage_is_refused_by_limit(server):
+    host = server(ALLOW)
+    for garbage, statuses in ((b"\r\n" * 5000, (400,)), (b"x" * 20000, (414,)), (b"\0" * 20000, (400,)), (b"GET / HTTP/1.1\r\n" * 2000, (400,))):
+        with host.client() as client:
+            client.send_slowly(garbage, 1000)
+            assert client.read_response().status in statuses
+            client.expect_close()
