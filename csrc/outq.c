@@ -9,7 +9,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { FILE_COUNTS_AS_BYTES = 4096, FLUSH_MAX_BYTES = 1 << 20, COPY_BYTES = 16384 };
+/* PIECE_MAX_BYTES: a piece is freed when all of it is sent, so large ones would keep what has long gone out. */
+enum { FILE_COUNTS_AS_BYTES = 4096, FLUSH_MAX_BYTES = 1 << 20, COPY_BYTES = 16384, PIECE_MAX_BYTES = 16384, GATHER = 8 };
 
 struct outq_piece {
     struct outq_piece *next;
@@ -48,14 +49,17 @@ static struct outq_piece *piece_push(struct outq *q, size_t bytes)
 
 static enum outq_result outq_keep(struct outq *q, const char *at, size_t len)
 {
-    if (len == 0)
-        return q->first ? OUTQ_WAITING : OUTQ_EMPTY;
-    struct outq_piece *p = piece_push(q, len);
-    if (!p)
-        return OUTQ_BROKEN;
-    memcpy(p->bytes, at, len);
-    q->pending += len;
-    return OUTQ_WAITING;
+    while (len) {
+        size_t n = len < PIECE_MAX_BYTES ? len : PIECE_MAX_BYTES;
+        struct outq_piece *p = piece_push(q, n);
+        if (!p)
+            return OUTQ_BROKEN;
+        memcpy(p->bytes, at, n);
+        q->pending += n;
+        at += n;
+        len -= n;
+    }
+    return q->first ? OUTQ_WAITING : OUTQ_EMPTY;
 }
 
 /* What the socket takes of the parts right now; -1: it is broken. */
@@ -100,20 +104,61 @@ static ssize_t file_copy(const struct outq_piece *p, int fd, size_t part)
     return n > 0 ? send(fd, bytes, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) : n;
 }
 
-static ssize_t piece_send(struct outq_piece *p, int fd)
+static ssize_t file_send(const struct outq_piece *p, int fd)
 {
-    if (p->file_fd < 0)
-        return send(fd, p->bytes + p->offset, (size_t)p->left, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!p->left)
+        return 0;
     off_t offset = p->offset;
     size_t part = p->left < FLUSH_MAX_BYTES ? (size_t)p->left : FLUSH_MAX_BYTES;
     ssize_t n = p->copied ? -1 : sendfile(fd, p->file_fd, &offset, part);
     if (p->copied || (n < 0 && (errno == EINVAL || errno == ENOSYS))) /* some file systems cannot */
         n = file_copy(p, fd, part);
-    if (n == 0 && part) { /* the file has become shorter than what was promised */
+    if (n == 0) { /* the file has become shorter than what was promised */
         errno = EIO;
         return -1;
     }
     return n;
+}
+
+/* The first pieces of the queue that lie in memory, in one call. */
+static ssize_t bytes_send(const struct outq *q, int fd)
+{
+    struct iovec vector[GATHER];
+    int used = 0;
+    for (struct outq_piece *p = q->first; p && p->file_fd < 0 && used < GATHER; p = p->next)
+        vector[used++] = (struct iovec){p->bytes + p->offset, (size_t)p->left};
+    struct msghdr message = {.msg_iov = vector, .msg_iovlen = (size_t)used};
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void first_done(struct outq *q)
+{
+    struct outq_piece *p = q->first;
+    q->pending -= p->counted;
+    q->first = p->next;
+    if (!q->first)
+        q->last = NULL;
+    piece_free(p);
+}
+
+/* n bytes have gone: pieces that are over go too. */
+static void outq_advance(struct outq *q, int64_t n)
+{
+    q->sent += (uint64_t)n;
+    while (q->first && (n || !q->first->left)) {
+        struct outq_piece *p = q->first;
+        int64_t part = n < p->left ? n : p->left;
+        p->offset += part;
+        p->left -= part;
+        n -= part;
+        if (p->file_fd < 0) {
+            p->counted -= (size_t)part;
+            q->pending -= (size_t)part;
+        }
+        if (p->left)
+            break;
+        first_done(q);
+    }
 }
 
 /* A reader as fast as the disk never fills its socket: without a bound it would have the loop for itself. */
@@ -123,26 +168,11 @@ enum outq_result outq_flush(struct outq *q, int fd)
     while (q->first) {
         if (q->sent >= until)
             return OUTQ_MORE;
-        struct outq_piece *p = q->first;
-        ssize_t n = p->left ? piece_send(p, fd) : 0;
-        if (n < 0) {
-            if (errno == EINTR)
-                continue;
+        ssize_t n = q->first->file_fd < 0 ? bytes_send(q, fd) : file_send(q->first, fd);
+        if (n >= 0)
+            outq_advance(q, n);
+        else if (errno != EINTR)
             return outq_fault();
-        }
-        p->offset += n;
-        p->left -= n;
-        q->sent += (uint64_t)n;
-        size_t gone = p->file_fd < 0 ? (size_t)n : 0;
-        p->counted -= gone;
-        q->pending -= gone;
-        if (p->left)
-            continue;
-        q->pending -= p->counted;
-        q->first = p->next;
-        if (!q->first)
-            q->last = NULL;
-        piece_free(p);
     }
     return OUTQ_EMPTY;
 }

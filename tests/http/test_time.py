@@ -121,10 +121,11 @@ def test_slow_readers_cost_little_memory(server):
     PythonHandler app
 </Directory>""", files={"www/app/app.py": """
 from mod_python import apache
+PIECE = b"x" * 65536  # one for all: what an application makes for itself is not the server's
 def handler(req):
     req.content_type = "text/plain"
     for _ in range(512):
-        req.write(b"x" * 65536)
+        req.write(PIECE)
     return apache.OK
 """})
 
