@@ -70,8 +70,8 @@ static void say_start(const struct main_conf *conf, const struct identity *ident
         int n = snprintf(all + at, sizeof all - at, "%s%s", i ? ", " : "", address);
         at += n > 0 ? (size_t)n : 0;
     }
-    log_error(NULL, LEVEL_NOTICE, "core", "pyhost on Python %d.%d.%d serves with %d workers on %s", PY_MAJOR_VERSION, PY_MINOR_VERSION, PY_MICRO_VERSION,
-              conf->start_servers, all);
+    log_error(NULL, LEVEL_NOTICE, "core", "pyhost on Python %d.%d.%d serves with %d worker%s on %s", PY_MAJOR_VERSION, PY_MINOR_VERSION, PY_MICRO_VERSION,
+              conf->start_servers, conf->start_servers == 1 ? "" : "s", all);
     if ((conf->user || conf->group) && geteuid() != 0)
         log_error(NULL, LEVEL_WARN, "core", "User and Group are not used: only root can change them");
     else if (identity->uid == 0 && (conf->user || conf->group))
@@ -131,11 +131,11 @@ static void reopen_logs(struct master *m)
 static void change_number(struct master *m, int by)
 {
     if (m->wanted + by < 1 || m->wanted + by > SHM_SLOTS / 2) {
-        log_error(NULL, LEVEL_WARN, "core", "there are %d workers, and there must be between 1 and %d", m->wanted, SHM_SLOTS / 2);
+        log_error(NULL, LEVEL_WARN, "core", "the number of workers is %d and must be between 1 and %d", m->wanted, SHM_SLOTS / 2);
         return;
     }
     m->wanted += by;
-    log_error(NULL, LEVEL_NOTICE, "core", "%d workers from now on", m->wanted);
+    log_error(NULL, LEVEL_NOTICE, "core", "%d worker%s from now on", m->wanted, m->wanted == 1 ? "" : "s");
 }
 
 static void obey(struct master *m, int signal)

@@ -94,7 +94,8 @@ static void reload_commit(struct master *m)
     listener_close_unused(old, m->conf);
     if (m->conf->pid_file ? pidfile_write(m->conf->pid_file, error, sizeof error) < 0 : (pidfile_remove(), 0))
         log_error(NULL, LEVEL_ERROR, "core", "%s", error);
-    log_error(NULL, LEVEL_NOTICE, "core", "configuration reloaded, %d workers of generation %d serve", m->wanted, m->conf->generation);
+    log_error(NULL, LEVEL_NOTICE, "core", "configuration reloaded, generation %d serves with %d worker%s", m->conf->generation, m->wanted,
+              m->wanted == 1 ? "" : "s");
     notify_send("READY=1\nSTATUS=Serving");
     m->said_ready = true;
     master_release_old(m, old);
