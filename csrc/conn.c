@@ -13,6 +13,8 @@
 
 #include "limit.h"
 #include "listener.h"
+#include "log.h"
+#include "proxy_head.h"
 #include "worker.h"
 
 static char read_buffer[LIMIT_READ_BYTES]; /* shared by all connections: an idle one holds no buffer */
@@ -58,6 +60,7 @@ struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer
     c->listener = listener;
     c->gate = listener->gate;
     c->peer = *peer;
+    c->proxy_header_due = listener->conf->proxy_protocol;
     conn_find_local(c);
     c->id = ++w->next_conn_id;
     if (loop_add(&w->loop, &c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
@@ -118,10 +121,32 @@ static void conn_later(struct deferred *d)
     conn_pump(c);
 }
 
+/* Whom the proxy in front speaks for. Nothing else is believed on such a listener, so that nobody gets by without it. */
+static size_t conn_take_proxy_header(struct conn *c, const char *bytes, size_t len)
+{
+    size_t used = 0;
+    switch (proxy_head_read(bytes, len, &c->peer, &used)) {
+    case PROXY_MORE:
+        return 0;
+    case PROXY_DONE:
+        c->proxy_header_due = false;
+        return used;
+    case PROXY_BAD:
+        break;
+    }
+    char who[64];
+    conn_peer_text(&c->peer, who, sizeof who);
+    log_error(NULL, LEVEL_INFO, "remoteip", "%s sent no PROXY header: RemoteIPProxyProtocol: closed", who);
+    conn_close(c);
+    return 0;
+}
+
 /* Gives bytes to the gate until it wants no more; returns how many were used. */
 static size_t conn_feed(struct conn *c, const char *bytes, size_t len)
 {
-    size_t used = 0;
+    size_t used = c->proxy_header_due ? conn_take_proxy_header(c, bytes, len) : 0;
+    if (c->proxy_header_due)
+        return 0;
     while (used < len && !c->paused && c->state != CONN_CLOSED) {
         size_t n = c->state == CONN_LINGERING ? len - used : c->gate->input(c, bytes + used, len - used);
         if (n == 0)

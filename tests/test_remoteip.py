@@ -102,3 +102,45 @@ def test_sendfile_off_sends_the_same_bytes(server: Start) -> None:
         with host.client() as client:  # one that reads slowly: the queue goes on where it was
             client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131072)
             assert client.request("GET", f"{place}/big.bin", {"Host": "x"}).body == content
+
+
+# --- PROXY protocol
+
+V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton("10.9.8.7") + socket.inet_aton("5.6.7.8") + (4321).to_bytes(2, "big") + b"\0\x50"
+PROXY = """
+RemoteIPProxyProtocol On
+<Location /who>
+    SetHandler mod_python
+    PythonHandler who
+    PythonPath "['@ROOT@/www'] + sys.path"
+</Location>
+"""
+ASK = b"GET /who HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+def behind_proxy(server: Start) -> Server:
+    """The fixture's readiness probe sends nothing, which is no PROXY header either."""
+    host = server(PROXY, {"www/who.py": HANDLER})
+    host.check_fds = False
+    return host
+
+
+@pytest.mark.parametrize("header, client", [(b"PROXY TCP4 10.1.2.3 5.6.7.8 1111 80\r\n", "10.1.2.3"), (V2, "10.9.8.7"),
+                                            (b"PROXY TCP6 2001:db8::7 ::1 1 2\r\n", "2001:db8::7"), (b"PROXY UNKNOWN\r\n", "127.0.0.1")])
+def test_a_proxy_header_names_the_client(header: bytes, client: str, behind_proxy: Server) -> None:
+    with behind_proxy.client() as connection:
+        connection.send(header + ASK)
+        assert connection.read_response().text.startswith(f"{client} {client} ")
+        assert connection.request("GET", "/who", {"Host": "x"}).text.startswith(f"{client} {client} ")  # once for the connection
+    with behind_proxy.client() as connection:
+        connection.send_slowly(header + ASK)
+        assert connection.read_response().text.startswith(f"{client} {client} ")
+
+
+@pytest.mark.parametrize("start", [ASK, b"PROXY TCP4 1.2.3.4 5.6.7.8 1 99999\r\n" + ASK, b"PROXY " + b"x" * 200, V2[:12] + b"\x31" + V2[13:] + ASK])
+def test_without_a_good_proxy_header_the_connection_closes(start: bytes, behind_proxy: Server) -> None:
+    with behind_proxy.client() as connection:
+        connection.send(start)
+        connection.expect_close()
+    behind_proxy.expect_log("127.0.0.1 sent no PROXY header: RemoteIPProxyProtocol: closed")
