@@ -136,6 +136,36 @@ def test_production_step(sample: Callable[..., Server]) -> None:
     assert host.get("/.htaccess").status == 403
 
 
+def test_application_step(sample: Callable[..., Server]) -> None:
+    host = sample("8-application.conf")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    first = host.get("/")
+    cookie = {"Cookie": (first.header("Set-Cookie") or "").partition(";")[0]}
+    token = first.text.partition('name="token" value="')[2][:32]
+    assert host.request("POST", "/enter", cookie | form, b"name=me&token=wrong").status == 403
+    assert host.request("POST", "/enter", form, f"name=me&token={token}".encode()).status == 403
+    assert host.get(f"/enter?name=me&token={token}", cookie).status == 405
+    assert host.request("POST", "/enter", cookie | form, f"name=me&token={token}".encode()).status == 302
+    assert '<b id="who">me</b>' in host.get("/", cookie).text
+    assert [host.get(path).status for path in ("/opened", "/folder", "/store", "/store/add", "/secrets", "/PAGE/join", "/picture?number=1",
+                                            "/picture?number=x")] == [403, 403, 403, 403, 403, 403, 404, 404]
+    large = b"--B\r\nContent-Disposition: form-data; name=\"picture\"; filename=\"x.png\"\r\n\r\n" + b"x" * 5_000_001 + b"\r\n--B--\r\n"
+    assert host.request("POST", "/add", cookie | {"Content-Type": "multipart/form-data; boundary=B"}, large).status == 413
+    assert "mod_python.form.max_file_bytes (5000000)" in host.stderr
+    assert host.request("POST", "/leave", cookie | form, f"token={token}".encode()).status == 302
+    assert "Who are you?" in host.get("/", cookie).text
+
+
+def test_pages_step(sample: Callable[..., Server]) -> None:
+    host = sample("9-pages.conf")
+    first = host.get("/")
+    cookie = {"Cookie": (first.header("Set-Cookie") or "").partition(";")[0]}
+    assert "<td>16</td>" in first.text and "1 times.\nWelcome.</p>" in first.text and "2 times.\nWelcome back.</p>" in host.get("/", cookie).text
+    assert "<td>49</td>" in host.get("/?rows=7", cookie).text and "rows must be 1 to 12" in host.get("/?rows=99", cookie).text
+    assert "&lt;%= i * j %&gt;" in host.get("/index.psp_").text and host.get("/head.inc").status == 403
+    host.allow_log("client denied|AH|core:error")
+
+
 def test_all_samples_are_tested() -> None:
     text = Path(__file__).read_text()
     assert not [path.name for path in SAMPLES.glob("*.conf") if f'sample("{path.name}"' not in text]

@@ -1,6 +1,7 @@
 """BaseSession: a dict that belongs to a client. What is common to all kinds of store."""
 from __future__ import annotations
 
+import os
 import random
 import re
 import secrets
@@ -23,6 +24,7 @@ CLEANUP_CHANCE = 1000
 _SID = re.compile(r"[0-9a-f]{32}\Z")
 _LOCK_TIMEOUT_S = 300.0
 _locks: dict[str, KeyLocks] = {}
+_made: set[str] = set()
 
 
 def option(req: Any, name: str, *aliases: str) -> str | None:
@@ -51,9 +53,17 @@ def option_number(req: Any, name: str, default: float, *aliases: str) -> float:
 
 
 def session_directory(req: Any, kind: str = "session") -> str:
-    """Return the folder of session files: `mod_python.KIND.database_directory`, `mod_python.session.database_directory`, or our own."""
+    """Return the folder of session files: `mod_python.KIND.database_directory`, `mod_python.session.database_directory`, or our own.
+
+    It is made where it is not there, for this user alone. Raises OSError.
+    """
     found = option(req, f"{kind}.database_directory") or option(req, "session.database_directory", "session_directory")
-    return found or private_directory()
+    if not found:
+        return private_directory()
+    if found not in _made:
+        os.makedirs(found, 0o700, exist_ok=True)
+        _made.add(found)
+    return found
 
 
 def _key_locks(req: Any) -> KeyLocks:
