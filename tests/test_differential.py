@@ -47,8 +47,11 @@ class Case:
     body: bytes | None = None
     version: str = "HTTP/1.1"
     chunked: bool = False
+    before: str = ""  # a target that is asked for first on the same connection, so by the same process
 
     def bytes(self) -> bytes:
+        if self.before:
+            return build_request("GET", self.before) + build_request("GET", self.target, [("Connection", "close")])
         if self.chunked:
             assert self.body is not None
             head = build_request(self.method, self.target, [*self.headers, ("Transfer-Encoding", "chunked"), ("Connection", "close")])
@@ -132,8 +135,7 @@ def phase_cases() -> Iterator[Case]:
     yield Case("output filter", "/filtered/x")
     yield Case("PythonHandlerModule", "/modulephases/x")
     yield Case("PythonInitHandler in a directory", "/init/x")
-    yield Case("same module name in two directories, first", "/samea/x")
-    yield Case("same module name in two directories, second", "/sameb/x")
+    yield Case("same module name in two directories", "/sameb/x", before="/samea/x")
     yield Case("PythonInterpreter", "/named/x?interpreter")
     yield Case("Location", "/loc/x?write_noflush")
     yield Case("Location hlist", "/loc/x?hlist")
@@ -194,6 +196,8 @@ class Host:
                     data += chunk
             except (ConnectionResetError, TimeoutError) as error:
                 data = data or type(error).__name__.encode()
+        if case.before:
+            data = data[data.find(b"HTTP/1.1 ", 1):]
         return self.normal(data, case)
 
     def normal(self, data: bytes, case: Case) -> str:

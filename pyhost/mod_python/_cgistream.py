@@ -182,8 +182,16 @@ class CGIStdout(NullIO):
 
 
 class _Binary(io.RawIOBase):
+    """sys.stdout.buffer. Ends with its request, not with a close(), which would flush a request that is over."""
+
     def __init__(self, text: CGIStdout) -> None:
         self._text = text
+
+    def __del__(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
     def writable(self) -> bool:
         return True
