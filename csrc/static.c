@@ -173,6 +173,12 @@ static int static_file(struct request *r, int fd, const struct stat *st)
     return static_whole(r, fd, st->st_size);
 }
 
+static int static_refuse(const struct request *r, const char *why)
+{
+    log_request(r, LEVEL_WARN, "static", "%s: %s", r->filename, why);
+    return 403;
+}
+
 static bool has_path_info(const struct request *r) { return r->path_info && *r->path_info; }
 
 int static_answer(struct request *r, char **index)
@@ -182,7 +188,7 @@ int static_answer(struct request *r, char **index)
     if (!r->filename)
         return 404;
     if (static_name_is_hidden(r->filename))
-        return 403;
+        return static_refuse(r, "files that begin with .ht are never served");
     if (!r->file_known)
         route_stat(r);
     if (S_ISDIR(r->finfo.st_mode))
@@ -191,14 +197,14 @@ int static_answer(struct request *r, char **index)
     if (status)
         return status < 0 ? 0 : status;
     if (r->finfo.st_mode && !S_ISREG(r->finfo.st_mode) && !S_ISLNK(r->finfo.st_mode))
-        return 403; /* not even opened: that may have effects */
+        return static_refuse(r, "neither a file nor a folder"); /* not even opened: that may have effects */
     status = static_open(r, 0, &fd);
     if (status)
         return status;
     if (fstat(fd, &st) < 0)
         status = 500;
     else if (!S_ISREG(st.st_mode))
-        status = 403;
+        status = static_refuse(r, "neither a file nor a folder");
     else if (has_path_info(r) && r->conf->accept_path_info != 1)
         status = 404;
     else

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "errors.h"
+#include "log.h"
 #include "origin.h"
 #include "response.h"
 #include "static.h"
@@ -66,8 +67,10 @@ static int directory_list(struct request *r, int dir)
     int status = static_method(r);
     if (status)
         return status < 0 ? 0 : status;
-    if (!(r->conf->options & OPTION_INDEXES))
+    if (!(r->conf->options & OPTION_INDEXES)) {
+        log_request(r, LEVEL_WARN, "static", "%s: no DirectoryIndex is there, and Options have no Indexes", r->filename);
         return 403;
+    }
     int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? static_errno_status(errno) : listing_answer(r, fd);
 }

@@ -137,8 +137,7 @@ static bool has_dotdot(const char *path)
     return false;
 }
 
-/* Length without slashes at the end. */
-static size_t root_len(const char *root)
+size_t static_root_len(const char *root)
 {
     size_t len = strlen(root);
     while (len && root[len - 1] == '/')
@@ -149,7 +148,7 @@ static size_t root_len(const char *root)
 /* The part of path below root, never empty nor absolute. */
 static const char *below_root(const char *root, const char *path)
 {
-    path += root_len(root);
+    path += static_root_len(root);
     path += strspn(path, "/");
     return *path ? path : ".";
 }
@@ -239,36 +238,8 @@ int static_errno_status(int error)
 
 bool static_name_is_hidden(const char *path)
 {
-    size_t end = root_len(path), from = end;
+    size_t end = static_root_len(path), from = end;
     while (from && path[from - 1] != '/')
         from--;
     return end - from >= 3 && strncasecmp(path + from, ".ht", 3) == 0;
-}
-
-static bool is_root_of(const char *root, const struct request *r)
-{
-    size_t len = root_len(root);
-    if (strncmp(root, r->filename, len) != 0)
-        return false;
-    return r->filename[len] == '/' || (!r->filename[len] && S_ISDIR(r->finfo.st_mode)); /* an Alias may name one file */
-}
-
-/* The longest place that the configuration named for this file: DocumentRoot or an Alias; "" where a handler or a pattern made the name. */
-static const char *root_of(const struct request *r)
-{
-    const char *best = r->server->document_root && is_root_of(r->server->document_root, r) ? r->server->document_root : "";
-    for (int i = 0; i < r->server->alias_count; i++) {
-        const struct alias_conf *alias = &r->server->aliases[i];
-        if ((alias->kind == ALIAS_PLAIN || alias->kind == ALIAS_SCRIPT) && alias->to && strlen(alias->to) > strlen(best) && is_root_of(alias->to, r))
-            best = alias->to;
-    }
-    return best;
-}
-
-int static_open(const struct request *r, int more, int *fd)
-{
-    int options = r->conf->options;
-    enum link_policy policy = options & OPTION_FOLLOW_SYMLINKS ? LINKS_FOLLOW : options & OPTION_SYMLINKS_IF_OWNER ? LINKS_OWNER : LINKS_NONE;
-    *fd = static_open_path(policy == LINKS_FOLLOW ? "" : root_of(r), r->filename, policy, more);
-    return *fd < 0 ? static_errno_status(errno) : 0;
 }

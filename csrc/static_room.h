@@ -18,12 +18,17 @@ enum link_policy {
 int static_open_path(const char *root, const char *path, enum link_policy policy, int more);
 /* The same without openat2, for kernels and sandboxes that lack it: component by component. */
 int static_walk_path(const char *root, const char *path, enum link_policy policy, int more);
-/* Opens r->filename as its Options say. 0 with *fd, or the status to answer. */
-int static_open(const struct request *r, int more, int *fd);
+/* Length of a path without slashes at its end. */
+size_t static_root_len(const char *root);
 /* 404 for ENOENT, 403 for EACCES … */
 int static_errno_status(int error);
 /* Is the last component of the path one that is never served nor shown (.ht*)? */
 bool static_name_is_hidden(const char *path);
+
+/* --- static_root.c --- */
+
+/* Opens r->filename as its Options say. 0 with *fd, or the status to answer (logged). */
+int static_open(const struct request *r, int more, int *fd);
 
 /* --- static_range.c --- */
 

@@ -228,6 +228,7 @@ def test_protected_names(server: Start) -> None:
         for target in (f"/dir/{name}", f"/dir/%2e{name[1:]}", f"/dir//{name}", f"/dir/x/../{name}"):
             answer = host.get(target)
             assert answer.status == 403 and b"secret text" not in answer.body, target
+    assert "never served" in host.error_log
     assert host.get("/dir/.htnothing").status == 403
 
 
