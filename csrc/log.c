@@ -74,7 +74,7 @@ static void write_whole(int fd, const char *line, size_t n)
 {
     while (n) {
         ssize_t done = write(fd, line, n);
-        if (done < 0 && errno != EINTR)
+        if (done < 0 && errno != EINTR && (errno != EAGAIN || !log_pipe_wait(fd)))
             return; /* there is nowhere left to say it */
         if (done > 0) {
             line += done;

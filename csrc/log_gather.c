@@ -193,7 +193,7 @@ static void flush_write(struct slot *s, int fd, size_t skip)
         ssize_t done = count == 1 ? write(fd, vectors->iov_base, vectors->iov_len) : writev(fd, vectors, count);
         if (done > 0)
             skip += (size_t)done;
-        else if (errno != EINTR) {
+        else if (errno != EINTR && (errno != EAGAIN || !log_pipe_wait(fd))) {
             gather.error = errno;
             s->log_lost++;
             break;

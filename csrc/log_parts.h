@@ -36,6 +36,9 @@ const struct main_conf *log_current(void);
 /* ---- piped commands (log_pipe.c) ---- */
 int log_pipe_open(struct log_file *f);   /* fills fd, reader_fd, pid. 0, or -1 with errno */
 int log_pipe_spawn(struct log_file *f);  /* starts the command (again) on reader_fd */
+/* A write found no room: true when there is some now. A command that reads nothing is waited for only once in a while; its lines are lost, and the
+ * server goes on. */
+bool log_pipe_wait(int fd);
 void log_pipe_close(struct log_file *f); /* the command sees the end of its input */
 
 /* ---- time (log_time.c) ---- */

@@ -2,6 +2,7 @@
  * goes on with the line after. They run in a process group of their own: a Ctrl-C for the server must not end them before the last line. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -9,6 +10,11 @@
 #include <unistd.h>
 
 #include "log_parts.h"
+
+enum { PIPE_ROOM_BYTES = 1 << 20, PIPE_WAIT_MS = 250 };
+#define PIPE_STUCK_NS ((int64_t)5000000000)
+
+static _Atomic int64_t stuck_until_ns; /* this process waits for no command before that */
 
 extern char **environ;
 
@@ -67,7 +73,23 @@ int log_pipe_open(struct log_file *f)
         return -1;
     f->reader_fd = ends[0];
     f->fd = ends[1];
+    fcntl(f->fd, F_SETFL, O_NONBLOCK);
+    fcntl(f->fd, F_SETPIPE_SZ, PIPE_ROOM_BYTES); /* what it cannot have stays as it is */
     return log_pipe_spawn(f);
+}
+
+bool log_pipe_wait(int fd)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    if (now_ns < stuck_until_ns)
+        return false;
+    if (poll(&room, 1, PIPE_WAIT_MS) > 0 && room.revents & POLLOUT)
+        return true;
+    stuck_until_ns = now_ns + PIPE_STUCK_NS;
+    return false;
 }
 
 void log_pipe_close(struct log_file *f)

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -283,7 +284,40 @@ def test_a_log_command_that_dies_is_started_again_and_no_line_is_lost(server: St
     assert lines_of(host, "piped.log", 3) == ["?1", "?2", "?3"]
 
 
+def test_a_log_command_that_reads_nothing_does_not_stop_the_server(server: Start) -> None:
+    host = server('CustomLog "|exec sleep 30" "%{User-Agent}i"', PAGE, workers=1)
+    host.check_fds = False
+    agent = {"User-Agent": "x" * 8000}
+    with host.client() as client:
+        for _ in range(90):
+            response = client.request("GET", "/a.txt", agent)
+            assert response.status == 200
+    command = next(pid for pid in Path(f"/proc/{host.pid}/task/{host.pid}/children").read_text().split() if int(pid) not in host.workers())
+    with host.client() as client:
+        for _ in range(90):
+            assert client.request("GET", "/a.txt", agent).body == b"a"
+    host.expect_log("access lines could not be written: Resource temporarily unavailable")
+    os.kill(int(command), signal.SIGKILL)
+    host.allow_log("is started again")
+    assert host.stop() == 0
+
+
 # the error log
+
+
+def test_syslog_gets_error_lines(server: Start) -> None:
+    if os.geteuid() != 0 or os.path.exists("/dev/log"):
+        pytest.skip("/dev/log is somebody's, or not ours to make")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind("/dev/log")
+        try:
+            log.settimeout(10)
+            host = server("ErrorLog syslog:local3:tester", PAGE, workers=1)
+            line = log.recv(8192).decode()
+            assert host.stop() == 0
+        finally:
+            os.unlink("/dev/log")
+    assert re.match(rf"<{19 * 8 + 5}>.* tester\[{host.pid}\]: \[core:notice\] \[pid {host.pid}\] pyhost on Python", line)
 
 
 def test_error_lines_name_module_level_process_and_client(server: Start) -> None:

@@ -137,7 +137,7 @@ static void test_processes_side_by_side(void)
 {
     pid_t pids[4];
     for (int i = 0; i < 4; i++)
-        pids[i] = start(i, 3000);
+        pids[i] = start(i, 2000);
     for (int i = 0; i < 4; i++) {
         int status;
         waitpid(pids[i], &status, 0);
@@ -151,7 +151,7 @@ static void test_processes_side_by_side(void)
 static void test_killed_at_any_point(void)
 {
     uint64_t seed = (uint64_t)time(NULL);
-    for (int round = 0; round < 25; round++) {
+    for (int round = 0; round < 12; round++) {
         pid_t pids[4];
         for (int i = 0; i < 4; i++)
             pids[i] = start(i, 10000000);
