@@ -76,6 +76,7 @@ class Pool(Generic[Item]):
         self._made: dict[int, float] = {}
         self._uses: dict[int, _Use[Item]] = {}
         self._making = 0
+        self._promised = 0  # free places that woken coroutines are about to take
         self._queue: list[_Wanted] = []
         self._order = itertools.count()
         self._drained = False
@@ -89,15 +90,18 @@ class Pool(Generic[Item]):
         """
         timeout = self._timeout if timeout is None else timeout
         until = None if timeout is None else time.monotonic() + timeout
+        mine = False  # whether this one has been woken because something is free for it
         while True:
             if self._drained:
                 raise PoolClosed("the pool is drained")
-            item = self._usable() if not self._queue or self._queue[0].rank[0] > priority else None
-            if item is not None:
-                return self._note(item)
-            if len(self._uses) + self._making + len(self._idle) < self.size:
-                return self._note(self._new())
+            if mine or (self._free() > self._promised and not (self._queue and self._queue[0].rank[0] <= priority)):
+                item = self._usable()
+                if item is not None:
+                    return self._note(item)
+                if self._free() > len(self._idle):
+                    return self._note(self._new())
             self._wait(priority, until)
+            mine = True
 
     def put(self, item: Item) -> None:
         """Give an item back. Raises ValueError when it is not one that is held. Never switches."""
@@ -159,6 +163,7 @@ class Pool(Generic[Item]):
         May switch.
         """
         self._drained = True
+        self._promised += len(self._queue)
         for wanted in self._queue:
             wanted.waiter.wake(())
         self._queue.clear()
@@ -171,6 +176,9 @@ class Pool(Generic[Item]):
         return True
 
     # inner
+
+    def _free(self) -> int:
+        return self.size - len(self._uses) - self._making
 
     def _usable(self) -> Item | None:
         while self._idle:
@@ -224,14 +232,18 @@ class Pool(Generic[Item]):
                 if left is not None and left <= 0:
                     raise PoolTimeout("no item was free in time")
                 coro.park(left)
-        finally:
-            if wanted in self._queue:
+        except BaseException:
+            if not waiter.woken:
                 self._queue.remove(wanted)
-            elif not self._drained and not waiter.woken:
+            else:
+                self._promised -= 1
                 self._next()
+            raise
+        self._promised -= 1
 
     def _next(self) -> None:
-        if self._queue:
+        if self._queue and self._free() > self._promised:
+            self._promised += 1
             self._queue.pop(0).waiter.wake(())
         if not self._uses:
             self._all_back.wake_all()

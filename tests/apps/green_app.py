@@ -10,7 +10,7 @@ from typing import Any
 
 from mod_python import apache
 
-MODULES = ("green_cases", "green_hazards")
+MODULES = ("green_cases", "green_hazards", "green_coro")
 
 
 def find(name: str) -> Any:

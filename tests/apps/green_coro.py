@@ -1,0 +1,338 @@
+"""pyhost.coro and pyhost.pool in a handler. Cases for tests/test_coro.py."""
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+from green_cases import later, together, within
+from pyhost import coro
+from pyhost.pool import Pool, PoolClosed, PoolDeadlock, PoolTimeout
+
+
+def raises(kind: type[BaseException], function: object, *args: object, **kwargs: object) -> BaseException:
+    try:
+        function(*args, **kwargs)  # type: ignore[operator]
+    except kind as exc:
+        return exc
+    raise AssertionError(f"{kind.__name__} was expected")
+
+
+def spawn_and_join() -> None:
+    task = coro.spawn(lambda a, b=0: a + b, 1, b=2)
+    assert not task.started and not task.done
+    assert task.get(timeout=2) == 3 and task.done and task.result == 3 and task.exception is None
+    assert not coro.spawn(coro.sleep, 0.05).join(0.005)
+    raises(TypeError, coro.spawn, 5)
+    me = coro.current()
+    raises(RuntimeError, me.join)
+
+
+def order_is_kept() -> None:
+    order: list[int] = []
+    together(0, int)
+    for task in [coro.spawn(order.append, n) for n in range(20)]:
+        task.join()
+    assert order == list(range(20))
+
+
+def wake_before_park_is_kept() -> None:
+    coro.current().wake()
+    with within(0.5):
+        assert coro.park(5)
+    assert not coro.park(0.005)
+
+
+def conditions() -> None:
+    place = coro.cond()
+    assert place.wait(0.005) is None and len(place) == 0
+    tasks = [coro.spawn(place.wait) for _ in range(3)]
+    coro.sleep(0.005)
+    assert len(place) == 3
+    assert place.wake_one("first") and tasks[0].get() == ("first",)
+    assert place.wake(tasks[2], "third") and tasks[2].get() == ("third",)
+    assert place.wake_all() == 1 and tasks[1].get() == ()
+    assert not place.wake_one()
+
+
+def killed_waiter_passes_its_wake_on() -> None:
+    place = coro.cond()
+    first, second = coro.spawn(place.wait), coro.spawn(place.wait, 2)
+    coro.sleep(0.005)
+    place.wake_one(1)
+    first.throw(SystemExit)
+    assert second.get() == (1,)
+
+
+def locks_and_semaphores() -> None:
+    one = coro.lock()
+    inside: list[int] = []
+
+    def work() -> None:
+        with one:
+            inside.append(1)
+            assert sum(inside) == 1
+            coro.sleep(0.001)
+            inside.pop()
+
+    together(10, work)
+    one.lock()
+    raises(coro.CoroutineError, one.lock)
+    assert coro.spawn(one.tset).get() is False
+    failed = coro.spawn(lambda: raises(coro.LockTimeout, one.lock, 0.005))
+    assert isinstance(failed.get(), coro.LockTimeout)
+    one.unlock()
+    raises(coro.CoroutineError, one.unlock)
+    two, most, now = coro.Semaphore(2), [0], [0]
+
+    def some() -> None:
+        with two:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+            coro.sleep(0.001)
+            now[0] -= 1
+
+    together(10, some)
+    assert most == [2]
+
+
+def events() -> None:
+    event = coro.Event()
+    assert not event.wait(0.005)
+    waiters = [coro.spawn(event.wait, 2) for _ in range(5)]
+    later(0.005, event.set)
+    assert all(waiter.get() for waiter in waiters) and event.wait()
+    event.clear()
+    assert not event.is_set()
+
+
+def coro_queues() -> None:
+    box: coro.Queue[int] = coro.Queue(2)
+    producer = coro.spawn(lambda: [box.put(n) for n in range(10)])
+    assert [box.get(timeout=2) for _ in range(10)] == list(range(10))
+    producer.get()
+    raises(queue.Empty, box.get, timeout=0.005)
+    raises(queue.Empty, box.get_nowait)
+    box.put(1), box.put(2)
+    raises(queue.Full, box.put, 3, timeout=0.005)
+    raises(queue.Full, box.put_nowait, 3)
+    line: coro.fifo[str] = coro.fifo(timeout=0.005)
+    assert line.pop() is None
+    line.push("x")
+    assert line.pop() == "x"
+    waiting = coro.spawn(line.pop, 2)
+    coro.sleep(0.002)
+    assert line.waiters() == 1
+    line.wake()
+    assert waiting.get() is None
+
+
+def threads() -> None:
+    log: list[str] = []
+
+    class Worker(coro.Thread):
+        def init(self) -> None:
+            log.append("init")
+
+        def run(self) -> str:
+            self.set_local("answer", 42)
+            child = coro.Thread(target=coro.sleep, args=(0.01,), name="child")
+            child.start()
+            assert child.parent() is self and self.child_count() <= 1
+            assert coro.current_thread() is self and self in coro.thread_list()
+            got = self.Yield(2)
+            assert self.child_wait(2) == 0
+            return str(got)
+
+        def complete(self) -> None:
+            log.append("complete")
+
+    worker = Worker(name="worker")
+    assert worker.status() == "initial" and worker.join() is None
+    worker.start()
+    raises(coro.CoroutineError, worker.start)
+    coro.sleep(0.005)
+    worker.resume("value")
+    assert worker.join(2) and worker.result == "value" and log == ["init", "complete"]
+    assert worker.get_local("answer") == 42 and worker.resume_count() >= 2 and worker.total_time() > 0
+    killed = coro.Thread(target=coro.sleep, args=(10,))
+    killed.start()
+    coro.sleep(0.002)
+    killed.kill()
+    assert killed.join(2) and killed.status() == "ended"
+
+
+def timeouts() -> None:
+    def slow() -> None:
+        with coro.Timeout(0.01):
+            time.sleep(5)
+
+    assert isinstance(raises(coro.Timeout, slow), coro.Timeout)
+    with coro.Timeout(0.01, False) as quiet:
+        coro.park()
+    assert quiet.rang
+
+    def other() -> None:
+        with coro.Timeout(0.01, KeyError("mine")):
+            threading.Event().wait(5)
+
+    assert raises(KeyError, other).args == ("mine",)
+    with coro.deadline(0.01):
+        pass
+    time.sleep(0.02)  # it was called off
+
+
+def nested_timeouts() -> None:
+    with coro.Timeout(0.01) as inner:
+        pass
+    try:
+        with coro.Timeout(0.02) as outer, coro.Timeout(5):
+            time.sleep(5)
+    except coro.Timeout as exc:
+        assert exc is outer and exc is not inner
+    else:
+        raise AssertionError("nothing rang")
+
+
+def groups() -> None:
+    pool, now, most = coro.Pool(3), [0], [0]
+
+    def work(n: int) -> int:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        time.sleep(0.003)
+        now[0] -= 1
+        return n * n
+
+    assert pool.map(work, range(10)) == [n * n for n in range(10)] and most == [3]
+    assert pool.join(1) and len(pool) == 0
+
+
+def offloaded_calls() -> None:
+    ident = threading.get_ident()
+
+    @coro.blocking
+    def outside(seconds: float) -> int:
+        assert coro.current() is None
+        time.sleep(seconds)
+        return threading.get_ident()
+
+    with within(1.0):
+        assert all(got != ident for got in together(5, lambda: outside(0.1)))
+
+    @coro.blocking
+    def bad() -> None:
+        raise KeyError("there")
+
+    assert raises(KeyError, bad).args == ("there",)
+
+
+def who_waits_where() -> None:
+    def sleeper_in_where() -> None:
+        coro.sleep(1)
+
+    task = coro.spawn(sleeper_in_where)
+    coro.sleep(0.005)
+    found = [each for each in coro.where() if each.task is task]
+    assert len(found) == 1 and "sleeper_in_where" in "".join(found[0].stack)
+    task.throw(SystemExit)
+    assert coro.counts()["greenlets"] >= 2
+
+
+def raw_greenlets_of_the_talks() -> None:
+    """Two greenlets that hand work to each other, and a generator turned inside out."""
+    from greenlet import getcurrent, greenlet
+
+    def producer() -> None:
+        for n in range(3):
+            coro.sleep(0.001)
+            consumer_let.switch(n)
+
+    got: list[int] = []
+
+    def consumer(n: int) -> None:
+        while True:
+            got.append(n)
+            n = producer_let.switch()
+
+    here = getcurrent()
+    producer_let = greenlet(producer, here)
+    consumer_let = greenlet(consumer, here)
+    producer_let.switch()
+    assert got == [0, 1, 2]
+
+
+class Connection:
+    """Something that a pool holds."""
+
+    def __init__(self) -> None:
+        self.healthy, self.closed = True, False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def pool_bounds_and_reuses() -> None:
+    pool = Pool(Connection, 2)
+    seen = set()
+
+    def use() -> None:
+        with pool.take() as connection:
+            seen.add(id(connection))
+            coro.sleep(0.002)
+
+    together(10, use)
+    assert len(seen) == 2 and pool.counts()["idle"] == 2
+    first, second = pool.get(), pool.get()
+    raises(ValueError, pool.put, object())
+    task = coro.spawn(lambda: raises(PoolTimeout, pool.get, timeout=0.005))
+    assert isinstance(task.get(), PoolTimeout)
+    assert [held.item for held in pool.held()] == [first, second] and "pool_bounds_and_reuses" in "".join(pool.held()[0].stack)
+    pool.put(first), pool.put(second)
+
+
+def pool_checks_before_reuse() -> None:
+    pool = Pool(Connection, 1, check=lambda connection: connection.healthy, check_after=0)
+    with pool.take() as first:
+        pass
+    with pool.take() as again:
+        assert again is first
+    first.healthy = False
+    with pool.take() as other:
+        assert other is not first and first.closed
+
+
+def pool_keeps_priorities() -> None:
+    pool, order = Pool(Connection, 1), []
+
+    def use(priority: int) -> None:
+        with pool.take(priority):
+            order.append(priority)
+
+    held = pool.get()
+    tasks = [coro.spawn(use, priority) for priority in (5, 1, 3)]
+    coro.sleep(0.005)
+    pool.put(held)
+    for task in tasks:
+        task.get(timeout=2)
+    assert order == [1, 3, 5]
+
+
+def pool_sees_a_deadlock() -> None:
+    pool = Pool(Connection, 1)
+    with pool.take():
+        raises(PoolDeadlock, pool.get)
+    with pool.take():
+        pass
+
+
+def pool_drains() -> None:
+    pool = Pool(Connection, 2)
+    with pool.take() as idle:
+        pass
+    held = pool.get()
+    assert held is idle
+    assert not pool.drain(0.005)
+    raises(PoolClosed, pool.get)
+    later(0.005, pool.put, held)
+    assert pool.drain(2) and held.closed

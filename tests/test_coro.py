@@ -1,0 +1,47 @@
+"""pyhost.coro and pyhost.pool: every case runs in a handler greenlet of the real binary."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.client import Client
+from support.server import Server
+
+APPS = Path(__file__).parent / "apps"
+CASES = re.findall(r"^def (\w+)\(\) -> None:", (APPS / "green_coro.py").read_text(), re.MULTILINE)
+CONF = f"""
+<Location />
+    SetHandler mod_python
+    PythonHandler green_app
+    PythonPath "['{APPS}'] + sys.path"
+</Location>
+<Location /off>
+    PyGreen Off
+</Location>
+<Location /other>
+    PythonInterpreter other
+</Location>
+"""
+
+
+@pytest.fixture(scope="module")
+def host(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(binary, tmp_path_factory.mktemp("coro"), CONF, {}, ("-X",), base_env).start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_coro(host: Server, name: str) -> None:
+    with Client(host.address, timeout=30) as client:
+        assert client.request("GET", f"/case?{name}").text == "ok"
+
+
+@pytest.mark.parametrize("name", ["spawn_and_join", "conditions", "coro_queues", "threads", "pool_bounds_and_reuses"])
+@pytest.mark.parametrize("where", ["off", "other"])
+def test_coro_needs_no_green_calls_and_works_in_other_interpreters(host: Server, where: str, name: str) -> None:
+    with Client(host.address, timeout=30) as client:
+        assert client.request("GET", f"/{where}?{name}").text == "ok"
