@@ -4,9 +4,12 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import greenlet
@@ -16,7 +19,9 @@ from pyhost.mod_python import Cookie, Session
 from pyhost.mod_python import _session_stores as stores
 from pyhost.mod_python._ending import handler_ended
 from pyhost.mod_python._sidlock import KeyLocks
+from support.client import build_request
 from support.plain import PlainRequest
+from support.server import Server, free_port, wait_until
 
 KINDS = ["SqliteSession", "FileSession", "DbmSession", "MemorySession"]
 
@@ -357,3 +362,152 @@ def test_locks_hold_between_processes_and_die_with_them(tmp_path: Path) -> None:
     assert locks.holds("k", self)
     locks.release("k", self)
     assert not locks.holds("k", self)
+
+
+# In the server.
+
+HANDLER = '''
+import time
+from mod_python import Session, apache
+
+def handler(req):
+    what = req.path_info.strip("/") or "count"
+    return globals()[what](req)
+
+def count(req):
+    s = Session.Session(req)
+    n = s.get("n", 0)
+    time.sleep(0.003)
+    s["n"] = n + 1
+    s.save()
+    req.write("%d" % s["n"])
+    return apache.OK
+
+def hold(req):
+    s = Session.Session(req)
+    req.log_error("has the lock", apache.APLOG_NOTICE)
+    time.sleep(0.6)
+    s["n"] = s.get("n", 0) + 100
+    s.save()
+    req.write("held")
+    return apache.OK
+
+def large(req):
+    s = Session.Session(req)
+    s.save()
+    req.write(b"x" * 8000000, 0)
+    return apache.OK
+
+def failing(req):
+    Session.Session(req)
+    raise RuntimeError("with the lock")
+
+def other(req):
+    req.write("other")
+    return apache.OK
+
+def redirected(req):
+    s = Session.Session(req)
+    s["n"] = s.get("n", 0) + 1
+    s.save()
+    req.internal_redirect("/x/count")
+    return apache.OK
+'''
+CONF = """
+<Directory "@ROOT@/www">
+    Require all granted
+    SetHandler mod_python
+    PythonHandler visits
+    PythonOption mod_python.session.session_type KIND
+    PythonOption mod_python.session.database_directory "@ROOT@/state"
+    MORE
+</Directory>
+"""
+
+
+def visits(server: object, kind: str = "SqliteSession", workers: int = 2, more: str = "") -> tuple[Server, dict[str, str]]:
+    host: Server = server(CONF.replace("KIND", kind).replace("MORE", more), {"www/visits.py": HANDLER, "www/x": ""}, workers=workers)  # type: ignore[operator]
+    host.check_fds = False
+    first = host.get("/x")
+    assert first.text == "1", first.text
+    return host, {"Cookie": (first.header("Set-Cookie") or "").partition(";")[0]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["SqliteSession", "FileSession", "DbmSession"])
+def test_no_update_is_lost_between_requests_and_workers(server: object, kind: str) -> None:
+    host, cookie = visits(server, kind)
+    with ThreadPoolExecutor(12) as pool:
+        numbers = list(pool.map(lambda _: int(host.get("/x", cookie).text), range(48)))
+    assert sorted(numbers) == list(range(2, 50))
+
+
+def test_waiting_for_a_session_holds_nobody_else_up(server: object) -> None:
+    host, cookie = visits(server, workers=0)
+    with ThreadPoolExecutor(3) as pool:
+        held = pool.submit(host.get, "/x/hold", cookie)
+        host.expect_log("has the lock")
+        started = time.monotonic()
+        waiting = pool.submit(host.get, "/x/count", cookie)
+        assert host.get("/x/other").text == "other" and host.get("/x/count").text == "1"
+        assert time.monotonic() - started < 0.5 and not waiting.done()
+        assert held.result().text == "held" and waiting.result().text == "102"
+
+
+def test_slow_client_does_not_keep_the_lock(server: object) -> None:
+    """What the handler has written waits in the server's buffer; the handler has ended."""
+    host, cookie = visits(server, workers=0, more="PyOutputBuffer 16000000")
+    slow = host.client()
+    slow.send(build_request("GET", "/x/large", cookie))
+    assert slow.read_line().startswith(b"HTTP/1.1 200")
+    assert host.get("/x/count", cookie).text == "2"
+
+
+def test_failing_handler_and_internal_redirect_do_not_keep_the_lock(server: object) -> None:
+    host, cookie = visits(server, workers=0)
+    assert host.get("/x/failing", cookie).status == 500
+    assert host.get("/x/redirected", cookie).text == "3"
+    assert host.get("/x/count", cookie).text == "4"
+    host.expect_log("with the lock")
+    host.allow_log("PythonHandler visits")
+
+
+def test_cookies_of_any_bytes_begin_a_new_session(server: object) -> None:
+    host, _ = visits(server, workers=0)
+    for value in ("pysid=\xff\xfe", "pysid=" + "g" * 32, "pysid=", "pysid=" + "a" * 5000, "\xff=\xff; pysid", 'pysid="' + "a" * 32):
+        response = host.get("/x", {"Cookie": value})
+        assert response.status == 200 and response.text == "1" and response.header("Set-Cookie")
+    host.expect_log("session cookie refused: 'g+' is no session id")
+
+
+def test_session_types_that_do_not_exist_are_500(server: object) -> None:
+    host: Server = server(CONF.replace("KIND", "Nope").replace("MORE", ""), {"www/visits.py": HANDLER, "www/x": ""})  # type: ignore[operator]
+    assert host.get("/x").status == 500
+    host.expect_log("session_type 'Nope' is none of DbmSession, FileSession")
+    host.allow_log("mod_python.session.session_type")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server (apt-get install redis-server)")
+def test_redis_sessions_are_shared_and_locked(server: object, tmp_path: Path) -> None:
+    pytest.importorskip("redis")
+    port = free_port()
+    redis = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: listens(port), "redis listens")
+        host, cookie = visits(server, "RedisSession", more=f"PythonOption mod_python.redis_session.url redis://127.0.0.1:{port}/0")
+        with ThreadPoolExecutor(8) as pool:
+            numbers = list(pool.map(lambda _: int(host.get("/x", cookie).text), range(24)))
+        assert sorted(numbers) == list(range(2, 26))
+    finally:
+        redis.terminate()
+        redis.wait()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

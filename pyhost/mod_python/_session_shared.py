@@ -17,7 +17,7 @@ from .constants import APLOG_ERR, HTTP_SERVICE_UNAVAILABLE
 __all__ = ["RedisSession", "SqliteSession"]
 
 _BUSY_S = 30.0
-_LONGEST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.01
 _CLEANUP_ROWS = 1000
 _UNLOCK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
 _SCHEMA = "CREATE TABLE IF NOT EXISTS session (sid TEXT PRIMARY KEY, ends REAL NOT NULL, data BLOB NOT NULL) WITHOUT ROWID"

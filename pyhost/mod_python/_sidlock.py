@@ -20,7 +20,7 @@ from ._wait import pause
 __all__ = ["KeyLocks", "private_directory", "root_request"]
 
 _FIRST_PAUSE_S = 0.001
-_LONGEST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.01
 _FLOCK = "@hhqqi4x"  # struct flock: l_type, l_whence, l_start, l_len, l_pid
 
 

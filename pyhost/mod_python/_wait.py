@@ -12,7 +12,7 @@ from ._native import INSIDE
 __all__ = ["Turn", "pause"]
 
 _FIRST_PAUSE_S = 0.0005
-_LONGEST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 0.01
 
 
 def pause(seconds: float) -> None:
