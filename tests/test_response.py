@@ -15,6 +15,7 @@ from support.client import Client, ProtocolError, build_request
 from support.server import Server, wait_until
 
 Start = Callable[..., Server]
+measures_memory = pytest.mark.skipif("PYHOST_SANITIZE" in os.environ, reason="sanitizers keep freed memory")
 
 APP = '''
 import hashlib, os, time
@@ -142,6 +143,12 @@ def do_big_lazy(req):
     for _ in range(512):
         req.write(BIG[:65536], 0)
     seen.append("big_lazy done")
+    return apache.OK
+
+def do_drops(req):
+    for _ in range(int(req.args)):
+        req.write(b"x")
+        req.flush()
     return apache.OK
 
 def do_seen(req):
@@ -444,6 +451,25 @@ def test_pipelined_bodies(host: Server) -> None:
             assert client.read_response().text.startswith("3 ")
 
 
+def test_nothing_is_answered_behind_a_close(host: Server) -> None:
+    with host.client() as client:
+        client.send(build_request(target="/app/plain", headers={"Connection": "close"}) + build_request(target="/app/plain"))
+        assert client.read_response().closes
+        client.expect_close()
+    with host.client() as client:
+        client.send(build_request(target="/app/close") + build_request(target="/app/plain"))
+        assert client.read_response().body == b"bye"
+        client.expect_close()
+
+
+def test_a_client_that_has_said_its_last_word_gets_its_answers(host: Server) -> None:
+    with host.client() as client:
+        client.send(build_request(target="/app/plain") + build_request(target="/app/flushed")).half_close()
+        assert client.read_response().body == b"plain text"
+        assert client.read_response().body == b"one two three"
+        client.expect_close()
+
+
 # slow readers
 
 
@@ -457,6 +483,7 @@ def slow_reader(host: Server, target: str) -> socket.socket:
     return sock
 
 
+@measures_memory
 @pytest.mark.parametrize("handler", ["big?33554432", "big_once", "big_lazy"])
 def test_slow_readers_cost_no_memory(server: Start, handler: str) -> None:
     host = server(CONF, FILES)
@@ -470,8 +497,26 @@ def test_slow_readers_cost_no_memory(server: Start, handler: str) -> None:
     growth = (rss_bytes(host.pid) - before) / 20
     for sock in [warm, *readers]:
         sock.close()
+    print(f"{handler}: {growth / 1024:.0f} KiB for each slow reader")
     assert growth <= 128 << 10, f"{growth / 1024:.0f} KiB for each slow reader"
     host.allow_log("client closed connection|Traceback|^ |PythonHandler|OSError")
+
+
+@measures_memory
+def test_many_small_writes_cost_no_memory(host: Server) -> None:
+    with host.client() as client:
+        client.request("GET", "/app/drops?1000")
+        before = rss_bytes(host.pid)
+        client.send(build_request(target="/app/drops?100000"))
+        client.read_head()
+        received, end = 0, b""
+        while not end.endswith(b"\r\n0\r\n\r\n"):
+            data = client.received or client.sock.recv(1 << 16)
+            client.received = b""
+            received += len(data)
+            end = (end + data)[-16:]
+        assert received == 100_000 * len(b"1\r\nx\r\n") + len(b"0\r\n\r\n")
+        assert rss_bytes(host.pid) - before < 1 << 20
 
 
 def test_a_slow_reader_gets_every_byte(host: Server) -> None:
@@ -558,6 +603,7 @@ def test_unknown_expectation_is_417(host: Server) -> None:
     assert host.request("POST", "/app/upload", {"Expect": "200-maybe"}, b"x").status == 417
 
 
+@measures_memory
 def test_a_large_upload_to_a_slow_handler_stays_out_of_memory(server: Start) -> None:
     host = server(CONF, FILES)
     host.get("/app/plain")
