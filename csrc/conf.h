@@ -175,7 +175,6 @@ struct dir_conf {
     int python_debug;
     int python_auto_reload;
     int python_enable_pdb;
-    int python_optimize;
     int python_green;                      /* PyGreen */
     int64_t request_timeout_ms;            /* PyRequestTimeout, 0: none */
     int64_t time_slice_ms;                 /* PyTimeSlice, 0: off */

@@ -75,6 +75,7 @@ SERVER_LINES: list[tuple[str, str, Any]] = [
     ("MaxKeepAliveRequests 0", "server.max_keep_alive_requests", 0),
     ("LimitRequestLine 100", "server.limit_request_line", 100),
     ("LimitRequestFields 20", "server.limit_request_fields", 20),
+    ("LimitRequestFields 0", "server.limit_request_fields", 32767),
     ("LimitRequestFieldSize 200", "server.limit_request_field_size", 200),
     ("RequestReadTimeout header=10-20,MinRate=100 body=5", "server.read_header", Rate(10000, 20000, 100)),
     ("RequestReadTimeout header=10-20,MinRate=100 body=5", "server.read_body", Rate(5000, 0, 0)),

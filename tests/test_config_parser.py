@@ -130,6 +130,13 @@ def test_bytes_that_are_not_utf8_survive(tmp_path: Path) -> None:
     assert parser.tree[0].args.encode("utf-8", "surrogateescape") == b"caf\xe9"
 
 
+def test_a_byte_order_mark_is_no_directive(tmp_path: Path) -> None:
+    (tmp_path / "bom.conf").write_bytes(b"\xef\xbb\xbfA b\n")
+    parser = Parser(str(tmp_path))
+    parser.read_file(str(tmp_path / "bom.conf"))
+    assert plain(parser.tree) == [("A", "b")]
+
+
 def test_htaccess_may_not_include_or_define() -> None:
     parser = parse("Include x\nDefine a b\nLoadModule python_module x", restricted=True)
     assert [error.expected for error in parser.errors] == ["not allowed in .htaccess files"] * 3

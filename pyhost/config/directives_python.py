@@ -1,6 +1,7 @@
 """Rows of the table: mod_python's 26 directives, and those of pyhost's own for Python."""
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from . import convert_python as p
@@ -10,7 +11,7 @@ from .convert_python import PHASES
 from .model import Alias, AliasKind
 from .rows import ANYWHERE, MAIN, SERVER, row
 from .table import ALIASES_FIRST, APPEND, KEYED, KEYED_LISTS, LIST, Context, Directive
-from .values import absolute_path
+from .values import absolute_path, flag
 
 __all__ = ["ROWS"]
 
@@ -51,6 +52,13 @@ def filter_by_extension(_ctx: Context, words: Sequence[str]) -> dict[str, str]:
     return {"." + word.lower().removeprefix("."): words[0] for word in words[1:]}
 
 
+def optimize(ctx: Context, words: Sequence[str]) -> int:
+    value = flag(ctx, words)
+    if value and sys.flags.optimize < 2:
+        ctx.warn("Python is running already: start pyhost with PYTHONOPTIMIZE=2 in the environment instead")
+    return value
+
+
 def flag_row(name: str, contexts: str, field: str, doc: str, default: str = "Off") -> Directive:
     shown = "dir.python_config" + (" server.python_config" if name != "PythonInterpPerDirectory" else "")
     return row(name, contexts, "On|Off", p.python_flag(name), "1", f"dir.{field} {shown}", doc, default=default)
@@ -80,7 +88,8 @@ ROWS: tuple[Directive, ...] = (
     flag_row("PythonDebug", ANYWHERE, "python_debug", "Show tracebacks to the client."),
     flag_row("PythonAutoReload", ANYWHERE, "python_auto_reload", "Load handler modules again when their file has changed.", "On"),
     flag_row("PythonEnablePdb", ANYWHERE, "python_enable_pdb", "Run handlers in the debugger (with -X only)."),
-    flag_row("PythonOptimize", MAIN, "python_optimize", "Run as python -O would; Python 3.12 and later cannot change it."),
+    row("PythonOptimize", MAIN, "On|Off", optimize, "1", "", default="Off",
+        doc="Accepted: Python runs before its configuration is read; start pyhost with PYTHONOPTIMIZE=2 in the environment instead."),
     row("SetInputFilter", ANYWHERE, "name[;name …]", names, "1", "dir.set_input_filters", "Filters of all request bodies here.",
         override="FileInfo", rule=LIST),
     row("SetOutputFilter", ANYWHERE, "name[;name …]", names, "1", "dir.set_output_filters", "Filters of all responses here.",

@@ -9,6 +9,7 @@ from .table import ALIASES_FIRST, APPEND, KEYED, LIST, Directive
 
 __all__ = ["ROWS"]
 
+MOST_FIELDS = 32767  # httpd's: what 0 stands for
 LEVELS = {"emerg": 0, "alert": 1, "crit": 2, "error": 3, "warn": 4, "notice": 5, "info": 6, "debug": 7, **{f"trace{n}": 8 for n in range(1, 9)}}
 TOKENS = {"Full": 0, "OS": 1, "Minor": 2, "Minimal": 3, "Min": 3, "Major": 4, "Prod": 5, "ProductOnly": 5}
 
@@ -81,8 +82,8 @@ ROWS: tuple[Directive, ...] = (
         default="header=20-40,MinRate=500 body=20,MinRate=500", unit="seconds, bytes/s"),
     row("LimitRequestLine", SERVER, "bytes", v.integer(64, 1 << 20), "1", "server.limit_request_line",
         "Longest request line (414).", default="8190", unit="bytes"),
-    row("LimitRequestFields", SERVER, "number", v.integer(0, 32767), "1", "server.limit_request_fields",
-        "Most header fields of a request (431); 0: httpd's maximum of 32767.", default="100", unit="fields"),
+    row("LimitRequestFields", SERVER, "number", lambda ctx, words: v.integer(0, MOST_FIELDS)(ctx, words) or MOST_FIELDS, "1", "server.limit_request_fields",
+        "Most header fields of a request (431); 0: 32767.", default="100", unit="fields"),
     row("LimitRequestFieldSize", SERVER, "bytes", v.integer(64, 1 << 20), "1", "server.limit_request_field_size",
         "Longest header field (431).", default="8190", unit="bytes"),
     row("AllowEncodedSlashes", SERVER, "On|Off|NoDecode", v.choice({"On": 1, "Off": 0, "NoDecode": 2}), "1", "server.allow_encoded_slashes",

@@ -80,7 +80,7 @@ class Parser:
             return
         try:
             with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-                text = stream.read()
+                text = stream.read().removeprefix("\ufeff")  # some editors put it there
         except OSError as error:
             self.fail(place, name, f"a readable file expected: {path}: {error.strerror}")
             return
