@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from support.client import Client, ProtocolError, build_request
+from support.client import ProtocolError, build_request
 from support.server import Server, wait_until
 
 Start = Callable[..., Server]
@@ -249,7 +248,7 @@ def host(module_host: Server) -> Iterator[Server]:
 
 def wait_seen(host: Server, word: str) -> str:
     """Wait until a handler has said `word`."""
-    return str(wait_until(lambda: (text := host.get("/app/seen").text) if word in host.get("/app/seen").text else "", f"{word!r} seen"))
+    return str(wait_until(lambda: word in (said := host.get("/app/seen").text) and said, f"{word!r} seen"))
 
 
 def rss_bytes(pid: int) -> int:
