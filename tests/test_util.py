@@ -374,3 +374,14 @@ def test_methods_classes_and_instances_are_called() -> None:
     assert util.apply_fs_data(Thing().method, fs) == "m4"
     assert util.apply_fs_data(Thing(), fs) == ["2", "3"]
     assert util.apply_fs_data(Thing, fs).a == "1"
+
+
+# The manual.
+
+def test_manual_is_what_the_docstrings_say() -> None:
+    from pathlib import Path
+
+    from pyhost.mod_python.manual import manual
+
+    page = Path(__file__).resolve().parent.parent / "docs" / "mod_python_api.md"
+    assert page.read_text() == manual(), "run: make docs"
