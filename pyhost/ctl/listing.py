@@ -60,10 +60,10 @@ def modules() -> str:
 def green_calls() -> tuple[str, ...]:
     """The system calls of handlers that give way; none outside the program."""
     try:
-        import _coro
+        import _coro  # type: ignore[import-not-found]
     except ImportError:
         return ()
-    return _coro.green_calls()
+    return tuple(map(str, _coro.green_calls()))
 
 
 def build_settings() -> str:
