@@ -41,7 +41,8 @@ def replace_dummy_thread() -> None:
             self.is_handler = _coro.current() is not None
             if self.is_handler:
                 self._daemonic = False
-                self._name = f"Handler-{self._name.rpartition('-')[2]}"
+                number = str(self.name).rpartition("-")[2]
+                self.name = f"Handler-{number}"
 
         def join(self, timeout: float | None = None) -> None:
             if self is threading.current_thread():
@@ -49,7 +50,7 @@ def replace_dummy_thread() -> None:
             super().join(timeout)
 
     HandlerThread.__name__ = HandlerThread.__qualname__ = "_DummyThread"
-    threading._DummyThread = HandlerThread
+    setattr(threading, "_DummyThread", HandlerThread)  # noqa: B010 - a type checker forbids the assignment
 
 
 def replace_simple_queue() -> None:
@@ -58,8 +59,8 @@ def replace_simple_queue() -> None:
     import queue
 
     python_queue: Any = vars(queue)["_PySimpleQueue"]
-    queue.SimpleQueue = python_queue
-    _queue.SimpleQueue = python_queue
+    setattr(queue, "SimpleQueue", python_queue)  # noqa: B010
+    setattr(_queue, "SimpleQueue", python_queue)  # noqa: B010
 
 
 def replace_thread_join() -> None:
@@ -78,4 +79,4 @@ def replace_thread_join() -> None:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
         real_join(self, timeout)
 
-    threading.Thread.join = join
+    setattr(threading.Thread, "join", join)  # noqa: B010

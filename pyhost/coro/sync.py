@@ -20,9 +20,10 @@ class Waiter:
     __slots__ = ("since", "task", "values", "woken")
 
     def __init__(self) -> None:
-        self.task = _coro.current()
-        if self.task is None:
+        task = _coro.current()
+        if task is None:
             raise RuntimeError("only a coroutine can wait")
+        self.task = task
         self.since = time.monotonic()
         self.values: Values = ()
         self.woken = False

@@ -57,7 +57,7 @@ class Thread:
         self._task.name = self._name
 
     def _main(self) -> object:
-        _coro.current().locals[_KEY] = self
+        self._task.locals[_KEY] = self
         try:
             self.init()
             return self.run()

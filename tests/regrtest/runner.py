@@ -62,7 +62,7 @@ def run(module: str, only: list[str], skip: list[str]) -> dict[str, object]:
     """Run `test.<module>`; only: words of which one must be in a test's id (none: all); skip: words that leave a test out."""
     from test import support
 
-    support.use_resources = ["network", "subprocess", "walltime"] if "network" in os.environ.get("REGRTEST_USE", "") else ["subprocess"]
+    support.use_resources = ["subprocess", *os.environ.get("REGRTEST_USE", "").split()]
     stream = io.StringIO()
     os.chdir(tempfile.mkdtemp())
     loader = unittest.TestLoader()

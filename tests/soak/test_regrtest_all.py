@@ -1,0 +1,21 @@
+"""CPython's own tests of everything that waits, in a handler greenlet as in a plain thread."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from support.regrtest import check
+from support.server import Server
+
+MODULES = [
+    "test_socket", "test_ssl", "test_select", "test_poll", "test_epoll", "test_selectors", "test_threading", "test_thread", "test_threading_local",
+    "test_threadsignals", "test_queue", "test_subprocess", "test_sqlite3", "test_asyncio.test_events", "test_asyncio.test_subprocess",
+    "test_asyncio.test_sock_lowlevel", "test_asyncio.test_streams", "test_logging", "test_smtplib", "test_ftplib", "test_imaplib", "test_poplib",
+    "test_httplib", "test_httpservers", "test_urllib2_localnet", "test_xmlrpc", "test_socketserver", "test_wait4", "test_fcntl", "test_context",
+    "test_io"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_cpython_module_in_a_handler(module: str, server: Callable[..., Server]) -> None:
+    check(server, module)
