@@ -59,7 +59,15 @@ size_t log_escape(char *to, size_t room, struct slice text)
     return (size_t)(at - to);
 }
 
-/* Length of the printing UTF-8 character at from; 0: it is none (overlong, surrogate, C1 control, cut short, or ASCII). */
+/* Three bytes that show nothing, but turn or break the line for whoever reads it: U+200B-200F, 2028-202E, 2060-206F, FEFF. */
+static bool is_format(const unsigned char *from)
+{
+    if (from[0] == 0xe2 && from[1] == 0x80)
+        return (from[2] >= 0x8b && from[2] <= 0x8f) || (from[2] >= 0xa8 && from[2] <= 0xae);
+    return (from[0] == 0xe2 && from[1] == 0x81 && from[2] >= 0xa0 && from[2] <= 0xaf) || (from[0] == 0xef && from[1] == 0xbb && from[2] == 0xbf);
+}
+
+/* Length of the printing UTF-8 character at from; 0: it is none (overlong, surrogate, control or format character, cut short, or ASCII). */
 static size_t utf8_length(const unsigned char *from, const unsigned char *end)
 {
     size_t len = *from >= 0xf0 ? 4 : *from >= 0xe0 ? 3 : 2;
@@ -70,7 +78,7 @@ static size_t utf8_length(const unsigned char *from, const unsigned char *end)
             return 0;
     bool bad = (*from == 0xc2 && from[1] < 0xa0) || (*from == 0xe0 && from[1] < 0xa0) || (*from == 0xed && from[1] > 0x9f) ||
                (*from == 0xf0 && from[1] < 0x90) || (*from == 0xf4 && from[1] > 0x8f);
-    return bad ? 0 : len;
+    return bad || (len == 3 && is_format(from)) ? 0 : len;
 }
 
 size_t log_escape_text(char *to, size_t room, struct slice text, bool keep_lines)

@@ -39,6 +39,8 @@ static void test_text(void)
     check_text(TEXT("C:\\x\nnext\r"), true, "C:\\x\nnext\\r");
     check_text(TEXT("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"), false, "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
     check_text(TEXT("\xc2\x9b" "31m"), false, "\\xc2\\x9b" "31m");      /* a C1 control: CSI */
+    check_text(TEXT("\xe2\x80\xae" "live"), false, "\\xe2\\x80\\xae" "live");  /* right to left: shows "evil" */
+    check_text(TEXT("\xe2\x80\x93"), false, "\xe2\x80\x93");                      /* an en dash */
     check_text(TEXT("\xc0\xaf \xe0\x80\xaf"), false, "\\xc0\\xaf \\xe0\\x80\\xaf"); /* overlong */
     check_text(TEXT("\xed\xa0\x80"), false, "\\xed\\xa0\\x80");        /* a surrogate */
     check_text(TEXT("\xe2\x82"), false, "\\xe2\\x82");                 /* cut short */
