@@ -8,7 +8,7 @@
 static inline const char *version_words(int tokens)
 {
     static const char *const words[] = {"pyhost/" PYHOST_VERSION " (Unix)", "pyhost/" PYHOST_VERSION " (Unix)", "pyhost/0.1",
-                                        "pyhost/" PYHOST_VERSION, "pyhost/0", "pyhost"};
+                                        ("pyhost/" PYHOST_VERSION), "pyhost/0", "pyhost"};
     return words[tokens >= 0 && tokens <= 5 ? tokens : 3];
 }
 
