@@ -225,7 +225,7 @@ struct server_conf { /* the main server (index 0) and each VirtualHost in file o
     int alias_count;
     const struct alias_conf *aliases;
     int section_count;
-    const struct section_conf *sections; /* main's merged before the vhost's own, ordered by kind as route wants them */
+    const struct section_conf *sections; /* the main server's, then the vhost's own; each by kind, then as in the file */
     struct dir_conf *base;          /* per-dir defaults of this server: no section matched */
     int has_htaccess;               /* some AllowOverride other than None can apply */
     const char *access_file_name;   /* AccessFileName, ".htaccess" */

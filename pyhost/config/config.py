@@ -1,6 +1,8 @@
 """A whole configuration: read, checked, servers with what they inherit; all that C needs but in Python's terms."""
 from __future__ import annotations
 
+import functools
+import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,22 +30,40 @@ class Request:
     one_process: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """Sections of the main server, and what every virtual host has to know of them: looked at once, not a thousand times."""
+
+    sections: list[SectionDraft]
+    phases: int = 0
+    has_htaccess: bool = False
+
+
 @dataclass(slots=True)
 class Server:
-    """The main server or a virtual host with everything inherited. sections: main's before its own, in merge order."""
+    """The main server or a virtual host with everything inherited.
+
+    inherited: the main server's sections, shared by all virtual hosts; own: what stands in it; both in merge order.
+    """
 
     index: int
     draft: ServerDraft
     layer: Layer
     base: Layer
-    sections: list[SectionDraft]
+    own: list[SectionDraft]
+    inherited: Inherited
     has_htaccess: bool = False
+
+    @property
+    def sections(self) -> list[SectionDraft]:
+        """Main's before its own."""
+        return self.inherited.sections + self.own
 
     def fields(self) -> dict[str, Any]:
         """The fields of its server_conf but base and sections, which install makes."""
         out = finish_server(self.layer)
-        phases = hook_phases(self.base)
-        for draft in self.sections:
+        phases = hook_phases(self.base) | self.inherited.phases
+        for draft in self.own:
             phases |= hook_phases(draft.layer)
         out.update(index=self.index, defn_name=self.draft.place.file, defn_line=self.draft.place.line, is_virtual=self.index > 0,
                    addresses=self.draft.addresses, has_htaccess=self.has_htaccess,
@@ -109,14 +129,19 @@ def inherit(config: Config, builder: Builder) -> None:
     if "server.document_root" not in main.layer:
         server_layer = {**server_layer, "server.document_root": os.path.join(config.server_root, "htdocs")}
     main_sections = merge_order(main.sections)
+    shared = Inherited(main_sections, functools.reduce(operator.or_, (hook_phases(each.layer) for each in main_sections), 0),
+                       overrides_something(main_sections))
     for index, draft in enumerate(builder.servers):
         own = index > 0
-        sections = merge_order(main_sections + draft.sections) if own and draft.sections else main_sections
         server = Server(index, draft, merge_layers(server_layer, draft.layer) if own else server_layer,
-                        merge_layers(base, draft.base) if own else base, sections)
-        server.has_htaccess = any(s.layer.get("dir.allow_override") for s in sections)
+                        merge_layers(base, draft.base) if own else base, merge_order(draft.sections) if own else [], shared)
+        server.has_htaccess = shared.has_htaccess or overrides_something(server.own)
         config.servers.append(server)
         config.by_id.update({each.section.id: each for each in draft.sections})
+
+
+def overrides_something(sections: Sequence[SectionDraft]) -> bool:
+    return any(each.layer.get("dir.allow_override") for each in sections)
 
 
 def add_wsgi_locations(draft: ServerDraft, builder: Builder) -> None:

@@ -137,7 +137,7 @@ class Installed:
         self.htaccess = HtaccessCache(config)
         self.merged: dict[Any, Any] = {}
         self.next_dir_id = 1
-        self.sections: dict[int, tuple[Section, ...]] = {}
+        self.main_sections: Any = None
         fields = dict(config.main)
         fields["generation"] = generation
         fields["servers"] = tuple(self.server(each) for each in config.servers)
@@ -146,11 +146,26 @@ class Installed:
     def server(self, server: Server) -> Any:
         fields = server.fields()
         fields["base"] = self.directory(finish_dir(server.base))
-        key = id(server.sections)  # hosts without sections of their own share the main server's
-        if key not in self.sections:
-            self.sections[key] = tuple(draft.section for draft in server.sections)
-        fields["sections"] = self.sections[key]
+        fields["sections"], fields["section_count"] = self.sections(server)
         return self.writer.new("struct server_conf *", fields)
+
+    def sections(self, server: Server) -> tuple[Any, int]:
+        """An array of section_conf and its length: the main server's, copied as a whole, then the own ones."""
+        shared = len(server.inherited.sections)
+        if self.main_sections is None:
+            self.main_sections = self.section_array([draft.section for draft in server.inherited.sections], 0)
+        if not server.own:
+            return self.main_sections, shared
+        made = self.section_array([draft.section for draft in server.own], shared)
+        bridge.ffi.memmove(made, self.main_sections, shared * bridge.ffi.sizeof("struct section_conf"))
+        return made, shared + len(server.own)
+
+    def section_array(self, sections: Sequence[Section], first: int) -> Any:
+        made = bridge.ffi.new("struct section_conf[]", first + len(sections))
+        for index, section in enumerate(sections, first):
+            self.writer.fill(made[index], section)
+        self.writer.owned.append(made)
+        return made
 
     def directory(self, fields: dict[str, Any]) -> Any:
         made = self.writer.new("struct dir_conf *", fields)
