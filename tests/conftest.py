@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from support.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +39,7 @@ def binary() -> Path:
     if sys.prefix == sys.base_prefix:
         pytest.exit("run the tests by 'make test', or by the python of a virtual environment: the program finds its Python beside itself", 2)
     command = [sys.executable, str(ROOT / "pyhost" / "_build.py"), "-o", str(target), *(["--sanitize"] if sanitize else [])]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.exit(f"the program cannot be built:\n{done.stdout}{done.stderr}", 2)
     return target
@@ -60,7 +59,7 @@ def run(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Callable[...,
     """Run the program with arguments to its end: run("-t", "-f", file)."""
 
     def call(*args: str, timeout: float = 30.0, **more: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([str(binary), *args], capture_output=True, text=True, env=base_env, cwd=tmp_path, timeout=timeout, **more)  # type: ignore[call-overload,no-any-return]
+        return subprocess.run([str(binary), *args], capture_output=True, text=True, check=False, env=base_env, cwd=tmp_path, timeout=timeout, **more)  # type: ignore[call-overload,no-any-return]
 
     return call
 

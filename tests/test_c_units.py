@@ -36,7 +36,7 @@ def wants(unit: Path) -> dict[str, list[str]]:
     """Return the words of the `// key: words` lines of a unit."""
     head = "\n".join(unit.read_text().splitlines()[:40])
     found: dict[str, list[str]] = {}
-    for key, words in re.findall(r"^// *(sources|libs|needs|flags): *(.*)$", head, re.M):
+    for key, words in re.findall(r"^// *(sources|libs|needs|flags): *(.*)$", head, re.MULTILINE):
         found[key] = list(dict.fromkeys([*found.get(key, []), *shlex.split(words)]))
     return found
 
@@ -62,7 +62,7 @@ def build(unit: Path) -> Path:
         BUILD.mkdir(parents=True, exist_ok=True)
         for old in BUILD.glob(f"{unit.stem}-*"):
             old.unlink(missing_ok=True)
-        done = subprocess.run([*command, *map(str, sources), *tail, "-o", str(target)], capture_output=True, text=True)
+        done = subprocess.run([*command, *map(str, sources), *tail, "-o", str(target)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{unit.name} does not compile:\n{done.stderr}"
     return target
 
@@ -71,6 +71,6 @@ def build(unit: Path) -> Path:
 @pytest.mark.parametrize("unit", UNITS, ids=[unit.stem.removeprefix("test_") for unit in UNITS])
 def test_unit(unit: Path, tmp_path: Path) -> None:
     env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
-    done = subprocess.run([str(build(unit))], capture_output=True, text=True, errors="replace", env=env, timeout=RUN_SECONDS, cwd=tmp_path)
+    done = subprocess.run([str(build(unit))], capture_output=True, text=True, check=False, errors="replace", env=env, timeout=RUN_SECONDS, cwd=tmp_path)
     assert done.returncode == 0, f"{unit.name}: exit status {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-8000:]}"
     assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr[-8000:]

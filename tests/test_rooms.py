@@ -50,7 +50,7 @@ GREENLET = ["coro*", "green*"]  # nobody else includes greenlet.h
 WIRE_CALLS = re.compile(r"\b(http_head_parse|http_body_feed|http_head_init|http_body_init)\s*\(")
 BANNED = re.compile(r"\b(sprintf|vsprintf|strcpy|strcat|strncpy|strncat|strtok|atoi|atol|gets|alloca|localtime|gmtime|system)\s*\(")
 IMPURE = re.compile(r"\b(malloc|calloc|realloc|free|errno|clock_gettime|time|log_\w+|printf|fprintf|assert|abort|getenv)\s*[(=]")
-GLOBAL = re.compile(r"^(?!.*\bconst\b)(?:static\s+)?(?:struct\s+\w+|u?int\w*|char|bool|size_t)\s+\*?\w+(?:\[[^\]]*\])*\s*(?:=[^;()]*)?;", re.M)
+GLOBAL = re.compile(r"^(?!.*\bconst\b)(?:static\s+)?(?:struct\s+\w+|u?int\w*|char|bool|size_t)\s+\*?\w+(?:\[[^\]]*\])*\s*(?:=[^;()]*)?;", re.MULTILINE)
 PYTHON_FILES = sorted((ROOT / "pyhost").rglob("*.py"))
 
 
@@ -65,13 +65,13 @@ def room_of(name: str) -> str | None:
 @cache
 def code(name: str) -> str:
     """Return a file without comments and string contents."""
-    text = re.sub(r"/\*.*?\*/", "", (CSRC / name).read_text(), flags=re.S)
+    text = re.sub(r"/\*.*?\*/", "", (CSRC / name).read_text(), flags=re.DOTALL)
     return re.sub(r"//[^\n]*", "", re.sub(r'"(?:\\.|[^"\\\n])*"', lambda match: match[0] if match[0].endswith('.h"') else '""', text))
 
 
 @cache
 def includes(name: str) -> frozenset[str]:
-    return frozenset(re.findall(r'^#\s*include\s*[<"]([^>"]+)[>"]', code(name), re.M))
+    return frozenset(re.findall(r'^#\s*include\s*[<"]([^>"]+)[>"]', code(name), re.MULTILINE))
 
 
 @cache

@@ -15,7 +15,7 @@ def read_all(req):
     try:
         while data := req.read(8192):
             parts.append(data)
-    except Exception as exc:  # the test wants to see which
+    except Exception as exc:  # noqa: BLE001 - the test wants to see which
         return b"".join(parts), type(exc).__name__
     return b"".join(parts), None
 
@@ -48,7 +48,7 @@ def do_strict(req):
     """Reads the body as an application does that trusts its server."""
     body = req.read()
     req.content_type = "text/plain"
-    req.write("%d" % len(body))
+    req.write(str(len(body)))
     return apache.OK
 
 
@@ -82,7 +82,7 @@ def do_status(req):
     req.content_type = "text/plain"
     req.status = int(req.args)
     if req.status != 304:
-        req.write("body of %s" % req.args)
+        req.write(f"body of {req.args}")
     return apache.OK
 
 

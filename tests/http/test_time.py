@@ -6,7 +6,6 @@ import resource
 import time
 
 import pytest
-
 from support.client import Client, build_request
 from support.server import wait_until
 
@@ -97,7 +96,7 @@ def test_a_reader_that_stops_is_let_go(server):
 @pytest.mark.slow
 def test_slow_connections_do_not_hold_up_others(server):
     host = server("RequestReadTimeout header=30 body=30" + ALLOW, files={"www/index.html": "hello"})
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(1000, (soft if soft > 0 else 1024) // 2)
     slow = [host.client() for _ in range(count)]
     for client in slow:

@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from support.client import ProtocolError
 from support.server import Server
 

@@ -5,8 +5,9 @@ import re
 import select
 import socket
 from dataclasses import dataclass, field
+from typing import Self
 
-__all__ = ["Client", "Response", "ProtocolError", "build_request"]
+__all__ = ["Client", "ProtocolError", "Response", "build_request"]
 
 TIMEOUT_SECONDS = 15.0
 STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5]\d\d) ([\t\x20-\x7e\x80-\xff]*)")
@@ -26,7 +27,7 @@ class Response:
     reason: str
     headers: list[tuple[str, str]]
     body: bytes = b""
-    interim: list["Response"] = field(default_factory=list)
+    interim: list[Response] = field(default_factory=list)
     trailers: list[tuple[str, str]] = field(default_factory=list)
     chunked: bool = False
     until_close: bool = False
@@ -78,7 +79,7 @@ class Client:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,11 +90,11 @@ class Client:
 
     # sending
 
-    def send(self, data: bytes) -> "Client":
+    def send(self, data: bytes) -> Client:
         self.sock.sendall(data)
         return self
 
-    def send_slowly(self, data: bytes, size: int = 1) -> "Client":
+    def send_slowly(self, data: bytes, size: int = 1) -> Client:
         """Send in pieces of `size` bytes, each in a packet of its own; stops quietly when the server has closed."""
         try:
             for at in range(0, len(data), size):
@@ -102,7 +103,7 @@ class Client:
             pass
         return self
 
-    def half_close(self) -> "Client":
+    def half_close(self) -> Client:
         """Say that nothing more will be sent; responses can still be read."""
         self.sock.shutdown(socket.SHUT_WR)
         return self

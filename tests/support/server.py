@@ -148,7 +148,7 @@ class Server:
         except OSError:
             return False
 
-    def start(self) -> "Server":
+    def start(self) -> Server:
         for _ in range(3):
             self.write_conf()
             with open(self.root / "stderr", "wb") as stderr:
