@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -79,13 +79,9 @@ def test_scripts_do_not_mix_their_output(server: object) -> None:
               "for i in range(20):\n    time.sleep(0.002)\n    print(me, end='')\n    assert os.environ['QUERY_STRING'] == me\n")
     for chdir in ("On", "Off"):
         host: Server = server(CONF.replace("Require all", f"PythonOption mod_python.cgi.chdir {chdir}\nRequire all"), {"www/x.py": script})  # type: ignore[operator]
-        texts: dict[str, str] = {}
-        threads = [threading.Thread(target=lambda n=n: texts.__setitem__(n, host.get(f"/x.py?{n}").text)) for n in "abcdef"]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
-        assert texts == {n: n * 20 for n in "abcdef"}
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(host.get, [f"/x.py?{n}" for n in "abcdef"]))
+        assert [answer.text for answer in answers] == [n * 20 for n in "abcdef"]
 
 
 def test_print_of_other_handlers_still_goes_to_the_log(server: object) -> None:

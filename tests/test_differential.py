@@ -67,7 +67,7 @@ def handler_cases() -> Iterator[Case]:
     """Every case_… function of cases_handlers.py with a plain GET; those that need more are below."""
     special = {"read", "readlines", "readlines_hint", "discard", "body_members", "form", "form_types", "form_upload", "form_dict", "cookies",
                "headers_in", "header_8bit", "common_vars", "debug", "meets_conditions"}
-    for name in re.findall(r"^def case_(\w+)", (SOURCES / "cases_handlers.py").read_text(), re.M):
+    for name in re.findall(r"^def case_(\w+)", (SOURCES / "cases_handlers.py").read_text(), re.MULTILINE):
         if name not in special:
             yield Case(f"handler {name}", f"/h/x?{name}")
     body = b"first\nsecond line\nthird"
@@ -243,8 +243,7 @@ def unchunked(data: bytes) -> bytes:
 
 def fill(root: Path) -> None:
     """The same files for both."""
-    for folder in ("h debug stack stack/replaced stack/declined klass missing noobject phases auth denied accessdone ext filtered modulephases init samea "
-                   "sameb named pub psp cgi").split():
+    for folder in ["h", "debug", "stack", "stack/replaced", "stack/declined", "klass", "missing", "noobject", "phases", "auth", "denied", "accessdone", "ext", "filtered", "modulephases", "init", "samea", "sameb", "named", "pub", "psp", "cgi"]:
         (root / "www" / folder).mkdir(parents=True, exist_ok=True)
     (root / "state").mkdir(exist_ok=True)
     for name in ("cases_handlers", "cases_wsgi", "cases_init", "silentmodule", "neighbour"):

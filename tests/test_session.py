@@ -15,7 +15,7 @@ from pathlib import Path
 import greenlet
 import pytest
 
-from pyhost.mod_python import Cookie, Session
+from pyhost.mod_python import Session
 from pyhost.mod_python import _session_stores as stores
 from pyhost.mod_python._ending import handler_ended
 from pyhost.mod_python._sidlock import KeyLocks
@@ -353,7 +353,8 @@ def test_locks_hold_between_processes_and_die_with_them(tmp_path: Path) -> None:
     other = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
     assert other.stdout is not None and other.stdout.readline() == b"has\n"
     locks = KeyLocks(str(tmp_path))
-    assert locks.acquire("other key", self := object(), timeout=0) is True
+    self = object()
+    assert locks.acquire("other key", self, timeout=0) is True
     assert locks.acquire("k", self, timeout=0.02) is False and not locks.holds("k", self)
     other.kill()
     other.communicate()

@@ -13,7 +13,7 @@ import marshal
 import re
 import time
 from collections.abc import Iterable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from ._query import decode
 from .constants import APLOG_WARNING
@@ -86,13 +86,13 @@ class Cookie:
             yield f"{spelling}={text}"
 
     @classmethod
-    def parse(cls: type[C], text: str, **kw: Any) -> dict[str, C]:
+    def parse(cls, text: str, **kw: Any) -> dict[str, Self]:
         """Return {name: cookie} of a Cookie header; the first of a repeated name counts, names that start with `$` are skipped.
 
         kw: for SignedCookie and MarshalCookie: secret, and mismatch (DOWNGRADE: the cookie is a plain one with the value as it came,
         IGNORE: it is left out, EXCEPTION: CookieError).
         """
-        found: dict[str, C] = {}
+        found: dict[str, Self] = {}
         for name, value in _pairs(text):
             if name in found:
                 continue
@@ -102,7 +102,7 @@ class Cookie:
         return found
 
     @classmethod
-    def _received(cls: type[C], name: str, value: str, **kw: Any) -> C | None:
+    def _received(cls, name: str, value: str, **kw: Any) -> Self | None:
         return cls(name, value)
 
 
@@ -144,13 +144,13 @@ class SignedCookie(Cookie):
         self.value = self._open(payload)
 
     @classmethod
-    def _received(cls: type[C], name: str, value: str, secret: str | bytes | None = None, mismatch: int = Cookie.DOWNGRADE,
-                  **kw: Any) -> C | None:
+    def _received(cls, name: str, value: str, secret: str | bytes | None = None, mismatch: int = Cookie.DOWNGRADE,
+                  **kw: Any) -> Self | None:
         if not secret:
             raise CookieError(f"a secret is needed to read the {cls.__name__} {name!r}")
         cookie = cls(name, value)
         try:
-            cookie.unsign(secret)  # type: ignore[attr-defined]
+            cookie.unsign(secret)
         except CookieError:
             if mismatch == Cookie.EXCEPTION:
                 raise
@@ -242,12 +242,12 @@ def add_cookie(req: Any, cookie: Cookie | str, value: Any = "", **kw: Any) -> No
     req.err_headers_out.add("Set-Cookie", text)
 
 
-def get_cookies(req: Any, Class: type[C] = Cookie, **kw: Any) -> dict[str, C]:  # type: ignore[assignment]  # noqa: N803
+def get_cookies(req: Any, Class: type[C] = Cookie, **kw: Any) -> dict[str, C]:  # type: ignore[assignment]
     """Return {name: cookie} of the request. Class, kw: see Cookie.parse(). Raises CookieError with mismatch EXCEPTION."""
     return Class.parse(_header(req), **kw)
 
 
-def get_cookie(req: Any, name: str, Class: type[C] = Cookie, **kw: Any) -> C | None:  # type: ignore[assignment]  # noqa: N803
+def get_cookie(req: Any, name: str, Class: type[C] = Cookie, **kw: Any) -> C | None:  # type: ignore[assignment]
     """Return one cookie of the request or None; a forged one is logged. Raises CookieError with mismatch EXCEPTION."""
     for key, value in _pairs(_header(req)):
         if key == name:

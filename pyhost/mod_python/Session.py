@@ -37,7 +37,7 @@ _KINDS: dict[str, type[BaseSession]] = {
 }
 
 
-def Session(req: Any, sid: str | int | None = 0, secret: str | bytes | None = None, timeout: float = 0,  # noqa: N802
+def Session(req: Any, sid: str | int | None = 0, secret: str | bytes | None = None, timeout: float = 0,
             lock: int = DFT_LOCK) -> BaseSession:
     """Return the session of this client, begun where there is none. May switch.
 

@@ -27,7 +27,7 @@ _BOTH = frozenset({OK, DECLINED})
 class CallBack:
     """What C calls in an interpreter."""
 
-    def HandlerDispatch(self, req: Any) -> int:  # noqa: N802 - mod_python's name
+    def HandlerDispatch(self, req: Any) -> int:
         """Run the handlers of req.hlist and return the last one's value. Exceptions are reported and give 500 or DONE. May switch."""
         phase = req.phase or "PythonHandler"
         default = phase[len("Python"):].lower()
@@ -53,7 +53,7 @@ class CallBack:
         module = importer.load(module_name, hlist.directory, config.get("PythonAutoReload", "1") == "1", config.get("PythonDebug") == "1")
         return resolve_object(module, object_name or default, req, hlist.silent)
 
-    def ConnectionDispatch(self, conn: Any) -> int:  # noqa: N802
+    def ConnectionDispatch(self, conn: Any) -> int:
         """Run the first connection handler and return its value. May switch."""
         name = conn.hlist.handler
         try:
@@ -66,7 +66,7 @@ class CallBack:
         except Exception as error:
             return self.ReportError(type(error), error, error.__traceback__, srv=conn.base_server, phase="ConnectionHandler", hname=name)
 
-    def FilterDispatch(self, fltr: Any) -> int:  # noqa: N802
+    def FilterDispatch(self, fltr: Any) -> int:
         """Call a filter with its object; its value is ignored, an exception disables it. May switch."""
         try:
             module_name, _, object_name = fltr.handler.partition("::")
@@ -84,7 +84,7 @@ class CallBack:
                              hname=fltr.handler, debug=debug)
         return OK
 
-    def IncludeDispatch(self, fltr: Any, tag: str, code: str) -> int:  # noqa: N802
+    def IncludeDispatch(self, fltr: Any, tag: str, code: str) -> int:
         """Run the code of a server-side include: `eval` writes the value of an expression, `exec` runs statements. May switch."""
         space = fltr.req.ssi_globals = getattr(fltr.req, "ssi_globals", None) or {"req": fltr.req}
         space["filter"] = fltr
@@ -96,14 +96,14 @@ class CallBack:
             exec(code.rstrip() + "\n", space)
         return OK
 
-    def ImportDispatch(self, name: str) -> None:  # noqa: N802
+    def ImportDispatch(self, name: str) -> None:
         """Import `module[::function]` at the start of a process and call the function without arguments. May switch."""
         module_name, _, function = name.partition("::")
         module = importer.load(module_name, None, autoreload=False)
         if function:
             resolve_object(module, function)()
 
-    def ReportError(self, etype: type[BaseException], evalue: BaseException, etb: TracebackType | None, req: Any = None,  # noqa: N802
+    def ReportError(self, etype: type[BaseException], evalue: BaseException, etb: TracebackType | None, req: Any = None,
                     filter: Any = None, srv: Any = None, phase: str = "N/A", hname: str = "N/A", debug: int = 0) -> int:
         """Log a traceback, one line a call; with debug also write it to the client. Returns DONE where it did, else 500."""
         lines = list(_entries(etype, evalue, etb))

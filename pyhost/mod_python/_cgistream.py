@@ -229,7 +229,7 @@ def setup_cgi(req: Any) -> tuple[MutableMapping[str, str], Any, Any]:
     env = build_cgi_env(req)
     os.environ.clear()
     os.environ.update(env)
-    sys.stdin, sys.stdout = CGIStdin(req), CGIStdout(req)  # type: ignore[assignment]
+    sys.stdin, sys.stdout = CGIStdin(req), CGIStdout(req)
     return saved
 
 

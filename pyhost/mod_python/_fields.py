@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from ._native import table
 from ._query import decode
 
 __all__ = ["Field", "FieldList", "StringField"]
+
+Raw = bytes  # the fields have an attribute of that name
 
 
 class _Described:
@@ -54,7 +56,7 @@ class Field(_Described):
         return data
 
     @property
-    def bytes(self) -> bytes:
+    def bytes(self) -> Raw:
         """The whole content, as value."""
         return self.value
 
@@ -69,9 +71,9 @@ class StringField(str, _Described):
     """
 
     __slots__ = ("__dict__", "bytes")
-    bytes: bytes
+    bytes: Raw
 
-    def __new__(cls, value: str | bytes = "", name: str = "", charset: str | None = None) -> StringField:
+    def __new__(cls, value: str | Raw = "", name: str = "", charset: str | None = None) -> Self:
         """Make one of text, or of bytes that are decoded (charset, UTF-8, Latin-1)."""
         raw = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
         self = super().__new__(cls, value if isinstance(value, str) else decode(value, charset))

@@ -183,7 +183,7 @@ class FormReader:
         return field
 
     def _spool(self) -> IO[bytes]:
-        return tempfile.SpooledTemporaryFile(max_size=self.limits.spool_bytes)  # noqa: SIM115 - lives as long as the field
+        return tempfile.SpooledTemporaryFile(max_size=self.limits.spool_bytes)
 
 
 class _Part:

@@ -8,7 +8,7 @@ from ._query import decode
 
 __all__ = ["parse_header"]
 
-_PARAMETER = re.compile(r';\s*([^\s=;]+)\s*=\s*("(?:\\.|[^"\\])*"?|[^;]*)', re.S)
+_PARAMETER = re.compile(r';\s*([^\s=;]+)\s*=\s*("(?:\\.|[^"\\])*"?|[^;]*)', re.DOTALL)
 
 
 @overload

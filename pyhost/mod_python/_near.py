@@ -35,7 +35,7 @@ class _Rewriter(ast.NodeTransformer):
     def _near(self, dotted: str | None, level: int = 0) -> bool:
         return level == 0 and dotted is not None and self._is_near(dotted.partition(".")[0])
 
-    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:  # noqa: N802 - ast's name
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
         out: list[ast.stmt] = []
         for alias in node.names:
             if not self._near(alias.name):
@@ -45,7 +45,7 @@ class _Rewriter(ast.NodeTransformer):
             out.append(_assign(node, target, alias.name, None, leaf=alias.asname is not None))
         return out
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt] | ast.stmt:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt] | ast.stmt:
         if node.module is None or not self._near(node.module, node.level):
             return node
         out: list[ast.stmt] = []

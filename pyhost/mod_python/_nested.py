@@ -75,11 +75,8 @@ def _value(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef, function: Fu
     """The value of a rule: a def or an assignment directly in the function's body, evaluated with the module's names."""
     found: ast.stmt | None = None
     for statement in node.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name == name:
-            found = statement
-        elif isinstance(statement, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in statement.targets):
-            found = statement
-        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.target.id == name:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if getattr(statement, "name", None) == name or any(isinstance(one, ast.Name) and one.id == name for one in targets):
             found = statement
     if found is None:
         raise NestedRuleError(f"{name} of {_where(function.__code__)} is not directly in the function's body")

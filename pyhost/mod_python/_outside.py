@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-class SERVER_RETURN(Exception):  # noqa: N801, N818 - mod_python's name
+class SERVER_RETURN(Exception):
     """Ends a handler; the argument is what the handler returns, a second one the status."""
 
 

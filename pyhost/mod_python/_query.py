@@ -71,6 +71,8 @@ def parse_qs(qs: bytes, keep_blank_values: bool | int = False, strict_parsing: b
 def parse_qs(qs: str | bytes, keep_blank_values: bool | int = False,
              strict_parsing: bool | int = False) -> dict[str, list[str]] | dict[bytes, list[bytes]]:
     """Return {name: [values]} of a query string; see parse_qsl()."""
+    if isinstance(qs, bytes):
+        return _grouped(parse_qsl(qs, keep_blank_values, strict_parsing))
     return _grouped(parse_qsl(qs, keep_blank_values, strict_parsing))
 
 

@@ -15,8 +15,10 @@ def resolve_object(module: ModuleType, obj_str: str, arg: Any = None, silent: in
     silent: return None for a missing attribute. Raises AttributeError for a missing one otherwise, and what the classes raise.
     """
     found: Any = module
+    make: Any
     for name in obj_str.split("."):
-        parent = found(arg) if inspect.isclass(found) else found
+        make = found
+        parent = make(arg) if inspect.isclass(found) else found
         if not hasattr(parent, name):
             if silent:
                 return None

@@ -97,7 +97,7 @@ class BaseSession(dict[str, Any]):
         self._timeout = timeout or DFT_TIMEOUT
         self._cookie_name = option(req, "session.cookie_name", "session_cookie_name") or COOKIE_NAME
         if sid and not _SID.match(str(sid)):
-            raise ValueError("Invalid Session ID: sid=%s" % str(sid)[:100])
+            raise ValueError(f"Invalid Session ID: sid={str(sid)[:100]}")
         self._sid = str(sid) if sid else self._sid_of_cookie()
         self.init_lock()
         if self._sid:
@@ -122,7 +122,7 @@ class BaseSession(dict[str, Any]):
                 cookie = Cookie.get_cookie(self._req, self._cookie_name, Cookie.SignedCookie, secret=self._secret,
                                            mismatch=Cookie.Cookie.IGNORE)
             else:
-                cookie = Cookie.get_cookie(self._req, self._cookie_name)  # type: ignore[assignment]
+                cookie = Cookie.get_cookie(self._req, self._cookie_name)
         except Cookie.CookieError as error:
             self._req.log_error(f"session cookie refused: {error}", APLOG_WARNING)
             return None

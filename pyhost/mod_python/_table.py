@@ -10,7 +10,7 @@ Pairs = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 _MISSING: Any = object()
 
 
-class mp_table:  # noqa: N801 - the type name applications see
+class mp_table:
     """An ordered multimap of str with case-insensitive keys.
 
     A subscript gives the str of a single entry and the list of several; get() gives the first. Assigning replaces the first entry and

@@ -4,6 +4,7 @@ from __future__ import annotations
 import collections
 import time
 from types import TracebackType
+from typing import Self
 
 import greenlet
 
@@ -72,7 +73,7 @@ class Turn:
         """Return whether nobody has or wants the turn."""
         return self._owner is None and not self._queue
 
-    def __enter__(self) -> Turn:
+    def __enter__(self) -> Self:
         self.acquire()
         return self
 

@@ -12,7 +12,7 @@ from ._callback import CallBack
 from ._cgistream import CGIStdin, CGIStdout, NullIO, build_cgi_env, restore_nocgi, setup_cgi
 from ._native import SERVER_RETURN, native, table
 from ._resolve import resolve_object
-from .constants import *  # noqa: F403
+from .constants import *
 
 __all__ = [
     "SERVER_RETURN", "CGIStdin", "CGIStdout", "CallBack", "NullIO", "build_cgi_env", "config_tree", "exists_config_define",

@@ -17,8 +17,8 @@ from typing import Any
 
 from . import importer
 from ._cgistream import CGIStdin, CGIStdout, build_cgi_env
-from ._near import NEAR, compile_near
 from ._native import SERVER_RETURN
+from ._near import NEAR, compile_near
 from ._wait import Turn
 from .constants import APLOG_ERR, HTTP_INTERNAL_SERVER_ERROR, HTTP_NOT_FOUND, OK
 

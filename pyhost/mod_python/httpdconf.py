@@ -101,15 +101,7 @@ def quote_if_space(s: str) -> str:
     return f'"{s}"' if " " in s else s
 
 
-_DIRECTIVES = """
-AddHandler AddOutputFilter AddType AuthBasicAuthoritative AuthBasicProvider AuthType AuthName CustomLog DirectoryIndex DocumentRoot
-ErrorLog KeepAliveTimeout Listen LoadModule LogLevel LogFormat LockFile MaxConnectionsPerChild MaxClients MaxRequestsPerChild
-MaxSpareServers MaxSpareThreads MaxThreadsPerChild MinSpareThreads Mutex NameVirtualHost NumServers Options PidFile
-PythonAuthenHandler PythonAuthzHandler PythonCleanupHandler PythonConnectionHandler PythonDebug PythonHandler PythonAccessHandler
-PythonPostReadRequestHandler PythonTransHandler PythonFixupHandler PythonImport PythonPath PythonOutputFilter PythonOption Require
-SetHandler ServerAdmin ServerName ServerPath ServerRoot StartServers StartThreads ThreadsPerChild Timeout TypesConfig
-PythonInterpPerDirectory PythonInterpPerDirective
-""".split()
+_DIRECTIVES = ["AddHandler", "AddOutputFilter", "AddType", "AuthBasicAuthoritative", "AuthBasicProvider", "AuthType", "AuthName", "CustomLog", "DirectoryIndex", "DocumentRoot", "ErrorLog", "KeepAliveTimeout", "Listen", "LoadModule", "LogLevel", "LogFormat", "LockFile", "MaxConnectionsPerChild", "MaxClients", "MaxRequestsPerChild", "MaxSpareServers", "MaxSpareThreads", "MaxThreadsPerChild", "MinSpareThreads", "Mutex", "NameVirtualHost", "NumServers", "Options", "PidFile", "PythonAuthenHandler", "PythonAuthzHandler", "PythonCleanupHandler", "PythonConnectionHandler", "PythonDebug", "PythonHandler", "PythonAccessHandler", "PythonPostReadRequestHandler", "PythonTransHandler", "PythonFixupHandler", "PythonImport", "PythonPath", "PythonOutputFilter", "PythonOption", "Require", "SetHandler", "ServerAdmin", "ServerName", "ServerPath", "ServerRoot", "StartServers", "StartThreads", "ThreadsPerChild", "Timeout", "TypesConfig", "PythonInterpPerDirectory", "PythonInterpPerDirective"]
 _VERBATIM = frozenset({"CustomLog", "LogFormat", "PythonPath"})  # their backslashes mean something
 _PATHS = frozenset({"DocumentRoot", "ErrorLog", "LockFile", "PidFile", "ServerRoot", "TypesConfig"})
 _SECTIONS = ("Directory", "Files", "IfModule", "Location", "VirtualHost")
@@ -136,7 +128,7 @@ def _section(name: str) -> type[ContainerTag]:
 
 
 globals().update({name: _directive(name) for name in _DIRECTIVES} | {name: _section(name) for name in _SECTIONS})
-__all__ += [*_DIRECTIVES, *_SECTIONS]  # noqa: PLE0605
+__all__ += [*_DIRECTIVES, *_SECTIONS]
 
 
 def write_basic_config(server_root: str, listen: str = "0.0.0.0:8888", conf: str = "conf", logs: str = "logs",

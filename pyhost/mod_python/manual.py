@@ -62,7 +62,7 @@ def _entry(node: Named, inside: str = "") -> Iterator[str]:
     bases = ", ".join(ast.unparse(one) for one in node.bases)
     more = inspect.cleandoc(ast.get_docstring(made) or "") if made else ""
     yield f"### class `{name}{_arguments(made, True) if made else ''}`\n\n{text}\n" + (f"\n{more}\n" if more else "") + (
-        f"\nDerives from {bases}.\n" if bases and not node.bases[0:1] == [] else "")
+        f"\nDerives from {bases}.\n" if bases else "")
     for one in members:
         if not one.name.startswith("_") and ast.get_docstring(one):
             yield from _entry(one, name)

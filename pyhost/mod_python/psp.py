@@ -14,8 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from . import Cookie, apache, util
-from . import Session as Session  # pages use it by this name
+from . import Cookie, Session, apache, util
 from ._native import SERVER_RETURN
 from ._psp_parser import Page, parse_page
 from ._query import decode

@@ -34,8 +34,8 @@ from .constants import (
 __all__ = ["handler", "process_auth", "publish_object", "resolve_object"]
 
 _METHODS = ["GET", "POST", "HEAD"]
-_HTML_END = re.compile(r"</html\s*>\s*\Z", re.I)
-_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.I)
+_HTML_END = re.compile(r"</html\s*>\s*\Z", re.IGNORECASE)
+_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 _OPEN_TYPES = {types.SimpleNamespace, types.DynamicClassAttribute}
 _INTERPRETER_TYPES = tuple({one for one in vars(types).values() if isinstance(one, type)} - _OPEN_TYPES)
 _C_CALLABLES = (types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodWrapperType, types.MethodDescriptorType,

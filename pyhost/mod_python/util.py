@@ -77,7 +77,8 @@ class FieldStorage:
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the field or list of fields of that name, or default."""
-        return self[key] if key in self else default
+        found = self.getlist(key)
+        return (found[0] if len(found) == 1 else found) if found else default
 
     def getfirst(self, key: str, default: Any = None) -> Any:
         """Return the first field of that name, or default."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 import os
 import sys
 
-from . import version
+from . import mp_version
 
+version = mp_version
 __all__ = ["APR_VERSION", "HTTPD", "HTTPD_VERSION", "LIBEXECDIR", "PYTHON_BIN", "SYSCONFDIR", "TESTHOME", "TEST_MOD_PYTHON_SO", "version"]
 
 #: The server program: pyhost stands where mod_python has httpd.

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 __all__ = ["Browser", "find_chromium"]
 
@@ -43,7 +44,7 @@ class Browser:
         for domain in ("Page", "DOM", "Network", "Log", "Runtime"):
             self.call(domain + ".enable")
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
