@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -13,6 +15,11 @@
 
 enum { KINDS = 65536 };
 static _Atomic unsigned char kinds[KINDS];
+
+/* Descriptors that were seen to block and to have no timeout, per direction, in this generation. A generation ends when any descriptor's
+ * flags or timeouts are changed: another one may share them. */
+static struct { _Atomic uint32_t in, out; } plain[KINDS];
+static _Atomic uint32_t generation = 1;
 
 static enum green_kind look(int fd)
 {
@@ -46,6 +53,19 @@ void green_fd_forget(int fd)
 {
     if (fd >= 0 && fd < KINDS)
         atomic_store_explicit(&kinds[fd], GREEN_UNKNOWN, memory_order_relaxed);
+    if (fd >= 0 && fd < KINDS) {
+        atomic_store_explicit(&plain[fd].in, 0, memory_order_relaxed);
+        atomic_store_explicit(&plain[fd].out, 0, memory_order_relaxed);
+    }
+}
+
+void green_flags_changed(void) { atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed); }
+
+static _Atomic uint32_t *plain_at(int fd, uint32_t events)
+{
+    if (fd < 0 || fd >= KINDS)
+        return NULL;
+    return events & EPOLLIN ? &plain[fd].in : &plain[fd].out;
 }
 
 bool green_fd_nonblocking(int fd)
@@ -65,6 +85,10 @@ static int64_t option_deadline(int fd, int option)
 
 int green_again(int fd, uint32_t events, int option, struct green_try *state, const void *caller)
 {
+    _Atomic uint32_t *seen = plain_at(fd, events);
+    uint32_t now = atomic_load_explicit(&generation, memory_order_relaxed);
+    if (!state->known && seen && atomic_load_explicit(seen, memory_order_relaxed) == now)
+        *state = (struct green_try){GREEN_FOREVER, true};
     if (!state->known) {
         if (green_fd_nonblocking(fd)) {
             errno = EAGAIN;
@@ -72,6 +96,8 @@ int green_again(int fd, uint32_t events, int option, struct green_try *state, co
         }
         state->until_ns = option_deadline(fd, option);
         state->known = true;
+        if (seen && state->until_ns == GREEN_FOREVER)
+            atomic_store_explicit(seen, now, memory_order_relaxed);
     }
     if (!green_may_yield(caller))
         return 0;
@@ -82,6 +108,26 @@ int green_again(int fd, uint32_t events, int option, struct green_try *state, co
         return 0;
     errno = result == ETIMEDOUT ? EAGAIN : result;
     return -1;
+}
+
+/* --- what the generation of flags and timeouts hangs on; fcntl(F_SETFL) is in green_lock.c --- */
+
+int setsockopt(int fd, int level, int option, const void *value, socklen_t len)
+{
+    if (level == SOL_SOCKET && (option == SO_RCVTIMEO || option == SO_SNDTIMEO))
+        green_flags_changed();
+    return green_real.setsockopt(fd, level, option, value, len);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list list;
+    va_start(list, request);
+    void *arg = va_arg(list, void *);
+    va_end(list);
+    if (request == FIONBIO)
+        green_flags_changed();
+    return green_real.ioctl(fd, request, arg);
 }
 
 /* --- closing: those who wait on the descriptor must hear of it first --- */

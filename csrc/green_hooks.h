@@ -7,6 +7,8 @@
 ssize_t green_recvmsg(int fd, struct msghdr *m, int flags, const void *caller);
 ssize_t green_sendmsg(int fd, const struct msghdr *m, int flags, const void *caller);
 void green_fd_forget(int fd);
+/* Some descriptor's O_NONBLOCK or timeouts are about to change. */
+void green_flags_changed(void);
 
 ssize_t __recv_chk(int fd, void *to, size_t n, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *restrict to, size_t n, size_t room, int flags, __SOCKADDR_ARG from, socklen_t *restrict from_len);

@@ -69,6 +69,8 @@ static int fcntl_any(int fd, int command, void *arg, const void *caller)
         return lock_region(fd, F_SETLKW, F_SETLK, arg, caller);
     if (command == F_OFD_SETLKW && HOOKED())
         return lock_region(fd, F_OFD_SETLKW, F_OFD_SETLK, arg, caller);
+    if (command == F_SETFL)
+        green_flags_changed();
     return green_real.fcntl(fd, command, arg);
 }
 

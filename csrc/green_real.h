@@ -66,6 +66,8 @@
     X(pthread_t, pthread_self, (void))                                                                                                 \
     X(int, pthread_kill, (pthread_t, int))                                                                                             \
     X(int, pthread_getcpuclockid, (pthread_t, clockid_t *))                                                                            \
+    X(int, setsockopt, (int, int, int, const void *, socklen_t))                                                                       \
+    X(int, ioctl, (int, unsigned long, ...))                                                                                           \
     X(int, close, (int))                                                                                                               \
     X(int, dup2, (int, int))                                                                                                           \
     X(int, dup3, (int, int, int))                                                                                                      \

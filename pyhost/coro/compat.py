@@ -41,8 +41,8 @@ def replace_dummy_thread() -> None:
             self.is_handler = _coro.current() is not None
             if self.is_handler:
                 self._daemonic = False
-                number = str(self.name).rpartition("-")[2]
-                self.name = f"Handler-{number}"
+                number = threading.Thread.name.fget(self).rpartition("-")[2]  # type: ignore[attr-defined]
+                setattr(self, "_name", f"Handler-{number}")  # noqa: B010
 
         def join(self, timeout: float | None = None) -> None:
             if self is threading.current_thread():
