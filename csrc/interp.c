@@ -13,32 +13,54 @@
 
 static const char main_name[] = "main_interpreter";
 static struct interp *interps; /* main first */
-static struct interp *latest;   /* that interp_current found: handlers' objects ask for it all the time */
+enum { INTERP_BUCKETS = 256 };
+static struct interp *by_name[INTERP_BUCKETS];                 /* the named ones, by the hash of the name */
+static struct { struct interp **at; int64_t room; } by_id;     /* by CPython's number: handlers' objects ask for the current one all the time */
 
 struct interp *interp_main(void) { return interps; }
 struct interp *interp_first(void) { return interps; }
 
+static struct interp **bucket_of(const char *name)
+{
+    unsigned hash = 2166136261u;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return &by_name[hash % INTERP_BUCKETS];
+}
+
 struct interp *interp_find(const char *name)
 {
-    if (!name)
+    if (!name || name == main_name || strcmp(name, main_name) == 0)
         return interps;
-    struct interp *i = interps;
+    struct interp *i = *bucket_of(name);
     while (i && strcmp(i->name, name) != 0)
-        i = i->next;
+        i = i->next_alike;
     return i;
 }
 
 struct interp *interp_current(void)
 {
-    PyInterpreterState *state = PyInterpreterState_Get();
-    if (latest && PyThreadState_GetInterpreter(latest->tstate) == state)
-        return latest;
-    struct interp *i = interps;
-    while (i && PyThreadState_GetInterpreter(i->tstate) != state)
-        i = i->next;
-    if (i)
-        latest = i;
-    return i;
+    int64_t id = PyInterpreterState_GetID(PyInterpreterState_Get());
+    return id >= 0 && id < by_id.room ? by_id.at[id] : NULL;
+}
+
+/* Numbers of interpreters count up from 0. */
+static int interp_number(struct interp *i)
+{
+    int64_t id = PyInterpreterState_GetID(PyThreadState_GetInterpreter(i->tstate));
+    if (id >= by_id.room) {
+        int64_t room = by_id.room ? by_id.room * 2 : 16;
+        if (room <= id)
+            room = id + 1;
+        struct interp **at = realloc(by_id.at, (size_t)room * sizeof *at);
+        if (!at)
+            return -1;
+        memset(at + by_id.room, 0, (size_t)(room - by_id.room) * sizeof *at);
+        by_id.at = at;
+        by_id.room = room;
+    }
+    by_id.at[id] = i;
+    return 0;
 }
 
 struct interp *interp_enter(struct interp *i)
@@ -141,6 +163,11 @@ static struct interp *interp_new(const char *name, PyThreadState *tstate)
     }
     i->name = copy;
     i->tstate = tstate;
+    if (interp_number(i) < 0) {
+        free(copy);
+        free(i);
+        return NULL;
+    }
     return i;
 }
 
@@ -180,6 +207,9 @@ static void interp_append(struct interp *i)
     if (last == interps)
         PySys_AddAuditHook(refuse_fork, NULL);
     last->next = i;
+    struct interp **bucket = bucket_of(i->name);
+    i->next_alike = *bucket;
+    *bucket = i;
 }
 
 /* Py_NewInterpreter leaves its own thread state current, also when what follows fails. */

@@ -12,6 +12,7 @@ struct interp {
     char *name;
     PyThreadState *tstate;     /* of the loop thread */
     struct interp *next;       /* all of them, main first */
+    struct interp *next_alike; /* of the same hash of the name */
     PyObject *boot;            /* strong: module pyhost.boot in it (None where its import failed) */
     /* coro.c's */
     struct job *ready_first, *ready_last; /* jobs no greenlet has taken yet */

@@ -535,3 +535,12 @@ def handler(req):
     for client in clients:
         client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert [client.read_response().body for client in clients] == [b"1"] * 10
+
+
+@pytest.mark.slow
+def test_many_interpreters_in_one_process(server: Start) -> None:
+    count = 25
+    names = "".join(f"<Location /i{n}>\nPythonInterpreter n{n}\n</Location>\n" for n in range(count))
+    host = server('<Directory "@ROOT@/www">\nSetHandler mod_python\nPythonHandler where\n</Directory>\n' + names, {"www/where.py": WHERE})
+    for turn in (1, 2):
+        assert [host.get(f"/i{n}").body.decode() for n in range(count)] == [f"n{n} n{n} {turn}" for n in range(count)]
