@@ -27,7 +27,7 @@ struct pyhook_walk {
     const struct pyadded *added;  /* the last one taken from the added ones */
 };
 
-enum { REQUEST_VIEWS = 5 /* headers_in, headers_out, err_headers_out, subprocess_env, notes */ };
+enum { REQUEST_VIEWS = 6 /* headers_in, headers_out, err_headers_out, subprocess_env, notes, trailers_in */ };
 
 struct pyrequest {
     PyObject_HEAD

@@ -152,7 +152,8 @@ static PyObject *view_get(PyObject *object, void *closure)
     struct request *r = self->r;
     intptr_t which = (intptr_t)closure;
     if (!self->views[which]) {
-        struct table *tables[REQUEST_VIEWS] = {&r->headers_in, &r->headers_out, &r->err_headers_out, &r->subprocess_env, &r->notes};
+        struct table *tables[REQUEST_VIEWS] = {&r->headers_in, &r->headers_out, &r->err_headers_out, &r->subprocess_env, &r->notes,
+                                               &r->trailers_in};
         self->views[which] = pytable_of_request(which ? tables[which] : request_headers_in(r), r);
     }
     return Py_XNewRef(self->views[which]);
@@ -314,7 +315,7 @@ PyGetSetDef pyrequest_getset[] = {
     NUMBER_RO("clength", NUMBER_CLENGTH), NUMBER_RO("remaining", NUMBER_REMAINING), NUMBER_RO("read_length", NUMBER_READ_LENGTH),
     NUMBER_RO("read_body", NUMBER_READ_BODY), NUMBER_RO("read_chunked", NUMBER_READ_CHUNKED), NUMBER_RO("expecting_100", NUMBER_EXPECTING_100),
     NUMBER_RO("eos_sent", NUMBER_EOS_SENT), NUMBER_RO("_content_type_set", NUMBER_TYPE_SET), NUMBER_RO("allowed", NUMBER_ALLOWED),
-    VIEW("headers_in", 0), VIEW("headers_out", 1), VIEW("err_headers_out", 2), VIEW("subprocess_env", 3), VIEW("notes", 4),
+    VIEW("headers_in", 0), VIEW("headers_out", 1), VIEW("err_headers_out", 2), VIEW("subprocess_env", 3), VIEW("notes", 4), VIEW("trailers_in", 5),
     OBJECT("connection", OBJECT_CONNECTION), OBJECT("server", OBJECT_SERVER), OBJECT("next", OBJECT_NEXT), OBJECT("prev", OBJECT_PREV),
     OBJECT("main", OBJECT_MAIN), OBJECT("hlist", OBJECT_HLIST), OBJECT("phase", OBJECT_PHASE), OBJECT("interpreter", OBJECT_INTERPRETER),
     OBJECT("method", OBJECT_METHOD), OBJECT("protocol", OBJECT_PROTOCOL), OBJECT("the_request", OBJECT_THE_REQUEST),

@@ -207,7 +207,7 @@ READ_ONLY = ["connection", "server", "next", "prev", "main", "the_request", "hea
              "method", "method_number", "allowed", "allowed_xmethods", "allowed_methods", "sent_bodyct", "bytes_sent", "mtime", "range", "clength",
              "remaining", "read_length", "read_body", "read_chunked", "expecting_100", "content_encoding", "content_languages", "vlist_validator",
              "unparsed_uri", "parsed_uri", "eos_sent", "interpreter", "phase", "extension", "hlist", "headers_in", "headers_out", "err_headers_out",
-             "subprocess_env", "notes", "useragent_addr", "useragent_ip", "_bytes_queued", "_content_type_set", "_request_rec"]
+             "subprocess_env", "notes", "trailers_in", "useragent_addr", "useragent_ip", "_bytes_queued", "_content_type_set", "_request_rec"]
 
 
 @pytest.mark.parametrize("name", WRITABLE)

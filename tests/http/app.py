@@ -25,7 +25,7 @@ def do_echo(req):
     req.content_type = "application/json"
     req.write(json.dumps({
         "method": req.method, "uri": req.uri, "unparsed_uri": req.unparsed_uri, "args": req.args, "hostname": req.hostname,
-        "protocol": req.protocol, "header_only": bool(req.header_only), "headers": list(req.headers_in.items()),
+        "trailers": list(req.trailers_in.items()), "protocol": req.protocol, "header_only": bool(req.header_only), "headers": list(req.headers_in.items()),
         "body": body.decode("latin-1"), "error": error}))
     return apache.OK
 

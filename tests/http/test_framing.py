@@ -199,6 +199,17 @@ def test_length_above_the_limit_is_refused_before_the_body_comes(host):
             client.expect_close()
 
 
+def test_trailers_are_given_to_those_who_ask(host):
+    section = (b"X-Sum: 1\r\nx-sum:\t2 \r\nServer-Timing: a;dur=1\r\nX-Empty:\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\nHost: evil\r\nAuthorization: evil\r\n"
+               b"Cookie: a=b\r\nContent-Type: a/b\r\nX-Forwarded-For: 1.2.3.4\r\nForwarded: for=1.2.3.4\r\nRange: bytes=0-1\r\nExpect: x\r\n\r\n")
+    raw = CHUNKED + b"5\r\nhello\r\n0\r\n" + section
+    for size in (len(raw), 1, 7):
+        with host.client() as client:
+            seen = json.loads(client.send_slowly(raw, size).read_response().body)
+            assert seen["trailers"] == [["X-Sum", "1"], ["x-sum", "2"], ["Server-Timing", "a;dur=1"], ["X-Empty", ""]]
+            assert client.request("GET", "/index.html").body == b"hello"
+
+
 def test_trailers_never_reach_the_headers(host):
     with host.client() as client:
         client.send(CHUNKED + b"5\r\nhello\r\n0\r\nX-Sum: 1\r\nAuthorization: evil\r\n\r\n")
