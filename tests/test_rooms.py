@@ -19,7 +19,7 @@ FILES = sorted(path.name for path in [*CSRC.glob("*.c"), *CSRC.glob("*.h")])
 # The first pattern that a file's name without suffix matches says its room.
 ROOMS = {
     "wire": ["http_head", "http_body", "http_bytes", "http_fault", "http_field", "http_path", "http_request_line", "http_target", "http_trailer",
-             "fcgi_*", "scgi_*", "uwsgi_*", "proxy_*", "websocket_*"],
+             "fcgi_*", "scgi_*", "uwsgi_*", "proxy_*", "ws_*"],
     "story": ["pyhost", "version", "master*", "worker*", "serve*", "pidfile", "identity", "notify", "limits"],
     "client": ["listener*", "listen_*", "cgi_head", "proxy_head", "conn*", "outq", "peer", "tls*", "gate*"],
     "tables": ["conf*", "route*", "regex", "glob", "prefix"],
