@@ -16,8 +16,8 @@ enum { LOOK_AGAIN_NS = 1000000000 };
 
 struct hook_slot {
     struct hook_slot *next;
-    char *handler, *directory; /* owned; directory may be NULL */
-    const char *python_path;   /* borrowed from the configuration: compared by address only */
+    char *handler;             /* owned, like the next two, which may be NULL */
+    char *directory, *python_path;
     PyObject *module;          /* strong; NULL: not loaded */
     PyObject *name;            /* strong, interned: the object's name when it has no dot */
     PyObject *path;            /* strong: list of names when it has */
@@ -162,23 +162,25 @@ static void slot_free(struct hook_slot *slot)
 {
     free(slot->handler);
     free(slot->directory);
+    free(slot->python_path);
     Py_XDECREF(slot->name);
     Py_XDECREF(slot->path);
     free(slot);
 }
 
-static struct hook_slot *slot_make(const struct hook_conf *hook, const char *directory, const char *object)
+static struct hook_slot *slot_make(const struct hook_conf *hook, const char *directory, const char *python_path, const char *object)
 {
     struct hook_slot *slot = calloc(1, sizeof *slot);
     if (slot) {
         slot->handler = strdup(hook->handler);
         slot->directory = directory ? strdup(directory) : NULL;
+        slot->python_path = python_path ? strdup(python_path) : NULL;
         if (strchr(object, '.'))
             slot->path = object_path(object);
         else
             slot->name = PyUnicode_InternFromString(object);
     }
-    if (slot && slot->handler && (slot->directory || !directory) && (slot->path || slot->name))
+    if (slot && slot->handler && (slot->directory || !directory) && (slot->python_path || !python_path) && (slot->path || slot->name))
         return slot;
     if (slot)
         slot_free(slot);
@@ -194,12 +196,11 @@ static struct hook_slot *slot_find(const struct dir_conf *conf, const struct hoo
     const char *colons = strstr(hook->handler, "::"), *object = colons ? colons + 2 : by_default;
     default_object(phase, by_default);
     for (struct hook_slot *s = room->slots; s; s = s->next)
-        if (!strcmp(s->handler, hook->handler) && same_text(s->directory, directory) && s->python_path == conf->python_path &&
+        if (!strcmp(s->handler, hook->handler) && same_text(s->directory, directory) && same_text(s->python_path, conf->python_path) &&
             (colons || (s->name && PyUnicode_CompareWithASCIIString(s->name, object) == 0)))
             return s;
-    struct hook_slot *slot = slot_make(hook, directory, object);
+    struct hook_slot *slot = slot_make(hook, directory, conf->python_path, object);
     if (slot) {
-        slot->python_path = conf->python_path;
         slot->next = room->slots;
         room->slots = slot;
     }

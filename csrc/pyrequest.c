@@ -5,6 +5,7 @@
 
 #include "pyconn.h"
 #include "pyfilt.h"
+#include "pyserver.h"
 #include "pytable.h"
 
 static struct pyrequest *request_alloc_object(struct pyroom *state)
@@ -45,6 +46,7 @@ static struct pyrequest *request_make(struct request *r)
     if (!self)
         return NULL;
     self->r = request_ref(r);
+    pyserver_use(r->main);
     self->interp = interp_current();
     self->sibling = r->py;
     r->py = self;

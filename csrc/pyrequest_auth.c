@@ -100,6 +100,29 @@ static int add_extension_method(struct pyrequest *self, PyObject *name)
     return 0;
 }
 
+/* Appends to what Allow says beside the known methods. Only tokens: it goes into a header. */
+static int allow_extension(struct request *r, struct slice name)
+{
+    size_t before = r->allowed_more ? strlen(r->allowed_more) + 1 : 0;
+    if (!http_is_token(name)) {
+        PyErr_SetString(PyExc_ValueError, "allow_methods(): that is no method");
+        return -1;
+    }
+    char *text = request_alloc(r, before + name.len + 1);
+    if (!text) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (before) {
+        memcpy(text, r->allowed_more, before - 1);
+        text[before - 1] = ',';
+    }
+    memcpy(text + before, name.at, name.len);
+    text[before + name.len] = 0;
+    r->allowed_more = text;
+    return 0;
+}
+
 static int allow_method(struct pyrequest *self, PyObject *name)
 {
     struct slice s;
@@ -107,7 +130,7 @@ static int allow_method(struct pyrequest *self, PyObject *name)
         return -1;
     enum http_method number = http_method_number(s);
     if (number == METHOD_INVALID)
-        return add_extension_method(self, name);
+        return allow_extension(self->r, s) ? -1 : add_extension_method(self, name);
     self->r->allowed |= 1ull << number;
     return 0;
 }
@@ -128,6 +151,7 @@ PyObject *pyrequest_allow_methods(PyObject *object, PyObject *args)
     }
     if (reset) {
         self->r->allowed = 0;
+        self->r->allowed_more = NULL;
         Py_CLEAR(self->xmethods);
     }
     for (Py_ssize_t i = 0; !bad && i < PySequence_Fast_GET_SIZE(list); i++)

@@ -17,23 +17,20 @@ struct pyserver {
     PyObject *dict;
 };
 
+/* The live tables of one server. */
+struct server_tables {
+    struct server_tables *next;
+    const struct server_conf *server; /* borrowed: the key */
+    struct table config, options;
+};
+
 /* What this process serves; one of the few globals, because a server is asked for outside of any request as well. */
-static struct {
-    const struct main_conf *main;
-    struct server_tables { struct table config, options; bool filled; } *tables; /* owned: one per server */
-    int count;
-} serving;
+static const struct main_conf *serving;
+static struct server_tables *all_tables; /* owned, for the life of the process: views of them have no end */
 
-void pyserver_use(const struct main_conf *main)
-{
-    if (serving.main == main)
-        return;
-    serving.main = main;
-    serving.tables = calloc((size_t)main->server_count, sizeof *serving.tables); /* of an older configuration: views may still hold them */
-    serving.count = serving.tables ? main->server_count : 0;
-}
+void pyserver_use(const struct main_conf *main) { serving = main; }
 
-const struct main_conf *pyserver_main(void) { return serving.main; }
+const struct main_conf *pyserver_main(void) { return serving; }
 
 PyObject *pyserver_of(const struct server_conf *server)
 {
@@ -94,19 +91,21 @@ static int pairs_fill(struct table *t, const struct pair_conf *pairs, int count)
 
 static struct server_tables *server_tables(const struct server_conf *server)
 {
-    if (!serving.main || server->index >= serving.count || serving.main->servers[server->index] != server) {
-        PyErr_SetString(PyExc_RuntimeError, "this server belongs to a configuration that is gone");
+    struct server_tables *tables = all_tables;
+    while (tables && tables->server != server)
+        tables = tables->next;
+    if (tables)
+        return tables;
+    tables = calloc(1, sizeof *tables);
+    if (!tables || pairs_fill(&tables->config, server->python_config, server->python_config_count) ||
+        pairs_fill(&tables->options, server->python_options, server->python_option_count)) {
+        free(tables);
+        PyErr_NoMemory();
         return NULL;
     }
-    struct server_tables *tables = &serving.tables[server->index];
-    if (!tables->filled) {
-        tables->filled = true;
-        if (pairs_fill(&tables->config, server->python_config, server->python_config_count) ||
-            pairs_fill(&tables->options, server->python_options, server->python_option_count)) {
-            PyErr_NoMemory();
-            return NULL;
-        }
-    }
+    tables->server = server;
+    tables->next = all_tables;
+    all_tables = tables;
     return tables;
 }
 
@@ -176,7 +175,7 @@ static PyObject *names_tuple(const char *const *names, int count)
 
 static PyObject *server_next(const struct server_conf *s)
 {
-    const struct main_conf *main = serving.main;
+    const struct main_conf *main = serving;
     bool last = !main || s->index + 1 >= main->server_count;
     return last ? Py_NewRef(Py_None) : pyserver_of(main->servers[s->index + 1]);
 }

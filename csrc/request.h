@@ -111,6 +111,7 @@ struct request {
     uint64_t body_bytes_out;     /* body bytes given to write and sendfile */
     uint64_t wire_bytes_out;     /* bytes handed to the connection, head included */
     uint64_t allowed;            /* bit per method number, for Allow */
+    char *allowed_more;          /* methods without a number, for Allow: "BREW,WHEN"; NULL: none */
 
     /* The body, as far as it has arrived. */
     struct buf in;               /* decoded, not yet read by the handler */

@@ -282,17 +282,17 @@ void response_reset(struct request *r)
     r->content_type = r->content_encoding = r->status_line = NULL;
 }
 
-static const char *const method_words[] = {"GET", "PUT", "POST", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
-
 static void add_allow(struct request *r)
 {
-    char text[256];
-    size_t used = 0;
-    for (int m = 0; m < 8; m++)
+    struct buf text = {0};
+    for (int m = 0; m < METHOD_INVALID; m++)
         if (r->allowed & (1ull << m))
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%s", used ? "," : "", method_words[m], m == 0 ? ",HEAD" : "");
-    if (used && !table_find(&r->err_headers_out, SLICE("Allow")))
-        table_set(&r->err_headers_out, SLICE("Allow"), slice_of(text, used));
+            buf_addf(&text, "%s%s%s", text.len ? "," : "", http_method_name(m), m == METHOD_GET ? ",HEAD" : "");
+    if (r->allowed_more)
+        buf_addf(&text, "%s%s", text.len ? "," : "", r->allowed_more);
+    if (text.len && !table_find(&r->err_headers_out, SLICE("Allow")))
+        table_set(&r->err_headers_out, SLICE("Allow"), slice_of(text.at, text.len));
+    buf_clear(&text);
 }
 
 void response_error(struct request *r, int status, bool close)

@@ -85,7 +85,8 @@ def not_modified(req):
     return req.meets_conditions() or (req.write("full") or apache.OK)
 
 def not_allowed(req):
-    req.allow_methods(["GET", "POST"], 1)
+    req.allow_methods(["GET", "POST", "BREW"], 1)
+    req.allow_methods(["MOVE"])
     return apache.HTTP_METHOD_NOT_ALLOWED
 
 def cleanups(req):
@@ -282,6 +283,7 @@ def test_bad_credentials_are_none(lab: Lab, value: str) -> None:
 def test_allow_methods(lab: Lab) -> None:
     assert lab.run("req.allow_methods(['GET', 'BREW'])\nresult = req.allowed, req.allowed_methods, req.allowed_xmethods") == (1, ("GET",), ("BREW",))
     assert lab.error("req.allow_methods('GET')").startswith("TypeError")
+    assert lab.error("req.allow_methods(['a b'])").startswith("ValueError")
 
 
 def test_times_and_validators(lab: Lab) -> None:
@@ -400,7 +402,7 @@ def test_meets_conditions(lab: Lab) -> None:
 
 def test_allow_methods_feed_the_allow_field(lab: Lab) -> None:
     response = plain(lab, "not_allowed")
-    assert response.status == 405 and {"GET", "POST"} <= set(str(response.header("Allow")).replace(" ", "").split(","))
+    assert response.status == 405 and {"GET", "HEAD", "POST", "MOVE", "BREW"} == set(str(response.header("Allow")).replace(" ", "").split(","))
 
 
 def test_cleanups_run_newest_first_and_a_failing_one_stops_none(lab: Lab) -> None:

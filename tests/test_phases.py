@@ -544,3 +544,84 @@ def test_many_interpreters_in_one_process(server: Start) -> None:
     host = server('<Directory "@ROOT@/www">\nSetHandler mod_python\nPythonHandler where\n</Directory>\n' + names, {"www/where.py": WHERE})
     for turn in (1, 2):
         assert [host.get(f"/i{n}").body.decode() for n in range(count)] == [f"n{n} n{n} {turn}" for n in range(count)]
+
+
+def test_reading_a_body_that_stops_coming_is_a_timeout(server: Start) -> None:
+    host = server(PLAIN + "RequestReadTimeout body=1\n", {"www/hello.py": """
+from mod_python import apache
+def handler(req):
+    try:
+        req.read()
+    except OSError as error:
+        req.log_error("read: %s %s" % (type(error).__name__, error), apache.APLOG_NOTICE)
+        return apache.HTTP_REQUEST_TIME_OUT
+    return apache.OK
+"""})
+    with host.client() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        assert client.read_response().status == 408
+    host.expect_log(r"read: TimeoutError Client read error \(Timeout\?\)")
+
+
+def test_a_broken_upload_never_looks_whole(server: Start) -> None:
+    host = server(PLAIN, {"www/hello.py": """
+from mod_python import apache
+def handler(req):
+    try:
+        req.read()
+    except OSError as error:
+        req.log_error("read: %s" % type(error).__name__, apache.APLOG_NOTICE)
+    return apache.OK
+"""})
+    with host.client() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        client.half_close()
+        client.read_rest()
+    host.expect_log("read: ConnectionResetError")
+
+
+def test_writing_to_a_client_that_has_gone_is_an_oserror(server: Start) -> None:
+    host = server(PLAIN, {"www/hello.py": """
+from mod_python import apache
+def handler(req):
+    try:
+        while True:
+            req.write("x" * 65536)
+    except OSError as error:
+        req.log_error("write: %s" % error, apache.APLOG_NOTICE)
+    return apache.OK
+"""})
+    with host.client() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.read_head()
+        client.reset()
+    host.expect_log("write: Write failed, client closed connection.")
+
+
+def test_global_locks_hold_across_processes(server: Start) -> None:
+    host = server(PLAIN, {"www/hello.py": """
+import os, _apache
+from mod_python import apache
+from pyhost import coro
+def handler(req):
+    path = req.document_root() + "/../count"
+    for _ in range(5):
+        _apache._global_lock(req.server, "counter")
+        try:
+            with open(path) as file:
+                n = int(file.read())
+        except FileNotFoundError:
+            n = 0
+        coro.sleep(0.002)
+        with open(path, "w") as file:
+            file.write(str(n + 1))
+        _apache._global_unlock(req.server, "counter")
+    req.write(str(os.getpid()), 0)
+    return apache.OK
+"""}, workers=2)
+    clients = [host.client() for _ in range(12)]
+    for client in clients:
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    pids = {client.read_response().body for client in clients}
+    assert host.read("count") == "60"
+    assert pids
