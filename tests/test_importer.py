@@ -79,6 +79,15 @@ ALL = (os.sep, helper.A, h.B, j.dumps(1), A, bee, B, pkg.P, pkg.sub.S, ps.S, sub
     assert not hasattr(found, "_C")
 
 
+def test_source_may_have_a_future_import_a_coding_line_and_private_names(tmp_path: Path) -> None:
+    write(tmp_path, helper="A = 1\n")
+    text = ('# -*- coding: latin-1 -*-\n"""doc"""\nfrom __future__ import annotations\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n'
+            '    from helper import B\nclass K:\n    def f(self, x: B):\n        import helper as __h\n        return __h.A, "\xe9"\n')
+    (tmp_path / "index.py").write_bytes(text.encode("latin-1"))
+    found = load(tmp_path)
+    assert found.K().f(1) == (1, "é") and found.__doc__ == "doc"  # type: ignore[attr-defined]
+
+
 def test_missing_names_are_import_errors(tmp_path: Path) -> None:
     write(tmp_path, helper="A = 1\n", one="from helper import nothing\n", two="import not_there_at_all\n", three="from helper import *\nA\n")
     with pytest.raises(ImportError, match="cannot import name 'nothing' from .*helper.py"):

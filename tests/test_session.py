@@ -162,6 +162,19 @@ def test_all_kinds_but_memory_are_seen_by_other_processes(client: Client, tmp_pa
     assert done.stdout.strip() == ("None" if kind == "MemorySession" else "5")
 
 
+def test_database_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    client = Client(tmp_path)
+    for _ in range(2):
+        request = client.request()
+        session = Session.Session(request)
+        session["n"] = 1
+        session.save()
+        handler_ended(request)
+        assert (tmp_path / "mp_sess.sqlite").exists()
+        for path in tmp_path.glob("mp_sess.sqlite*"):
+            path.unlink()
+
+
 # Ids and cookies.
 
 @pytest.mark.parametrize("sid", ["a" * 31, "A" * 32, "a" * 32 + "\n", "../../etc/passwd", "a" * 33, "é" * 32, "' OR 1=1 --"])

@@ -2,10 +2,15 @@
 from __future__ import annotations
 
 import inspect
+import types
+import weakref
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["apply_fs_data"]
 
+Parameters = Mapping[str, inspect.Parameter]
+_signatures: weakref.WeakKeyDictionary[types.FunctionType, Parameters] = weakref.WeakKeyDictionary()
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -22,7 +27,7 @@ def apply_fs_data(object: Any, fs: Any, **args: Any) -> Any:
     values = {name: found[0] if len(found) == 1 else found for name, found in values.items()}
     values.update(args)
     try:
-        parameters = inspect.signature(object).parameters
+        parameters = _parameters(object)
     except (TypeError, ValueError):
         return object()  # a callable of C that does not say what it wants
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
@@ -32,7 +37,22 @@ def apply_fs_data(object: Any, fs: Any, **args: Any) -> Any:
                                       if name in parameters and parameters[name].kind in (*_NAMED, inspect.Parameter.POSITIONAL_ONLY)})
 
 
-def _call(object: Any, parameters: Any, values: dict[str, Any]) -> Any:
+def _parameters(object: Any) -> Parameters:
+    """inspect.signature(), which takes longer than most published functions, once per function."""
+    function = getattr(object, "__func__", object)
+    if not isinstance(function, types.FunctionType):
+        return inspect.signature(object).parameters
+    found = _signatures.get(function)
+    if found is None:
+        found = _signatures[function] = inspect.signature(function).parameters
+    if function is object:
+        return found
+    first, *rest = found.values()
+    bound = first.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return found if bound else {one.name: one for one in rest}
+
+
+def _call(object: Any, parameters: Parameters, values: dict[str, Any]) -> Any:
     first = [one.name for one in parameters.values() if one.kind is inspect.Parameter.POSITIONAL_ONLY]
     positional = []
     for name in first:

@@ -30,7 +30,7 @@ class _Database:
         self.path = path
         self.turn = Turn()
         self._connection: Any = None
-        self._pid = 0
+        self._made = (0, 0)  # pid that connected, inode of the file
 
     def run(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Execute one statement, waiting while another process writes. Raises sqlite3.Error. May switch."""
@@ -49,15 +49,22 @@ class _Database:
                 wait = min(wait * 2, _LONGEST_PAUSE_S)
 
     def _connected(self, sqlite3: Any) -> Any:
-        if self._pid != os.getpid():  # a connection must not cross a fork
+        if self._made != (os.getpid(), _inode(self.path)):  # a connection must not cross a fork, nor outlive its file
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(_SCHEMA)
             connection.execute("CREATE INDEX IF NOT EXISTS session_ends ON session (ends)")
-            self._connection, self._pid = connection, os.getpid()
+            self._connection, self._made = connection, (os.getpid(), _inode(self.path))
         return self._connection
+
+
+def _inode(path: str) -> int:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
 
 
 _databases: dict[str, _Database] = {}

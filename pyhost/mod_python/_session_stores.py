@@ -4,6 +4,7 @@ from __future__ import annotations
 import dbm
 import os
 import pickle
+import secrets
 import time
 from collections.abc import Callable, MutableMapping
 from contextlib import contextmanager
@@ -83,7 +84,7 @@ class FileSession(BaseSession):
         """Write the file."""
         path = self._path()
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-        beside = f"{path}.{os.getpid()}.new"
+        beside = f"{path}.{secrets.token_hex(4)}.new"
         with _private(beside) as file:
             file.write(pickle.dumps(dict))
         os.replace(beside, path)

@@ -332,7 +332,7 @@ def _load_global(name: str, autoreload: bool, log: bool, places: Sequence[str]) 
     if "." not in name and name not in _NEVER_NEAR:
         importlib.invalidate_caches()
         file = _file_on_sys_path(name)
-        if file and not file.startswith(_importer.fixed):
+        if file and not file.startswith(_importer.fixed) and not {"site-packages", "dist-packages"} & set(file.split("/")):
             return load_file(file, autoreload, log)
     try:
         return importlib.import_module(name)
