@@ -147,6 +147,14 @@ def test_wsgi_status_is_really_sent(server: object) -> None:
     assert host.get("/app/x").header("Content-Length") == str(len("/app|/x"))
 
 
+def test_wsgi_base_uri_says_where_the_application_is(server: object) -> None:
+    conf = ('<Directory "@ROOT@/www">\nRequire all granted\nSetHandler mod_python\nPythonHandler mod_python.wsgi\n'
+            'PythonPath "[\'@ROOT@/lib\'] + sys.path"\nPythonOption mod_python.wsgi.application app::main\nPythonOption mod_python.wsgi.base_uri /base\n'
+            "</Directory>\n")
+    host: Server = server(conf, {"lib/app.py": APP})  # type: ignore[operator]
+    assert host.get("/base/x").text == "/base|/x" and host.get("/elsewhere").status == 404
+
+
 def test_wsgi_mistakes_are_500_and_missing_applications_decline(server: object) -> None:
     host: Server = server(WSGI, {"lib/app.py": APP})  # type: ignore[operator]
     assert host.get("/app/never").status == 500 and host.get("/app/twice").status == 500 and host.get("/none").status == 404

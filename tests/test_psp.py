@@ -164,7 +164,7 @@ def test_page_is_served_with_form_and_headers(server: object) -> None:
     host = pages(server, {"p.psp": "<html><%= form.getfirst('x', 'none') %> <%= req.method %> <%= __file__ %></html>", "u.psp": "é<%= '€' %>"})
     response = host.get("/p.psp?x=%C3%A9")
     assert response.text == f"<html>é GET {host.root}/www/p.psp</html>" and response.header("Content-Type") == "text/html"
-    assert response.header("Content-Length") == str(len(response.body))
+    assert response.header("Content-Length") == str(len(response.body)) and response.header("Set-Cookie") is None  # nobody named the session
     assert host.get("/u.psp").header("Content-Type") == "text/html; charset=utf-8" and host.get("/u.psp").text == "é€"
     assert host.request("POST", "/p.psp", {"Content-Type": "application/x-www-form-urlencoded"}, b"x=1").text.startswith("<html>1 POST")
     assert host.get("/nosuch.psp").status == 404

@@ -149,6 +149,16 @@ def test_cleanup_removes_what_has_ended_and_nothing_else(client: Client, tmp_pat
             assert len(kind.run("SELECT 1 FROM session WHERE sid = ?", (sid,))) == there
 
 
+def test_cleanup_happens_once_in_a_thousand_requests(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr("random.randrange", lambda n: seen.append(n) or 0)
+    request = client.request()
+    Session.Session(request)
+    assert seen == [Session.CLEANUP_CHANCE] == [1000] and len(request.cleanups) == 2  # the lock's and the clean-up
+    handler_ended(request)
+    request.end()
+
+
 def test_all_kinds_but_memory_are_seen_by_other_processes(client: Client, tmp_path: Path) -> None:
     kind = client.options["mod_python.session.session_type"]
     request = client.request()

@@ -236,7 +236,7 @@ class BaseSession(dict[str, Any]):
         """Remove sessions that have ended from the store, after this response. Happens by itself in one of 1000 requests."""
         self.do_cleanup()
 
-    def after_response(self, function: Callable[[Any], object], data: Any) -> None:
+    def _after_response(self, function: Callable[[Any], object], data: Any) -> None:
         """Call function(data) after the response; for stores' do_cleanup()."""
         self._req.register_cleanup(function, data)
 

@@ -96,7 +96,7 @@ class SqliteSession(BaseSession):
 
     def do_cleanup(self) -> None:
         """Remove rows that have ended, after the response, some at a time."""
-        self.after_response(_sqlite_cleanup, self._database)
+        self._after_response(_sqlite_cleanup, self._database)
 
 
 def _sqlite_cleanup(database: _Database) -> None:

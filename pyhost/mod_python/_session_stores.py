@@ -48,7 +48,7 @@ class MemorySession(BaseSession):
 
     def do_cleanup(self) -> None:
         """Drop those that have ended, after the response."""
-        self.after_response(mem_cleanup, _memory)
+        self._after_response(mem_cleanup, _memory)
 
 
 def mem_cleanup(sdict: dict[str, dict[str, Any]]) -> None:
@@ -102,7 +102,7 @@ class FileSession(BaseSession):
                 "grace": option_number(self._req, "file_session.cleanup_grace_period", DFT_GRACE_PERIOD, "session_grace_period"),
                 "limit": option_number(self._req, "file_session.cleanup_time_limit", DFT_CLEANUP_TIME_LIMIT,
                                        "session_cleanup_time_limit")}
-        self.after_response(filesession_cleanup, data)
+        self._after_response(filesession_cleanup, data)
 
     def lock_file(self) -> None:
         """As lock(): files are written whole, so they need no lock of their own."""
@@ -189,7 +189,7 @@ class DbmSession(BaseSession):
     def do_cleanup(self) -> None:
         """Remove those that have ended, after the response, some at a time so that nobody waits for all of them."""
         locks, kind, path = _key_locks(self._req), self._dbmtype, self._dbmfile
-        self.after_response(dbm_cleanup, lambda: _dbm_open(locks, kind, path))
+        self._after_response(dbm_cleanup, lambda: _dbm_open(locks, kind, path))
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from .constants import (
     OK,
 )
 
-__all__ = ["handler", "process_auth", "publish_object", "resolve_object"]
+__all__ = ["PageCache", "handler", "page_cache", "process_auth", "publish_object", "resolve_object"]
 
 _METHODS = ["GET", "POST", "HEAD"]
 _HTML_END = re.compile(r"</html\s*>\s*\Z", re.IGNORECASE)
@@ -80,9 +80,22 @@ def _find_module(req: Any) -> tuple[types.ModuleType, str]:
         file = os.path.join(directory, "index.py")
         if not os.path.isfile(file):
             raise SERVER_RETURN(HTTP_NOT_FOUND)
+    return _module(req, file), path or "index"
+
+
+def _module(req: Any, file: str) -> types.ModuleType:
     config = req.get_config()
-    module = importer.load_file(file, config.get("PythonAutoReload", "1") == "1", config.get("PythonDebug", "0") == "1")
-    return module, path or "index"
+    return importer.load_file(file, config.get("PythonAutoReload", "1") == "1", config.get("PythonDebug", "0") == "1")
+
+
+class PageCache:
+    """`page_cache[req]`: the module of req.filename, as publisher loads it. May switch."""
+
+    def __getitem__(self, req: Any) -> types.ModuleType:
+        return _module(req, req.filename)
+
+
+page_cache = PageCache()
 
 
 def _add_slash(req: Any) -> None:

@@ -505,6 +505,23 @@ def case_apache_functions(req):
                 "SERVER_RETURN interpreter main_server").split() if hasattr(apache, name)))
 
 
+def case_module_names(req):
+    import importlib
+    names = {"util": "Field StringField FieldList FieldStorage parse_header apply_fs_data redirect parse_qs parse_qsl",
+             "Cookie": "CookieError Cookie SignedCookie MarshalCookie add_cookie get_cookies get_cookie",
+             "Session": "BaseSession MemorySession FileSession DbmSession Session COOKIE_NAME DFT_TIMEOUT DFT_LOCK CLEANUP_CHANCE DFT_FAST_CLEANUP "
+                        "DFT_VERIFY_CLEANUP DFT_GRACE_PERIOD DFT_CLEANUP_TIME_LIMIT FS_STAT_VERSION",
+             "psp": "PSP PSPInterface handler parse parsestring", "publisher": "handler process_auth resolve_object publish_object PageCache page_cache",
+             "version": "version HTTPD HTTPD_VERSION APR_VERSION LIBEXECDIR SYSCONFDIR PYTHON_BIN", "httpdconf": "quote_if_space write_basic_config"}
+    missing = [(m, n) for m in names for n in names[m].split() if not hasattr(importlib.import_module("mod_python." + m), n)]
+    values = [getattr(Session, n) for n in names["Session"].split()[5:]]
+    return show(req, missing, [int(v) if isinstance(v, bool) else v for v in values])
+
+
+def case_session_methods(req):
+    return show(req, *sorted(n for n in dir(Session.BaseSession) if not n.startswith(("_", "do_")) and n not in dir(dict)))
+
+
 def case_import_module(req):
     here = os.path.dirname(__file__)
     return show(req, apache.import_module("neighbour", path=[here]).VALUE, apache.exists_config_define("NOTHING"))
