@@ -38,16 +38,9 @@ char *buf_room(struct buf *b, size_t n)
     return b->at + b->len;
 }
 
-int buf_add(struct buf *b, const void *data, size_t n)
+int buf_reserve(struct buf *b, size_t n)
 {
-    if (n == 0)
-        return 0;
-    char *room = buf_room(b, n);
-    if (!room)
-        return -1;
-    memcpy(room, data, n);
-    b->len += (uint32_t)n;
-    return 0;
+    return b->cap - b->len < n && buf_grow(b, (size_t)b->len + n) < 0 ? -1 : 0;
 }
 
 int buf_add_number(struct buf *b, uint64_t n)

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
     char *at; /* owned; NULL while empty */
@@ -17,8 +18,18 @@ struct buf {
 
 /* Makes room for n more bytes and returns where they go; NULL with errno ENOBUFS (ceiling) or ENOMEM. */
 char *buf_room(struct buf *b, size_t n);
+/* Makes room for n more bytes. 0, or -1 with errno as buf_room. */
+int buf_reserve(struct buf *b, size_t n);
 /* Appends a copy. 0, or -1 with errno as buf_room. */
-int buf_add(struct buf *b, const void *data, size_t n);
+static inline int buf_add(struct buf *b, const void *data, size_t n)
+{
+    if (b->cap - b->len < n && buf_reserve(b, n) < 0)
+        return -1;
+    if (n)
+        memcpy(b->at + b->len, data, n);
+    b->len += (uint32_t)n;
+    return 0;
+}
 /* Appends printf text. 0, or -1 with errno as buf_room. */
 int buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends a decimal number; much cheaper than printf. As buf_add. */

@@ -17,6 +17,8 @@ enum { INTERP_BUCKETS = 256 };
 static struct interp *by_name[INTERP_BUCKETS];                 /* the named ones, by the hash of the name */
 static struct { struct interp **at; int64_t room; } by_id;     /* by CPython's number: handlers' objects ask for the current one all the time */
 
+static struct { PyInterpreterState *state; struct interp *interp; } latest; /* what was found last */
+
 struct interp *interp_main(void) { return interps; }
 struct interp *interp_first(void) { return interps; }
 
@@ -40,8 +42,16 @@ struct interp *interp_find(const char *name)
 
 struct interp *interp_current(void)
 {
-    int64_t id = PyInterpreterState_GetID(PyInterpreterState_Get());
-    return id >= 0 && id < by_id.room ? by_id.at[id] : NULL;
+    PyInterpreterState *state = PyInterpreterState_Get();
+    if (state == latest.state)
+        return latest.interp;
+    int64_t id = PyInterpreterState_GetID(state);
+    struct interp *i = id >= 0 && id < by_id.room ? by_id.at[id] : NULL;
+    if (i) { /* ours are never ended: the address stays theirs */
+        latest.state = state;
+        latest.interp = i;
+    }
+    return i;
 }
 
 /* Numbers of interpreters count up from 0. */

@@ -90,6 +90,9 @@ struct request {
     char *path_info;             /* NULL before mapping */
     struct stat finfo;           /* valid when file_known; st_mode 0: no such file */
     char *handler;               /* NULL: default (static) */
+    const char *content_of;      /* serve's: the handler whose kind content says, when content_known */
+    uint8_t content;
+    bool content_known;
     char *user;
     char *auth_type;
     char *extension;             /* set by hook lists with an extension */

@@ -309,13 +309,24 @@ static enum step after_python(struct request *r, enum phase phase, int value)
 
 enum content { CONTENT_STATIC, CONTENT_MOD_PYTHON, CONTENT_WSGI, CONTENT_ASGI };
 
-static enum content content_kind(const struct request *r)
+static enum content content_by_name(const struct request *r)
 {
     if (!r->handler)
         return CONTENT_STATIC;
     if (strcmp(r->handler, "mod_python") == 0 || strcmp(r->handler, "python-program") == 0)
         return pyphase_has(r, PHASE_CONTENT) ? CONTENT_MOD_PYTHON : CONTENT_STATIC;
     return strcmp(r->handler, "wsgi") == 0 ? CONTENT_WSGI : strcmp(r->handler, "asgi") == 0 ? CONTENT_ASGI : CONTENT_STATIC;
+}
+
+/* Asked twice, and strings are compared: remembered for the handler it was asked for. */
+static enum content content_kind(struct request *r)
+{
+    if (!r->content_known || r->content_of != r->handler) {
+        r->content = (uint8_t)content_by_name(r);
+        r->content_of = r->handler;
+        r->content_known = true;
+    }
+    return r->content;
 }
 
 static int run_python(struct request *r, enum phase phase)
@@ -341,7 +352,7 @@ static bool phase_wants_python(struct request *r, enum phase phase)
         return r->py || pyphase_has(r, phase);
     if (phase == PHASE_LOG && (!r->out_over || r->logged || r->handed_over))
         return false;
-    return pyphase_has(r, phase);
+    return (r->conf->hook_phases & 1 << phase || r->py) && pyphase_has(r, phase);
 }
 
 static enum step serve_step(struct request *r)
