@@ -95,6 +95,15 @@ static bool list_next(struct slice *list, struct slice *element)
     return true;
 }
 
+bool http_list_has(struct slice list, struct slice word)
+{
+    struct slice element;
+    while (list_next(&list, &element))
+        if (slice_eq_nocase(element, word))
+            return true;
+    return false;
+}
+
 static void take_connection(struct http_head *h, struct slice list)
 {
     struct slice option;

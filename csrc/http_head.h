@@ -110,6 +110,8 @@ enum http_method http_method_number(struct slice name);
 const char *http_method_name(enum http_method method);
 /* Is it a token of RFC 9110 5.6.2? Used for header names from applications as well. */
 bool http_is_token(struct slice s);
+/* Is word one of the elements of a comma list, in any case ("keep-alive, close")? */
+bool http_list_has(struct slice list, struct slice word);
 /* May it stand in a field value that we send: no CR, LF, NUL. */
 bool http_is_value(struct slice s);
 

@@ -139,9 +139,9 @@ static void head_adopt(struct request *r, const struct table *t)
         else
             log_request(r, LEVEL_WARN, "core", "the Content-Length of the handler is not a number and is left out");
     }
-    e = t->count ? table_find(t, SLICE("Connection")) : NULL;
-    if (e && e->value && slice_eq_nocase(slice_of(e->value, e->value_len), SLICE("close")))
-        r->close_after = true;
+    for (e = t->count ? table_find(t, SLICE("Connection")) : NULL; e; e = table_find_next(t, e))
+        if (e->value && http_list_has(slice_of(e->value, e->value_len), SLICE("close")))
+            r->close_after = true;
 }
 
 bool response_has_no_body(const struct request *r)

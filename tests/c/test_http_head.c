@@ -260,6 +260,8 @@ static void check_names(void)
     CHECK(http_method_number(SLICE("")) == METHOD_INVALID && http_method_name(METHOD_INVALID) == NULL, "none");
     CHECK(http_is_token(SLICE("a-b")) && !http_is_token(SLICE("")) && !http_is_token(SLICE("a b")) && !http_is_token(SLICE("a:")), "token");
     CHECK(http_is_value(SLICE("")) && http_is_value(SLICE("a\t\xff")) && !http_is_value(SLICE("a\r")) && !http_is_value(SLICE("a\nb")) && !http_is_value(SLICE("\0")), "value");
+    CHECK(http_list_has(SLICE("a, \tClose ,b"), SLICE("close")) && http_list_has(SLICE("close"), SLICE("close")), "list has");
+    CHECK(!http_list_has(SLICE("closed, xclose,,clos"), SLICE("close")) && !http_list_has(SLICE(""), SLICE("close")), "list has not");
     for (int i = 0; i < FAULTS; i++) {
         struct http_fault_text text = http_fault_info((enum http_fault)i);
         CHECK(text.why && (i == 0 ? text.status == 200 : text.status >= 400), "fault %d has no text", i);

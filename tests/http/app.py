@@ -97,7 +97,8 @@ def do_header(req):
 
 
 def do_close(req):
-    req.headers_out["Connection"] = "close"
+    for value in (req.args or "close").split("|"):
+        req.headers_out.add("Connection", value)
     req.content_type = "text/plain"
     req.write("bye")
     return apache.OK

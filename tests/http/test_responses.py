@@ -72,9 +72,12 @@ def test_chunked_to_1_1_and_close_to_1_0(host):
 
 
 def test_connection_close_of_a_handler_is_honoured(host):
+    for value in ("close", "Close", "keep-alive,close", "x,\tCLOSE\t,y", "keep-alive|close"):
+        with host.client() as client:
+            assert client.request("GET", "/app/close?" + value.replace("\t", "")).closes, value
+            client.expect_close()
     with host.client() as client:
-        assert client.request("GET", "/app/close").closes
-        client.expect_close()
+        assert not client.request("GET", "/app/close?closed,xclose").closes
 
 
 def test_exception_gives_500_and_the_connection_is_sound(host):
