@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from support.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from support.client import ProtocolError, build_request
 
 GET = b"GET /index.html HTTP/%s\r\nHost: localhost\r\n"

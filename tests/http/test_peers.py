@@ -5,6 +5,7 @@ import json
 import time
 
 import pytest
+
 from support.client import build_request
 
 POST = b"POST /app/echo HTTP/1.1\r\nHost: localhost\r\n"

@@ -6,6 +6,7 @@ import resource
 import time
 
 import pytest
+
 from support.client import Client, build_request
 from support.server import wait_until
 

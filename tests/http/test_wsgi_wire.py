@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from support.client import ProtocolError
 from support.server import Server
 
