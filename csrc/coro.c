@@ -294,7 +294,7 @@ static void run_job(struct coro *c, struct job *job)
         interp_log_exception("making the context of a handler");
     c->woken = c->told = false;
     c->run_ns = c->longest_ns = 0;
-    c->resumes = 0;
+    c->resumes = 1;
     coro_set_green(true);
     coro_limit_begin(c);
     c->job = job;
@@ -454,6 +454,8 @@ static void become(struct coro *c)
     sentinel_watch_job(c->slice_ns, c->blocked_ns);
     sentinel_running(true);
 }
+
+PyObject *coro_greenlet_exit(void) { return PyExc_GreenletExit; }
 
 struct coro *coro_first(void) { return hub_state()->all; }
 

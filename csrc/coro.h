@@ -35,6 +35,9 @@ void coro_submit(struct interp *interp, struct job *job);
 void coro_run_ready(int64_t budget_ns);
 bool coro_has_ready(void);
 
+/* Before the process leaves: GreenletExit is raised in all that was spawned and still waits, which may clean up until until_ns. Context: the hub. */
+void coro_stop_spawned(int64_t until_ns);
+
 /* The running greenlet, or NULL on the hub and in foreign threads. */
 static inline struct coro *coro_current(void) { return coro_hub ? coro_hub->current : NULL; }
 

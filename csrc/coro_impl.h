@@ -74,6 +74,7 @@ void coro_wake_from_anywhere(struct coro *c);
 int coro_inbox_init(void); /* 0, or -1 with errno */
 void coro_inbox_forget(struct coro *c);
 
+PyObject *coro_greenlet_exit(void); /* borrowed: greenlet's exception class */
 /* The first of all greenlets of this hub; on with all_next. */
 struct coro *coro_first(void);
 /* Running time of the job until now. */

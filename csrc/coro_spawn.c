@@ -66,6 +66,11 @@ void task_over(struct coro *c)
     Py_CLEAR(c->task);
 }
 
+static bool is_quiet(const struct task *t, PyObject *type)
+{
+    return PyErr_GivenExceptionMatches(type, PyExc_SystemExit) || PyErr_GivenExceptionMatches(type, coro_greenlet_exit()) || t->killed;
+}
+
 /* Takes the exception that is set into the task. SystemExit and GreenletExit end a task quietly, as they end a thread. */
 static void keep_exception(struct task *t)
 {
@@ -75,7 +80,7 @@ static void keep_exception(struct task *t)
     if (trace)
         PyException_SetTraceback(value, trace);
     Py_XSETREF(t->exception, Py_NewRef(value));
-    bool quiet = PyErr_GivenExceptionMatches(type, PyExc_SystemExit) || t->killed;
+    bool quiet = is_quiet(t, type);
     PyErr_Restore(type, value, trace);
     if (quiet)
         PyErr_Clear();
@@ -109,6 +114,7 @@ static void task_run(struct job *job)
     c->task = (PyObject *)t; /* takes the reference that the queue had */
     t->coro = c;
     t->state = TASK_RUNNING;
+    c->woken = t->woken;
     task_call(t);
     Py_CLEAR(t->callable);
     Py_CLEAR(t->args);
@@ -182,4 +188,45 @@ void task_kill(struct task *t, PyObject *exception)
         coro_throw(t->coro, exception);
     else
         Py_DECREF(exception);
+}
+
+static bool is_spawned(const struct coro *c) { return c->job && c->job->run == task_run; }
+
+static bool stop_spawned(void)
+{
+    bool any = false;
+    for (struct coro *c = coro_first(); c; c = c->all_next) {
+        if (!is_spawned(c) || c->thrown)
+            continue;
+        struct interp *was = interp_enter(c->interp);
+        PyObject *exception = PyObject_CallNoArgs(coro_greenlet_exit());
+        if (exception) {
+            coro_throw(c, exception);
+            any = true;
+        } else {
+            interp_log_exception("stopping what was spawned");
+        }
+        interp_enter(was);
+    }
+    return any;
+}
+
+static bool any_spawned(void)
+{
+    for (struct coro *c = coro_first(); c; c = c->all_next)
+        if (is_spawned(c))
+            return true;
+    return false;
+}
+
+void coro_stop_spawned(int64_t until_ns)
+{
+    if (!coro_hub || !stop_spawned())
+        return;
+    while (any_spawned() && coro_now_ns() < until_ns) {
+        if (loop_turn(coro_hub->loop, coro_has_ready() ? 0 : until_ns))
+            return;
+        coro_run_ready(until_ns - coro_now_ns());
+        loop_end_turn(coro_hub->loop);
+    }
 }

@@ -24,6 +24,7 @@ struct task {
     int64_t run_ns, longest_ns; /* noted when somebody asks, and at the end */
     uint64_t resumes;
     uint8_t state;      /* enum task_state */
+    bool woken;         /* before it began */
 };
 
 void task_note_counts(struct task *t); /* while it runs */

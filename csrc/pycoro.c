@@ -132,6 +132,8 @@ static PyObject *task_py_wake(PyObject *self, PyObject *unused)
     struct task *t = (struct task *)self;
     if (t->coro)
         coro_wake_from_anywhere(t->coro);
+    else
+        t->woken = true;
     Py_RETURN_NONE;
 }
 

@@ -12,8 +12,17 @@ void pystate_bind_gilstate(PyThreadState *tstate);
 /* Heap types that several interpreters share must not be changed per interpreter: their version tags would collide in the type cache (3.12+). */
 void pystate_freeze_type(PyTypeObject *type);
 
-/* Does this OS thread hold the GIL with that thread state? Any context. */
-static inline bool pystate_holds_gil(const PyThreadState *tstate) { return _PyThreadState_UncheckedGet() == tstate; }
+/* Does this OS thread hold the GIL? tstate: its own. Any context. Since 3.12 the current thread state is per OS thread, and one of an interpreter
+ * that the handler itself has made counts as well. */
+static inline bool pystate_holds_gil(const PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    (void)tstate;
+    return _PyThreadState_UncheckedGet() != NULL;
+#else
+    return _PyThreadState_UncheckedGet() == tstate;
+#endif
+}
 
 /* What makes a thread a thread to Python, kept aside for each greenlet while it does not run. */
 struct pystate_identity {

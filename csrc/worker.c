@@ -23,6 +23,7 @@
 #include "upcall.h"
 
 enum { RUN_BUDGET_NS = 20000000, EXIT_CANNOT_START = 3 };
+static const int64_t STOP_SPAWNED_NS = 2000000000; /* what spawned greenlets have to clean up */
 
 struct worker *worker;
 
@@ -232,6 +233,8 @@ static void worker_leave(struct worker *w)
     loop_end_turn(&w->loop);
     for (int i = 0; i < w->listener_count; i++) /* connections know theirs until they are gone */
         listener_free(w->listeners[i]);
+    loop_now(&w->loop);
+    coro_stop_spawned(w->loop.now_ns + STOP_SPAWNED_NS);
     interp_leave_all();
     log_flush();
     shm_slot->state = SLOT_DEAD;

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,3 +45,31 @@ def test_coro(host: Server, name: str) -> None:
 def test_coro_needs_no_green_calls_and_works_in_other_interpreters(host: Server, where: str, name: str) -> None:
     with Client(host.address, timeout=30) as client:
         assert client.request("GET", f"/{where}?{name}").text == "ok"
+
+
+def test_spawned_services_clean_up_when_the_server_stops(server: Callable[..., Server]) -> None:
+    host = server(f"""
+PythonPath "['@ROOT@/www', '{APPS}'] + sys.path"
+PythonImport service main_interpreter
+<Location />
+    SetHandler mod_python
+    PythonHandler green_app::sleeper
+</Location>
+""", {"www/service.py": """
+import os
+import time
+from pyhost import coro
+
+def serve():
+    try:
+        while True:
+            time.sleep(3600)
+    finally:
+        time.sleep(0.01)
+        open(os.path.join(os.path.dirname(__file__), "stopped"), "w").close()
+
+coro.spawn(serve)
+"""})
+    assert host.request("GET", "/").status == 200
+    host.stop()
+    assert (host.root / "www/stopped").exists()

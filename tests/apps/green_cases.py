@@ -232,6 +232,11 @@ def children() -> None:
     raise AssertionError("no timeout")
 
 
+def system_command() -> None:
+    with within(1.6):
+        assert together(8, lambda: os.system("sleep 0.2; exit 5")) == [5 << 8] * 8
+
+
 def waiting_for_any_child() -> None:
     pid = os.posix_spawn("/bin/sh", ["sh", "-c", "sleep 0.05; exit 3"], {})
     assert os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT).si_status == 3  # type: ignore[union-attr]

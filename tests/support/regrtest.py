@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ __all__ = ["SKIPPED", "check", "conf"]
 FOLDER = Path(__file__).parent.parent / "regrtest"
 LIMIT_SECONDS = 300.0
 SKIPPED = ["VSOCK", "Vsock"]  # hang in the plain interpreter too, on machines without such sockets
+if sys.version_info >= (3, 13):
+    SKIPPED.append("SubinterpThreadingTests")  # abort in any thread of the plain interpreter that is not its main one
 NETWORK = {"test_socketserver"}  # "network" for it means the loopback interface
 
 
@@ -36,7 +39,8 @@ Timeout {int(LIMIT_SECONDS)}
 def plain(module: str, only: list[str]) -> dict[str, str]:
     """Return how each test ends in a thread of the plain interpreter."""
     command = [sys.executable, str(FOLDER / "runner.py"), module, json.dumps(only), json.dumps(SKIPPED)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
+    env = {**os.environ, "REGRTEST_USE": "network" if module in NETWORK else ""}
+    done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
     return dict(json.loads(done.stdout.splitlines()[-1]).get("ends", {})) if done.stdout else {}
 
 
