@@ -381,10 +381,12 @@ def test_locks_hold_between_processes_and_die_with_them(tmp_path: Path) -> None:
     assert locks.acquire("k", self, timeout=0.02) is False and not locks.holds("k", self)
     other.kill()
     other.communicate()
-    assert locks.acquire("k", self, timeout=5) and locks.acquire("k", self)
-    locks.release("k", self)
+    assert locks.acquire("k", self, 1, timeout=5) and locks.acquire("k", self, 2)
+    assert not locks.acquire("k", object(), timeout=0.01)
+    locks.release("k", self, 1)
+    locks.release("k", self, 1)
     assert locks.holds("k", self)
-    locks.release("k", self)
+    locks.release("k", self, 2)
     assert not locks.holds("k", self)
 
 

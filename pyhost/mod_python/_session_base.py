@@ -269,17 +269,18 @@ class BaseSession(dict[str, Any]):
         owner, key = root_request(self._req), self._lock_key()
         limit = option_number(self._req, "session.lock_timeout", _LOCK_TIMEOUT_S)
         locks = _key_locks(self._req)
-        if not locks.acquire(key, owner, limit or None):
+        self._locked = 1
+        at_handler_end(self._req, self.unlock)  # first, so that nothing that happens from here on keeps the lock
+        if not locks.acquire(key, owner, self, limit or None):
+            self._locked = 0
             self._req.log_error(f"session {self._sid} was locked for more than {limit:g} s (mod_python.session.lock_timeout)", APLOG_ERR)
             raise SERVER_RETURN(HTTP_SERVICE_UNAVAILABLE)
-        self._locked = 1
-        at_handler_end(self._req, self.unlock)
 
     def unlock(self) -> None:
         """Let other requests have the session. Happens by itself when the handler ends. Never switches."""
         if self._lock and self._locked:
             self._locked = 0
-            _key_locks(self._req).release(self._lock_key(), root_request(self._req))
+            _key_locks(self._req).release(self._lock_key(), root_request(self._req), self)
 
     def _lock_key(self) -> str:
         return f"{self._cookie_name}:{self._sid}"

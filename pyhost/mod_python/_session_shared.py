@@ -11,7 +11,7 @@ from typing import Any
 from ._native import SERVER_RETURN
 from ._session_base import DFT_LOCK, BaseSession, option, option_number, session_directory
 from ._session_stores import _unpickle
-from ._wait import Turn, pause
+from ._wait import pause
 from .constants import APLOG_ERR, HTTP_SERVICE_UNAVAILABLE
 
 __all__ = ["RedisSession", "SqliteSession"]
@@ -19,45 +19,53 @@ __all__ = ["RedisSession", "SqliteSession"]
 _BUSY_S = 30.0
 _LONGEST_PAUSE_S = 0.01
 _CLEANUP_ROWS = 1000
+_IDLE_CONNECTIONS = 4
 _UNLOCK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
 _SCHEMA = "CREATE TABLE IF NOT EXISTS session (sid TEXT PRIMARY KEY, ends REAL NOT NULL, data BLOB NOT NULL) WITHOUT ROWID"
 
 
 class _Database:
-    """One connection to a session database per process and interpreter; one greenlet uses it at a time."""
+    """Connections to a session database; each is one greenlet's while it is in use, and kept for the next."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.turn = Turn()
-        self._connection: Any = None
-        self._made = (0, 0)  # pid that connected, inode of the file
+        self._idle: list[tuple[tuple[int, int], Any]] = []  # ((pid that connected, inode of the file), connection)
 
     def run(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Execute one statement, waiting while another process writes. Raises sqlite3.Error. May switch."""
         import sqlite3
 
-        with self.turn:
-            wait, until = 0.001, time.monotonic() + _BUSY_S
-            while True:
-                try:
-                    rows: list[tuple[Any, ...]] = self._connected(sqlite3).execute(statement, values).fetchall()
-                    return rows
-                except sqlite3.OperationalError as error:
-                    if "locked" not in str(error) or time.monotonic() > until:
-                        raise
-                pause(wait)
-                wait = min(wait * 2, _LONGEST_PAUSE_S)
+        made, connection = self._take(sqlite3)
+        wait, until = 0.001, time.monotonic() + _BUSY_S
+        while True:
+            try:
+                rows: list[tuple[Any, ...]] = connection.execute(statement, values).fetchall()
+                break
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+            pause(wait)
+            wait = min(wait * 2, _LONGEST_PAUSE_S)
+        if len(self._idle) < _IDLE_CONNECTIONS:
+            self._idle.append((made, connection))
+        return rows
 
-    def _connected(self, sqlite3: Any) -> Any:
-        if self._made != (os.getpid(), _inode(self.path)):  # a connection must not cross a fork, nor outlive its file
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute(_SCHEMA)
-            connection.execute("CREATE INDEX IF NOT EXISTS session_ends ON session (ends)")
-            self._connection, self._made = connection, (os.getpid(), _inode(self.path))
-        return self._connection
+    def _take(self, sqlite3: Any) -> tuple[tuple[int, int], Any]:
+        while self._idle:
+            try:
+                made, connection = self._idle.pop()
+            except IndexError:
+                break
+            if made == (os.getpid(), _inode(self.path)):  # a connection must not cross a fork, nor outlive its file
+                return made, connection
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(self.path, timeout=5, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(_SCHEMA)
+        connection.execute("CREATE INDEX IF NOT EXISTS session_ends ON session (ends)")
+        connection.execute("PRAGMA busy_timeout=0")  # from here on we wait ourselves, so that others run
+        return (os.getpid(), _inode(self.path)), connection
 
 
 def _inode(path: str) -> int:

@@ -195,8 +195,8 @@ class DbmSession(BaseSession):
 @contextmanager
 def _dbm_open(locks: Any, kind: Any, path: str) -> Any:
     owner = object()
-    locks.acquire("dbm:" + path, owner)
     try:
+        locks.acquire("dbm:" + path, owner)
         store: MutableMapping[bytes, bytes] = kind.open(path, "c", 0o600)
         try:
             yield store

@@ -6,7 +6,6 @@ Waiting gives way to other greenlets.
 """
 from __future__ import annotations
 
-import collections
 import fcntl
 import hashlib
 import os
@@ -49,74 +48,67 @@ def root_request(req: Any) -> Any:
         req = parent
 
 
-class _State:
-    __slots__ = ("depth", "owner", "queue")
+class _Held:
+    """Who has a key: a request, for as many sessions of it as there are tokens."""
 
-    def __init__(self) -> None:
-        self.owner: object = None
-        self.depth = 0
-        self.queue: collections.deque[object] = collections.deque()
+    __slots__ = ("owner", "tokens")
+
+    def __init__(self, owner: object, token: object) -> None:
+        self.owner = owner
+        self.tokens = {id(token)}
 
 
 class KeyLocks:
-    """Locks whose file is in one directory. Re-entrant for an owner, first come first served within the interpreter."""
+    """Locks whose file is in one directory. Re-entrant for an owner.
+
+    A handler may be switched away, or an exception thrown into it, between any two steps: every change is one atomic step, and
+    release() undoes what acquire() has done so far, however far that was.
+    """
 
     def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, "mp_sess.lock")
-        self._states: dict[str, _State] = {}
+        self._held: dict[str, _Held] = {}
         self._file = (0, -1)  # pid that opened it, descriptor
 
-    def acquire(self, key: str, owner: object, timeout: float | None = None) -> bool:
-        """Take the lock. timeout: seconds, None waits for ever. Returns False when it passed. Raises OSError. May switch."""
-        state = self._states.setdefault(key, _State())
-        if state.owner is owner:
-            state.depth += 1
-            return True
+    def acquire(self, key: str, owner: object, token: object = None, timeout: float | None = None) -> bool:
+        """Take the lock. token: what release() names; timeout: seconds, None waits for ever.
+
+        Returns False when the time passed. Raises OSError. May switch.
+        """
         until = None if timeout is None else time.monotonic() + timeout
-        ticket = object()
-        state.queue.append(ticket)
-        try:
-            if not _poll(lambda: state.owner is None and state.queue[0] is ticket, until):
-                return False
-            state.owner, state.depth = owner, 1
-        finally:
-            state.queue.remove(ticket)
-            self._forget_idle(key, state)
-        try:
-            if _poll(lambda: self._range(key, fcntl.F_WRLCK), until):
-                return True
-        except BaseException:
-            state.owner, state.depth = None, 0
-            self._forget_idle(key, state)
-            raise
-        state.owner, state.depth = None, 0
-        self._forget_idle(key, state)
+        mine = _Held(owner, token)
+        held = self._held.setdefault(key, mine)
+        if held is not mine and held.owner is owner:
+            held.tokens.add(id(token))
+            return True
+        if _poll(lambda: self._held.setdefault(key, mine) is mine, until) and _poll(lambda: self._range(key, fcntl.F_WRLCK), until):
+            return True
+        self.release(key, owner, token)
         return False
 
-    def release(self, key: str, owner: object) -> None:
-        """Give the lock back, as often as it was taken; nothing happens when owner has not got it. Never switches."""
-        state = self._states.get(key)
-        if state is None or state.owner is not owner:
+    def release(self, key: str, owner: object, token: object = None) -> None:
+        """Give the lock back for this token; nothing happens when owner has not got it. Never switches."""
+        held = self._held.get(key)
+        if held is None or held.owner is not owner:
             return
-        state.depth -= 1
-        if state.depth == 0:
+        held.tokens.discard(id(token))
+        if not held.tokens:
             self._range(key, fcntl.F_UNLCK)
-            state.owner = None
-            self._forget_idle(key, state)
+            self._held.pop(key, None)
 
     def holds(self, key: str, owner: object) -> bool:
         """Return whether owner has the lock."""
-        state = self._states.get(key)
-        return state is not None and state.owner is owner
-
-    def _forget_idle(self, key: str, state: _State) -> None:
-        if state.owner is None and not state.queue:
-            self._states.pop(key, None)
+        held = self._held.get(key)
+        return held is not None and held.owner is owner
 
     def _descriptor(self) -> int:
-        if self._file[0] != os.getpid():  # an open file description inherited from a parent would share the parent's locks
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._file = os.getpid(), os.open(self._path, flags, 0o600)
+        made = self._file
+        if made[0] != os.getpid():  # an open file description inherited from a parent would share the parent's locks
+            made = os.getpid(), os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            if self._file[0] == made[0]:  # another greenlet was faster
+                os.close(made[1])
+            else:
+                self._file = made
         return self._file[1]
 
     def _range(self, key: str, kind: int) -> bool:

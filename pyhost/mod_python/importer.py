@@ -117,7 +117,7 @@ class _Importer:
         while queue:
             one = queue.pop()
             yield one
-            for path in one.near:
+            for path in list(one.near):
                 if path not in seen and path in self.records:
                     seen.add(path)
                     queue.append(self.records[path])
@@ -127,7 +127,7 @@ class _Importer:
         for one in self.closure(record):
             if module_stamp(one.path) != one.stamp:
                 return True
-            if any(path not in self.records or self.records[path].serial != serial for path, serial in one.near.items()):
+            if any(path not in self.records or self.records[path].serial != serial for path, serial in list(one.near.items())):
                 return True
             if one.path.endswith("/__init__.py") and any(_changed(module) for module in _submodules(one.module.__name__)):
                 return True
@@ -359,7 +359,7 @@ def files_of(module: ModuleType) -> list[str]:
     path = getattr(module, "__file__", None)
     record = _importer.records.get(path) if path else None
     if record is None:
-        record = next((one for one in _importer.records.values() if module.__name__.startswith(one.module.__name__ + ".")), None)
+        record = next((one for one in list(_importer.records.values()) if module.__name__.startswith(one.module.__name__ + ".")), None)
     if record is None:
         return []
     files = [one.path for one in _importer.closure(record)]

@@ -41,9 +41,12 @@ class HitsCache:
 
     def get(self, key: Any) -> Any:
         """Return what is kept under key, or None."""
-        if key in self._found:
+        found = self._found.get(key)
+        try:
             self._found.move_to_end(key)
-        return self._found.get(key)
+        except KeyError:
+            pass  # it was never there, or another greenlet has dropped it
+        return found
 
     def clean(self) -> None:
         """Drop what is too much."""
