@@ -10,7 +10,7 @@ run: build
 	@$(BIN)/pyhost -f $(CONF)
 
 test: $(VENV)/.test-ready build
-	@$(BIN)/python -m pytest -q $(TESTS)
+	@$(BIN)/python -m pytest -q --ignore=tests/soak $(TESTS)
 
 build: $(VENV)/.ready
 	@$(BIN)/python pyhost/_build.py -o $(BIN)/pyhost >/dev/null
