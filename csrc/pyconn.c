@@ -38,6 +38,15 @@ static struct request *first_of_chain(struct request *r)
     return r;
 }
 
+/* The one of the chain that has the connection now. */
+static struct request *holder_of(const struct pyconn *self)
+{
+    struct request *r = self->r;
+    while (!r->conn && r->next)
+        r = r->next;
+    return r;
+}
+
 PyObject *pyconn_of(struct request *r)
 {
     struct request *first = first_of_chain(r);
@@ -128,14 +137,24 @@ static PyObject *conn_base_server(const struct pyconn *self)
 /* httpd's: 0 not known yet, 1 close, 2 keep-alive. */
 static long conn_keepalive(const struct pyconn *self)
 {
+    const struct request *r = holder_of(self);
     if (self->keepalive >= 0)
         return self->keepalive;
-    if (self->r->response == RESPONSE_OPEN)
+    if (r->response == RESPONSE_OPEN)
         return 0;
-    return self->r->close_after ? 1 : 2;
+    return r->close_after ? 1 : 2;
 }
 
-static long conn_keepalives(const struct pyconn *self) { return (long)self->r->keepalives + (self->r->response != RESPONSE_OPEN); }
+static long conn_keepalives(const struct pyconn *self)
+{
+    return (long)self->r->keepalives + (holder_of(self)->response != RESPONSE_OPEN);
+}
+
+static PyObject *conn_aborted(const struct pyconn *self)
+{
+    const struct request *r = holder_of(self);
+    return PyLong_FromLong(!r->conn || r->aborted);
+}
 
 enum conn_field {
     CONN_BASE_SERVER, CONN_LOCAL_ADDR, CONN_CLIENT_ADDR, CONN_REMOTE_ADDR, CONN_CLIENT_IP, CONN_REMOTE_IP, CONN_REMOTE_HOST, CONN_REMOTE_LOGNAME,
@@ -162,7 +181,7 @@ static PyObject *conn_get(PyObject *object, void *closure)
     case CONN_REMOTE_IP: return conn_deprecated(self, "remote_ip", "ip", conn_client_ip(self));
     case CONN_REMOTE_HOST: return conn_remote_host(self);
     case CONN_REMOTE_LOGNAME: Py_RETURN_NONE;
-    case CONN_ABORTED: return PyLong_FromLong(!self->r->conn || self->r->aborted);
+    case CONN_ABORTED: return conn_aborted(self);
     case CONN_DOUBLE_REVERSE: return PyLong_FromLong(0);
     case CONN_KEEPALIVES: return PyLong_FromLong(conn_keepalives(self));
     case CONN_LOCAL_IP: return conn_local(self, false);
@@ -194,7 +213,7 @@ static int conn_set_keepalive(PyObject *object, PyObject *value, void *unused)
     }
     self->keepalive = (int)v;
     if (v == 1)
-        self->r->close_after = true;
+        holder_of(self)->close_after = true;
     return 0;
 }
 

@@ -188,21 +188,31 @@ static struct hook_slot *slot_make(const struct hook_conf *hook, const char *dir
     return NULL;
 }
 
+static struct hook_slot **slot_bucket(struct pyroom *room, const char *handler, const char *directory)
+{
+    unsigned hash = 2166136261u;
+    for (const char *c = handler; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    for (const char *c = directory; c && *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    return &room->slots[hash % PYROOM_SLOT_BUCKETS];
+}
+
 /* The slot for a handler; "module" alone means another object in each phase, so that the name of the object is part of the key. */
 static struct hook_slot *slot_find(const struct dir_conf *conf, const struct hook_conf *hook, const char *directory, enum phase phase)
 {
-    struct pyroom *room = pyroom_get();
+    struct hook_slot **bucket = slot_bucket(pyroom_get(), hook->handler, directory);
     char by_default[64];
     const char *colons = strstr(hook->handler, "::"), *object = colons ? colons + 2 : by_default;
     default_object(phase, by_default);
-    for (struct hook_slot *s = room->slots; s; s = s->next)
+    for (struct hook_slot *s = *bucket; s; s = s->next)
         if (!strcmp(s->handler, hook->handler) && same_text(s->directory, directory) && same_text(s->python_path, conf->python_path) &&
             (colons || (s->name && PyUnicode_CompareWithASCIIString(s->name, object) == 0)))
             return s;
     struct hook_slot *slot = slot_make(hook, directory, conf->python_path, object);
     if (slot) {
-        slot->next = room->slots;
-        room->slots = slot;
+        slot->next = *bucket;
+        *bucket = slot;
     }
     return slot;
 }
@@ -306,7 +316,7 @@ static int slot_load(const struct dir_conf *conf, const struct hook_conf *hook, 
 {
     uint64_t epoch = watch_epoch;
     PyObject *module = apply_python_path(conf) ? NULL : slot_import(conf, hook, slot);
-    if (module && module != slot->module)
+    if (module)
         slot->watched = watch_module(module);
     PyObject *old = slot->module;
     slot->module = module;

@@ -50,8 +50,10 @@ static void run_import(struct job *job)
     const struct import_conf *import = j->import;
     PyObject *result = PyObject_CallMethod(interp_current()->boot, "run_import", "szzi", import->module, import->function, j->conf->python_path,
                                            j->conf->python_debug);
+    char what[256];
+    snprintf(what, sizeof what, "PythonImport %s%s%s", import->module, import->function ? "::" : "", import->function ? import->function : "");
     if (!result)
-        interp_log_exception("PythonImport");
+        interp_log_exception(what);
     Py_XDECREF(result);
     free(j);
 }

@@ -49,6 +49,7 @@ static struct pyrequest *request_make(struct request *r)
     pyserver_use(r->main);
     self->interp = interp_current();
     self->sibling = r->py;
+    self->over = r->phases_over;
     r->py = self;
     r->py_done = request_over;
     return self;

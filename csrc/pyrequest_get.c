@@ -168,7 +168,9 @@ enum object_field {
 
 static PyObject *other_request(struct request *r)
 {
-    return r ? (PyObject *)Py_XNewRef(pyrequest_hold(r)) : Py_NewRef(Py_None);
+    if (!r)
+        Py_RETURN_NONE;
+    return r->phases_over ? pyrequest_of(r) : (PyObject *)Py_XNewRef((PyObject *)pyrequest_hold(r)); /* nobody would let go of it any more */
 }
 
 static PyObject *method_get(const struct request *r)

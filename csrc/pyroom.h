@@ -10,7 +10,7 @@
 #include "interp.h"
 #include "request.h"
 
-enum { PYROOM_FREE_REQUESTS = 64 };
+enum { PYROOM_FREE_REQUESTS = 64, PYROOM_SLOT_BUCKETS = 128 };
 
 struct pyrequest;
 struct hook_slot;
@@ -30,7 +30,7 @@ struct pyroom {
     PyObject *servers;                    /* strong: dict of address of server_conf -> mp_server */
     struct pyrequest *free_requests;      /* owned: dead objects to be used again */
     int free_count;
-    struct hook_slot *slots;              /* owned: handlers that have been resolved (pyhook.c) */
+    struct hook_slot *slots[PYROOM_SLOT_BUCKETS]; /* owned: handlers that have been resolved, by hash (pyhook.c) */
 };
 
 /* Context of all: the GIL held, in the interpreter meant. */

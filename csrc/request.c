@@ -62,6 +62,8 @@ void request_unref(struct request *r)
 {
     while (r && --r->refs == 0) {
         struct request *up = r->prev ? r->prev : r->main_request;
+        if (r->prev && r->prev->next == r)
+            r->prev->next = NULL;
         request_release(r);
         if (free_requests.count < FREE_REQUESTS_MAX) {
             r->next = free_requests.first;

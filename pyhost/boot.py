@@ -5,6 +5,7 @@ import html
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import io
 import sys
 import traceback
@@ -95,8 +96,7 @@ def prepare(name: str) -> None:
 
     name: of the interpreter.
     """
-    import _apache
-
+    _apache = importlib.import_module("_apache")
     if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AliasFinder())
     sys.argv = ["mod_python"]
@@ -151,7 +151,7 @@ def run_import(module: str, function: str | None, python_path: str | None, debug
 
 def run_pdb(handler: Callable[[Any], Any], req: Any) -> Any:
     """Call a handler under the debugger (PythonEnablePdb, -X only)."""
-    import pdb
+    import pdb  # noqa: T100
 
     debugger = pdb.Pdb(stdin=sys.__stdin__, stdout=sys.__stdout__)
     return debugger.runcall(handler, req)
@@ -191,8 +191,7 @@ def _page(what: str, lines: Sequence[str]) -> str:
 
 def config_tree() -> list[Any]:
     """Return the configuration file as nested lists: (directive, arguments) tuples, a section followed by the list of what is in it."""
-    import _apache
-
+    _apache = importlib.import_module("_apache")
     from .config.parser import Parser
 
     defines = {name: "" for name in _apache._defines()}

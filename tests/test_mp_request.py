@@ -109,6 +109,23 @@ def target(req):
     req.write("target of %s, same object: %s" % (req.prev.uri, req.prev.next is req), 0)
     return apache.OK
 
+def status(req):
+    req.status = int(req.headers_in["X-Status"])
+    req.write("x", 0)
+    return apache.OK
+
+def after_redirect(req):
+    req.internal_redirect("/plain/x?target")
+    req.log_error("after: %s" % (req.next and req.next.uri), apache.APLOG_NOTICE)
+    import sys
+    sys.kept_next = req
+    return apache.OK
+
+def kept_next(req):
+    import sys
+    req.write(repr((sys.kept_next.next is None, sys.kept_next.uri)), 0)
+    return apache.OK
+
 def big(req):
     for _ in range(64):
         req.write(b"x" * 65536)
@@ -414,6 +431,19 @@ def test_cleanups_run_newest_first_and_a_failing_one_stops_none(lab: Lab) -> Non
 
 def test_internal_redirect_answers_with_both_outputs(lab: Lab) -> None:
     assert plain(lab, "redirected").body == b"before target of /plain/x, same object: True"
+
+
+def test_requests_of_a_redirect_know_each_other_while_they_live(lab: Lab) -> None:
+    assert plain(lab, "after_redirect").body.startswith(b"target of /plain/x")
+    lab.host.expect_log("after: (None|/plain/x)")
+    for _ in range(3):
+        assert plain(lab, "kept_next").body == b"(True, '/plain/x')"
+
+
+@pytest.mark.parametrize(("status", "answer"), [("418", 418), ("599", 599), ("999", 500), ("5", 500), ("-1", 500), ("100", 500), ("1000", 500)])
+def test_a_status_that_is_none_is_a_500(lab: Lab, status: str, answer: int) -> None:
+    lab.host.allow_log("is no status of an answer")
+    assert plain(lab, "status", headers={"X-Status": status}).status == answer
 
 
 def test_head_has_no_body(lab: Lab) -> None:

@@ -327,7 +327,7 @@ def test_debug_shows_the_traceback(server: Start) -> None:
     host = server(PLAIN + "PythonDebug On\n", {"www/hello.py": "def handler(req):\n    req.write('before', 0)\n    raise ValueError('<b>')\n"})
     response = host.get("/")
     assert response.status == 500 and str(response.header("Content-Type")).startswith("text/html")
-    assert re.search(r'^before\n<pre>\nMod_python error: "PythonHandler hello"\n\nTraceback .*ValueError: &lt;b&gt;', response.body.decode(), re.S)
+    assert re.search(r'^before\n<pre>\nMod_python error: "PythonHandler hello"\n\nTraceback .*ValueError: &lt;b&gt;', response.body.decode(), re.DOTALL)
     host.expect_log(r"PythonHandler hello: ValueError: <b>")
     host.allow_log("PythonHandler hello")
 
