@@ -173,7 +173,7 @@ static void timer_fired(struct timer *t)
 
 struct waker *coro_waker(struct coro *c) { return &c->waker; }
 
-struct job *coro_job(const struct coro *c) { return c->job; }
+struct job *coro_job(const struct coro *c) { return c->job && c->job->of_request ? c->job : NULL; }
 
 void coro_throw(struct coro *c, PyObject *exception)
 {

@@ -65,7 +65,7 @@ void coro_throw(struct coro *c, PyObject *exception);
 struct waker *coro_waker(struct coro *c);
 /* PyGreen: do the system calls of the job that runs give way? On at the start of each job. Context: handler greenlet. */
 void coro_set_green(bool on);
-/* The job that a worker greenlet runs (a struct request begins with its job), NULL for spawned ones. */
+/* The job of the request that a worker greenlet runs (a struct request begins with it), NULL where it runs something else. */
 struct job *coro_job(const struct coro *c);
 
 /* What bounds the job that runs. Times in milliseconds, 0: none. */

@@ -210,6 +210,19 @@ static void abort_request(struct fcgi_request *f)
     wake(r->on_gone);
 }
 
+/* Aborted before anybody but us knew of it. */
+static bool drop_unseen(struct conn *c, struct fcgi_request *f)
+{
+    struct request *r = f->request;
+    int result = send_end(c, f->id, FCGI_REQUEST_COMPLETE);
+    forget(c, f);
+    r->gate = NULL;
+    r->conn = NULL;
+    request_unref(r);
+    close_when_done(c);
+    return result == 0;
+}
+
 /* ---- management records (4) ---- */
 
 static int get_values(struct conn *c, struct slice content)
@@ -251,7 +264,7 @@ static bool dispatch(struct conn *c, const struct fcgi_record *record)
     switch (record->type) {
     case FCGI_PARAMS: return params(c, f, record->content);
     case FCGI_STDIN: return stdin_data(c, f, record->content);
-    case FCGI_ABORT_REQUEST: abort_request(f); return true;
+    case FCGI_ABORT_REQUEST: return f->stage == STAGE_PARAMS ? drop_unseen(c, f) : (abort_request(f), true);
     case FCGI_DATA: return true; /* of the filter role only */
     default: return false;
     }
@@ -259,8 +272,18 @@ static bool dispatch(struct conn *c, const struct fcgi_record *record)
 
 /* ---- struct gate ---- */
 
+/* 5.3: FCGI_STDERR */
+static void fcgi_echo(const struct request *r, struct slice text)
+{
+    struct conn *c = r->conn;
+    if (!c || c->gate != &gate_fcgi || c->state == CONN_CLOSED || !r->gate || r->aborted || r->response == RESPONSE_ENDED)
+        return;
+    send_record(c, FCGI_STDERR, part_of(r)->id, slice_of(text.at, text.len < FCGI_CONTENT_MAX ? text.len : FCGI_CONTENT_MAX));
+}
+
 static void fcgi_opened(struct conn *c)
 {
+    log_echo_to = fcgi_echo;
     c->gate_state = calloc(1, sizeof(struct fcgi));
     if (!c->gate_state) {
         conn_close(c);

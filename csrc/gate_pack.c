@@ -24,6 +24,7 @@ static void pack_refuse(struct conn *c, struct slice head, struct gate_fault fau
 static void pack_done(struct conn *c)
 {
     struct slice head;
+    c->req->head.scanned = 0; /* it counted bytes of the pack, not of the head that is made of it */
     struct gate_fault fault = gate_vars_head(c->req, &pack, &head);
     c->state = CONN_BUSY;
     conn_set_deadline(c, 0);

@@ -16,6 +16,14 @@ enum { MESSAGE_BYTES = 8192, PREFIX_BYTES = 256, TEXT_BYTES = 65536 };
 
 static struct { int fd, level; } start = {2, LEVEL_WARN}; /* in force until a configuration is there */
 
+void (*log_echo_to)(const struct request *r, struct slice text);
+
+void log_echo(const struct request *r, struct slice text)
+{
+    if (log_echo_to && r && text.len)
+        log_echo_to(r, text);
+}
+
 void log_start(int fd, int level)
 {
     start.fd = fd;

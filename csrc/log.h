@@ -27,6 +27,9 @@ void log_error(const struct server_conf *server, int level, const char *module, 
 void log_request(const struct request *r, int level, const char *module, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Already formatted text of any length, one line per line of text (tracebacks; sys.stderr of handlers, which goes raw when prefix is false). */
 void log_text(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice text, bool prefix);
+/* What an application says about a request goes to who asked, too, where the protocol has a channel for it (FCGI_STDERR). */
+void log_echo(const struct request *r, struct slice text);
+extern void (*log_echo_to)(const struct request *r, struct slice text); /* set by the protocol's gate; NULL: nowhere */
 bool log_wants(const struct server_conf *server, int level);
 /* Writes the access lines of a request that is over. */
 void log_access(const struct request *r);

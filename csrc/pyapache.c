@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "conf.h"
+#include "coro.h"
 #include "log.h"
 #include "pyfinfo.h"
 #include "pyroom.h"
@@ -50,6 +51,8 @@ static PyObject *apache_log_text(PyObject *module, PyObject *arg)
     if (pytext_body(arg, &text, &view))
         return NULL;
     log_text(NULL, NULL, LEVEL_ERROR, "python", text, false);
+    struct coro *c = coro_current();
+    log_echo(c ? (struct request *)coro_job(c) : NULL, text);
     if (view.obj)
         PyBuffer_Release(&view);
     Py_RETURN_NONE;

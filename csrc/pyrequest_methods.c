@@ -184,6 +184,7 @@ static PyObject *request_log_error(PyObject *object, PyObject *args)
     if (!PyArg_ParseTuple(args, "O|i:log_error", &message, &level) || pytext_body(message, &text, &view))
         return NULL;
     log_request(pyreq(object)->r, level & 15 ? level & 15 : LEVEL_ERROR, "python", "%.*s", (int)text.len, text.at);
+    log_echo(pyreq(object)->r, text);
     if (view.obj)
         PyBuffer_Release(&view);
     Py_RETURN_NONE;

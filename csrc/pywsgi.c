@@ -75,8 +75,10 @@ void wsgi_log_exception(struct request *r, const char *where)
     Py_ssize_t len = 0;
     const char *bytes = text ? PyUnicode_AsUTF8AndSize(text, &len) : NULL;
     log_request(r, LEVEL_ERROR, "wsgi", "%s", where);
-    if (bytes)
+    if (bytes) {
         log_text(r->server, r, LEVEL_ERROR, "wsgi", slice_of(bytes, (size_t)len), true);
+        log_echo(r, slice_of(bytes, (size_t)len));
+    }
     PyErr_Clear();
     Py_XDECREF(type);
     Py_XDECREF(value);

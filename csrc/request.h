@@ -24,6 +24,7 @@ struct waker { void (*wake)(struct waker *); };
 struct job {
     struct job *next;
     void (*run)(struct job *);
+    bool of_request; /* it is the first member of a struct request */
 };
 
 enum response_state {

@@ -68,6 +68,7 @@ static bool at_home(struct request *r, enum phase phase, enum step *step)
     }
     r->interp = home;
     r->job.run = serve_job;
+    r->job.of_request = true;
     coro_submit(home, &r->job);
     *step = STEP_MOVED;
     return false;
@@ -466,6 +467,7 @@ void serve_connection(struct request *r)
         return;
     }
     r->job.run = connection_job;
+    r->job.of_request = true;
     coro_submit(r->interp, &r->job);
 }
 
