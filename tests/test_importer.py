@@ -12,7 +12,7 @@ import greenlet
 import pytest
 
 from pyhost.mod_python import apache, importer
-from support.server import Server
+from support.server import Server, wait_until
 
 CLOCK = [1_000_000_000]
 
@@ -313,3 +313,36 @@ def test_edit_of_a_helper_is_served_by_the_next_request(server: object) -> None:
     host.allow_log("PythonHandler index")
     host.write("www/a/helper.py", "TEXT = 'mended'\n")
     assert host.get("/a/x").text == "mended"
+
+
+def test_requests_wait_for_one_load_and_others_go_on(server: object) -> None:
+    host: Server = server(CONF, {"www/a/index.py": (  # type: ignore[operator]
+        "import os, time\nwith open(os.path.join(os.path.dirname(__file__), 'loads'), 'a') as f:\n    f.write('x')\n"
+        "time.sleep(0.4)\nPOOL = object()\ndef handler(req):\n    req.write('%d' % id(POOL))\n    return 0\n"),
+        "www/b/index.py": "def handler(req):\n    req.write('b')\n    return 0\n"})
+    assert host.get("/b/x").text == "b"
+    with ThreadPoolExecutor(9) as pool:
+        waiting = [pool.submit(host.get, "/a/x") for _ in range(8)]
+        wait_until(lambda: host.read("www/a/loads"), "the load has begun")
+        assert host.get("/b/x").text == "b" and not any(one.done() for one in waiting)
+        assert len({one.result().text for one in waiting}) == 1
+    assert host.read("www/a/loads") == "x"
+
+
+def test_load_that_fails_fails_for_everyone_and_is_tried_again(server: object) -> None:
+    host: Server = server(CONF, {"www/a/index.py": "import time\ntime.sleep(0.05)\nraise RuntimeError('not today')\n"})  # type: ignore[operator]
+    with ThreadPoolExecutor(4) as pool:
+        assert [one.status for one in pool.map(lambda _: host.get("/a/x"), range(4))] == [500] * 4
+    host.expect_log("RuntimeError: not today")
+    host.allow_log("PythonHandler index")
+    host.write("www/a/index.py", "def handler(req):\n    req.write('today')\n    return 0\n")
+    assert host.get("/a/x").text == "today"
+
+
+def test_module_of_a_python_path_is_reloaded_under_its_plain_name(server: object) -> None:
+    host: Server = server('<Location /p>\nSetHandler mod_python\nPythonHandler plainly\nPythonPath "[\'@ROOT@/lib\'] + sys.path"\n</Location>\n',  # type: ignore[operator]
+                          {"lib/plainly.py": "import sys, part\ndef handler(req):\n    req.write('%s %s %s' % (__name__, part.V, 'part' in sys.modules))\n    return 0\n",
+                           "lib/part.py": "V = 1\n"})
+    assert host.get("/p").text == "plainly 1 True"
+    host.write("lib/part.py", "V = 22\n")
+    assert host.get("/p").text == "plainly 22 True"
