@@ -168,6 +168,7 @@ struct dir_conf {
     int python_config_count;
     const struct pair_conf *python_config; /* what req.get_config() shows: "PythonDebug" -> "1" … */
     const char *python_path;               /* expression, NULL: none */
+    const char *python_home;               /* PyHome: a virtual environment, NULL: none */
     const char *python_interpreter;        /* NULL: by the other rules */
     int python_interp_per_directory;
     int python_interp_per_directive;

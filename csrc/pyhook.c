@@ -289,9 +289,9 @@ static PyObject *module_name(const char *handler)
 
 static int apply_python_path(const struct dir_conf *conf)
 {
-    if (!conf->python_path)
+    if (!conf->python_path && !conf->python_home)
         return 0;
-    PyObject *result = PyObject_CallFunction(pyroom_get()->run_path, "s", conf->python_path);
+    PyObject *result = PyObject_CallFunction(pyroom_get()->run_path, "zz", conf->python_path, conf->python_home);
     Py_XDECREF(result);
     return result ? 0 : -1;
 }

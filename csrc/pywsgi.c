@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "log.h"
+#include "pyapp.h"
 #include "pyclient.h"
 #include "pylimit.h"
 #include "pyphase.h"
@@ -35,10 +36,7 @@ static bool state_intern(struct wsgi_state *s)
 
 static bool state_fill(struct wsgi_state *s)
 {
-    PyObject *gateway = PyImport_ImportModule("pyhost.gateway.wsgi");
-    s->load = gateway ? PyObject_GetAttrString(gateway, "load") : NULL;
-    Py_XDECREF(gateway);
-    return s->load && (s->applications = PyDict_New()) && state_intern(s) &&
+    return state_intern(s) && (s->gone_type = (PyTypeObject *)PyType_FromSpec(&wsgi_gone_spec)) &&
            (s->input_type = (PyTypeObject *)PyType_FromSpec(&wsgi_input_spec)) && (s->start_type = (PyTypeObject *)PyType_FromSpec(&wsgi_start_spec)) &&
            (s->wrapper_type = (PyTypeObject *)PyType_FromSpec(&wsgi_wrapper_spec)) &&
            (s->hints_type = (PyTypeObject *)PyType_FromSpec(&wsgi_hints_spec)) && (s->no_input = wsgi_input_new(s, NULL)) &&
@@ -87,30 +85,6 @@ void wsgi_log_exception(struct request *r, const char *where)
     Py_XDECREF(text);
     Py_XDECREF(module);
     Py_XDECREF(nothing);
-}
-
-/* Borrowed from the dict of applications. The loader gives a new one when auto reload sees that a file has changed. */
-static PyObject *application(struct wsgi_state *s, struct request *r)
-{
-    const char *spec = r->conf->wsgi_application;
-    if (s->app_conf == r->conf)
-        return s->app;
-    if (!spec) {
-        PyErr_SetString(PyExc_LookupError, "SetHandler wsgi needs PyWSGIAlias or PyWSGIApplication");
-        return NULL;
-    }
-    PyObject *name = PyUnicode_DecodeFSDefault(spec), *found = name ? PyDict_GetItemWithError(s->applications, name) : NULL;
-    if (name && !PyErr_Occurred() && (!found || r->conf->python_auto_reload)) {
-        PyObject *made = PyObject_CallFunction(s->load, "OOz", name, r->conf->python_auto_reload ? Py_True : Py_False, r->conf->python_path);
-        found = made && PyDict_SetItem(s->applications, name, made) == 0 ? made : NULL;
-        Py_XDECREF(made); /* the dict keeps it */
-    }
-    if (found && !r->conf->python_auto_reload) {
-        s->app_conf = r->conf;
-        s->app = found;
-    }
-    Py_XDECREF(name);
-    return found;
 }
 
 static int write_chunk(struct request *r, const struct start *start, PyObject *chunk)
@@ -219,13 +193,15 @@ static int failed_status(struct request *r)
         return status;
     }
     int bound = pylimit_status();
+    bool shown = false;
     if (PyErr_ExceptionMatches(PyExc_BrokenPipeError) && !r->conn) {
         PyErr_Clear();
         log_request(r, LEVEL_INFO, "wsgi", "the client went away");
     } else {
+        shown = pyapp_show_exception(r);
         wsgi_log_exception(r, r->response == RESPONSE_OPEN ? "the application raised" : "the application raised after the response had begun; it is cut");
     }
-    return bound ? bound : 500;
+    return bound ? bound : shown ? PY_OK : 500;
 }
 
 static int call_application(struct wsgi_state *s, struct request *r, PyObject *app)
@@ -254,14 +230,15 @@ int pywsgi_run(struct request *r)
     struct wsgi_state *s = wsgi_state();
     if (pylimit_begin(r))
         wsgi_log_exception(r, "the limits of the request cannot be set");
-    PyObject *app = s ? application(s, r) : NULL;
-    if (!app) {
+    PyObject *app = s ? pyapp_get(r, false) : NULL;
+    int code = PY_OK;
+    if (app) {
+        code = call_application(s, r, app);
+    } else {
+        code = pyapp_show_exception(r) ? PY_OK : 500;
         wsgi_log_exception(r, "the WSGI application cannot be loaded");
-        return 500;
     }
-    Py_INCREF(app);
-    int code = call_application(s, r, app);
     pylimit_end(r, true);
-    Py_DECREF(app);
+    Py_XDECREF(app);
     return code;
 }

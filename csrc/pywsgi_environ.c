@@ -27,16 +27,14 @@ static PyObject *number_text(unsigned n)
     return wsgi_text(slice_of(at, (size_t)(text + sizeof text - at)));
 }
 
-static bool keep(struct text_cache *c, struct slice bytes)
+bool text_cache_keep(struct text_cache *c, struct slice bytes)
 {
     c->len = (uint32_t)(bytes.len <= sizeof c->bytes ? bytes.len : 0);
     memcpy(c->bytes, bytes.at, c->len);
     return c->len == bytes.len;
 }
 
-static bool is_kept(const struct text_cache *c, struct slice bytes) { return c->len == bytes.len && memcmp(c->bytes, bytes.at, c->len) == 0; }
-
-static struct slice peer_of(const struct request *r)
+struct slice wsgi_peer(const struct request *r)
 {
     return r->useragent_ip ? slice_text(r->useragent_ip) : r->conn ? slice_of((const char *)r->conn->peer.address, 16) : SLICE("");
 }
@@ -79,7 +77,7 @@ static PyObject *make_template(struct wsgi_state *s, struct request *r, struct s
     PyObject *t = PyDict_New();
     if (!t || put_constants(s, t, r) < 0 || put_origin(s, t, r) < 0)
         Py_CLEAR(t);
-    s->template_conf = keep(&s->host, host) && keep(&s->peer, peer_of(r)) && !r->secure ? r->conf : NULL;
+    s->template_conf = text_cache_keep(&s->host, host) && text_cache_keep(&s->peer, wsgi_peer(r)) && !r->secure ? r->conf : NULL;
     s->port = port;
     return t;
 }
@@ -88,7 +86,7 @@ static PyObject *copy_template(struct wsgi_state *s, struct request *r)
 {
     struct slice host = slice_text(r->hostname);
     int port = origin_port(r);
-    if (!s->template || s->template_conf != r->conf || s->port != port || r->secure || !is_kept(&s->host, host) || !is_kept(&s->peer, peer_of(r)))
+    if (!s->template || s->template_conf != r->conf || s->port != port || r->secure || !text_cache_is(&s->host, host) || !text_cache_is(&s->peer, wsgi_peer(r)))
         Py_XSETREF(s->template, make_template(s, r, host.at ? host : SLICE(""), port));
     return s->template ? PyDict_Copy(s->template) : NULL;
 }
@@ -236,7 +234,7 @@ PyObject *wsgi_environ(struct wsgi_state *s, struct request *r)
     if (put_method(s, environ, r) < 0 || put_path(s, environ, r) < 0 ||
         (r->args && put_text(s, environ, KEY_QUERY_STRING, r->args) < 0) || put_text(s, environ, KEY_REQUEST_URI, r->unparsed_uri) < 0 ||
         (r->conn && put(s, environ, KEY_REMOTE_PORT, number_text(r->conn->peer.port)) < 0) || put_user(s, environ, r) < 0 ||
-        put_headers(s, environ, r) < 0 || (has_body && put(s, environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) ||
+        put(s, environ, KEY_CLIENT_GONE, wsgi_gone_new(s, r)) < 0 || put_headers(s, environ, r) < 0 || (has_body && put(s, environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) ||
         put_variables(environ, &r->subprocess_env) < 0)
         Py_CLEAR(environ);
     return environ;

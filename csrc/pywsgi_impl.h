@@ -18,22 +18,24 @@ enum { METHOD_TEXTS = 8, NAME_CACHE = 128 };
 struct name_cache { uint32_t len; char name[60]; PyObject *key; }; /* header name as sent -> "HTTP_…"; strong */
 
 struct text_cache { uint32_t len; char bytes[64]; };
+bool text_cache_keep(struct text_cache *c, struct slice bytes); /* false: too long to be kept */
+static inline bool text_cache_is(const struct text_cache *c, struct slice bytes)
+{
+    return c->len == bytes.len && memcmp(c->bytes, bytes.at, c->len) == 0;
+}
+struct slice wsgi_peer(const struct request *r); /* what stands for the client's address: as bytes of the connection, or text of a trusted proxy */
 
 /* Of one interpreter; all references strong. */
 struct wsgi_state {
-    PyTypeObject *input_type, *start_type, *wrapper_type, *hints_type;
+    PyTypeObject *input_type, *start_type, *wrapper_type, *hints_type, *gone_type;
     PyObject *keys[WSGI_KEYS];
     PyObject *methods[METHOD_TEXTS], *head, *http11, *http10, *http, *https, *empty, *no_input;
-    PyObject *applications; /* dict: what PyWSGIAlias says -> callable */
-    PyObject *load;         /* pyhost.gateway.wsgi.load */
     PyObject *close;        /* "close" */
     PyObject *fileno, *tell, *write, *hints;
     const struct dir_conf *template_conf; /* for which the template was made, with these: */
     struct text_cache peer, host;
     int port;
     PyObject *template;     /* dict: all that is the same for every request of this client address */
-    const struct dir_conf *app_conf; /* whose application was found last; NULL while it may be reloaded */
-    PyObject *app;
     struct name_cache names[NAME_CACHE];
 };
 
@@ -52,9 +54,10 @@ PyObject *wsgi_environ(struct wsgi_state *s, struct request *r);
 PyObject *wsgi_input_new(struct wsgi_state *s, struct request *r);
 PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r);
 PyObject *wsgi_hints_new(struct wsgi_state *s);
+PyObject *wsgi_gone_new(struct wsgi_state *s, struct request *r); /* pyhost.client_gone */
 /* Writes all of it, waiting while the client is slow. SWITCHES. 0, or -1 with an exception (OSError: the client is gone). */
 int wsgi_write(struct request *r, const char *data, size_t n);
-extern PyType_Spec wsgi_input_spec, wsgi_start_spec, wsgi_wrapper_spec, wsgi_hints_spec;
+extern PyType_Spec wsgi_input_spec, wsgi_start_spec, wsgi_wrapper_spec, wsgi_hints_spec, wsgi_gone_spec;
 /* A FileWrapper's file when it can be sent by the kernel: descriptor, or -1. *offset: where it stands. */
 int wsgi_wrapper_fd(struct wsgi_state *s, PyObject *wrapper, int64_t *offset);
 /* Applications' words to the log: the exception that is set, with its traceback; clears it. */

@@ -7,6 +7,8 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
+import os
+import site
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ _ALIAS = "mod_python"
 _REAL = "pyhost.mod_python"
 _DONE, _SERVER_ERROR, _LOG_ERR = -2, 500, 3
 _paths_seen: set[str] = set()
+_homes_seen: set[str] = set()
 
 
 class _AliasLoader(importlib.abc.Loader):
@@ -104,18 +107,33 @@ def prepare(name: str) -> None:
     sys.stderr = LogStream("<stderr>", _apache._log_text, 2)
 
 
-def run_path(expression: str) -> None:
-    """Evaluate a PythonPath and make it sys.path, once per distinct expression in this interpreter.
+def run_path(expression: str | None, home: str | None = None) -> None:
+    """Evaluate a PythonPath and make it sys.path, then put a virtual environment in front of it; each once in this interpreter.
 
-    expression: Python, such as `sys.path+['/x']`. Raises what it raises, and TypeError when it is not a list of str.
+    expression: Python, such as `sys.path+['/x']`. home: PyHome. Raises what it raises, TypeError when it is not a list of str, and ImportError
+    when the environment has no packages for this Python.
     """
-    if expression in _paths_seen:
-        return
-    value = eval(expression, {"sys": sys, "__builtins__": __builtins__})
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise TypeError(f"PythonPath {expression!r}: a list of strings was expected, not {value!r}")
-    sys.path[:] = value
-    _paths_seen.add(expression)
+    if expression is not None and expression not in _paths_seen:
+        value = eval(expression, {"sys": sys, "__builtins__": __builtins__})
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            raise TypeError(f"PythonPath {expression!r}: a list of strings was expected, not {value!r}")
+        sys.path[:] = value
+        _paths_seen.add(expression)
+    if home is not None and home not in _homes_seen:
+        _add_home(home)
+        _homes_seen.add(home)
+
+
+def _add_home(home: str) -> None:
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    folder = os.path.join(home, "lib", version, "site-packages")
+    if not os.path.isdir(folder):
+        raise ImportError(f"PyHome {home}: there is no {folder}")
+    rest = [path for path in sys.path if path != folder]
+    sys.path[:] = rest
+    site.addsitedir(folder)  # which reads its .pth files
+    new = [path for path in sys.path if path not in rest]
+    sys.path[:] = [*new, *rest]
 
 
 def load(name: str, directory: str | None, autoreload: bool, log: bool) -> ModuleType:

@@ -44,6 +44,10 @@ def application(ctx: Context, words: Sequence[str]) -> str:
     return (absolute_path(ctx, target) if is_file else target) + colon + name
 
 
+def home(ctx: Context, words: Sequence[str]) -> str:
+    return str(absolute_path(ctx, words[0]))
+
+
 def names(_ctx: Context, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in words[0].split(";") if name)
 
@@ -103,6 +107,8 @@ ROWS: tuple[Directive, ...] = (
         "A WSGI application for everything below a path.", rule=ALIASES_FIRST),
     row("PyWSGIApplication", ANYWHERE, "file-or-module[:callable]", application, "1", "dir.wsgi_application",
         "The application of SetHandler wsgi.", default="(the file itself, :application)", override="FileInfo"),
+    row("PyHome", ANYWHERE, "folder", home, "1", "dir.python_home",
+        "A virtual environment (python -m venv): its packages are found first in the interpreter of these handlers and applications."),
     row("PyInterpreterPerServer", ANYWHERE, "On|Off", v.flag, "1", "dir.python_interp_per_server",
         "An interpreter for each ServerName, as mod_python has it by default.", default="Off"),
     row("PyGreen", ANYWHERE, "On|Off", v.flag, "1", "dir.python_green",
