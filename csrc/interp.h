@@ -27,6 +27,7 @@ struct interp {
     PyObject *timeout_type, *gone_type; /* strong: pyhost.coro.RequestTimeout and ClientGone of this interpreter */
     void *py;                  /* pyphase.c's: strong references it keeps per interpreter */
     void *wsgi;                /* pywsgi.c's state of this interpreter */
+    void *asgi;                /* pyasgi.c's state of this interpreter */
     struct pyapp *apps, *latest_app; /* pyapp.c's */
     const struct dir_conf *latest_app_conf;
 };

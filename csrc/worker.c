@@ -18,12 +18,14 @@
 #include "listener.h"
 #include "log.h"
 #include "master.h"
+#include "pyasgi.h"
 #include "pyphase.h"
 #include "shm.h"
 #include "upcall.h"
 
 enum { RUN_BUDGET_NS = 20000000, EXIT_CANNOT_START = 3 };
 static const int64_t STOP_SPAWNED_NS = 2000000000; /* what spawned greenlets have to clean up */
+static const int64_t LEAVE_NS = 15000000000; /* a little more than an application has for its shutdown */
 
 struct worker *worker;
 
@@ -223,6 +225,20 @@ static void worker_turn(struct worker *w)
     atomic_store_explicit(&shm_slot->busy, w->in_flight, memory_order_relaxed);
 }
 
+/* ASGI applications get their shutdown messages, with the loop turning. */
+static void worker_end_applications(struct worker *w)
+{
+    int64_t until_ns = w->loop.now_ns + LEAVE_NS;
+    while (pyasgi_leave() && w->loop.now_ns < until_ns) {
+        loop_turn(&w->loop, coro_has_ready() || w->hub_first ? 0 : until_ns);
+        worker_run_hub_jobs(w);
+        coro_run_ready(RUN_BUDGET_NS);
+        worker_run_hub_jobs(w);
+        log_flush();
+        loop_end_turn(&w->loop);
+    }
+}
+
 static void worker_leave(struct worker *w)
 {
     shm_slot->state = SLOT_STOPPING;
@@ -231,6 +247,7 @@ static void worker_leave(struct worker *w)
     while (w->conns)
         conn_close(w->conns);
     loop_end_turn(&w->loop);
+    worker_end_applications(w);
     for (int i = 0; i < w->listener_count; i++) /* connections know theirs until they are gone */
         listener_free(w->listeners[i]);
     loop_now(&w->loop);

@@ -1,45 +1,53 @@
 """ASGI 3: an asyncio loop as a guest of the hub, and applications on it.
 
 Each interpreter has one loop, which runs in a greenlet of its own. When it has nothing to do it parks in the hub, so that other greenlets run;
-requests, timers and descriptors wake it.
+requests, timers and descriptors wake it. What happens per request is in C (csrc/pyasgi*.c).
 """
 from __future__ import annotations
 
 import asyncio
 import selectors
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import _asgi
 import _coro
 
-from .wsgi import load_object
-
-__all__ = ["HubLoop", "await_", "begin", "in_greenlet", "the_loop"]
+__all__ = ["Hosted", "HubLoop", "await_", "in_greenlet", "shutdown", "the_loop"]
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+T = TypeVar("T")
 SELF_PIPE = 1  # descriptors that every loop has registered
+TURNS_BEFORE_GIVING_WAY = 8  # of a loop that always has something to do
+SHUTDOWN_SECONDS = 10.0
 
 
 class HubSelector(selectors.EpollSelector):
     """epoll that waits in the hub, and is woken by requests as well as by descriptors."""
 
-    bound = False
+    turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; waits up to timeout seconds (None: for ever). May switch."""
-        if not self.bound:
-            _asgi.bind()
-            self.bound = True
-        if (timeout is None or timeout > 0) and not _asgi.has_marked():
-            ready = _coro.wait_fd_or_wake(self.fileno(), timeout)
+        watched = len(self.get_map()) > SELF_PIPE
+        if _asgi.has_marked():
+            timeout = 0
+        if timeout is not None and timeout <= 0:
+            self.turns += 1
+            if self.turns % TURNS_BEFORE_GIVING_WAY == 0:
+                _coro.yield_()
+        elif watched:
+            _coro.wait_fd_or_wake(self.fileno(), timeout)
         else:
-            ready = len(self.get_map()) > SELF_PIPE
-        for future, value in _asgi.collect():
-            if not future.done():
-                future.set_result(value)
-        return super().select(0) if ready else []
+            _coro.park(timeout)
+        _asgi.collect()
+        return super().select(0) if watched else []
+
+
+async def as_coroutine(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 class HubLoop(asyncio.SelectorEventLoop):
@@ -52,7 +60,44 @@ class HubLoop(asyncio.SelectorEventLoop):
 
     def start(self) -> None:
         """Run for ever in a greenlet of its own. Never switches."""
-        self.task = _coro.spawn(self.run_forever)
+        self.task = _coro.spawn(self.serve)
+
+    def serve(self) -> None:
+        _asgi.bind(self.create_future, self.make_task)
+        while not self.is_closed():
+            try:
+                self.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:  # a task that raises these ends the loop of a program, but a server goes on
+                print(f"a task ended with {error!r}; the loop goes on", file=sys.stderr)
+
+    if sys.version_info >= (3, 12):
+        def make_task(self, coroutine: Any) -> asyncio.Task[Any]:
+            """Start a coroutine; it runs at once until it waits for the first time. Called from C, in the loop."""
+            if not asyncio.iscoroutine(coroutine):
+                coroutine = as_coroutine(coroutine)
+            return asyncio.Task(coroutine, loop=self, eager_start=True)
+    else:
+        def make_task(self, coroutine: Any) -> asyncio.Task[Any]:
+            """Start a coroutine. Called from C, in the loop."""
+            return self.create_task(coroutine if asyncio.iscoroutine(coroutine) else as_coroutine(coroutine))
+
+    def _run_once(self) -> None:
+        """One turn; without timers there is less to do than asyncio's own does."""
+        if self._scheduled or self._debug:  # type: ignore[attr-defined]
+            super()._run_once()  # type: ignore[misc]
+            return
+        ready = self._ready  # type: ignore[attr-defined]
+        events = self._selector.select(0 if ready or self._stopping else None)  # type: ignore[attr-defined]
+        if events:
+            self._process_events(events)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _write_to_self(self) -> None:
+        if self.task is not None:
+            self.task.wake()
 
     def wake(self) -> None:
         """Let the loop look at what was scheduled from another greenlet. Never switches."""
@@ -60,6 +105,7 @@ class HubLoop(asyncio.SelectorEventLoop):
 
 
 loops: list[HubLoop] = []
+hosts: list[Hosted] = []  # those that have to be shut down
 
 
 def the_loop() -> HubLoop:
@@ -71,129 +117,163 @@ def the_loop() -> HubLoop:
     return loops[0]
 
 
+class StartupFailed(Exception):
+    """An application has said lifespan.startup.failed."""
+
+
 class Lifespan:
     """The startup and shutdown messages of one application (ASGI lifespan protocol)."""
 
-    def __init__(self, app: Application, loop: HubLoop) -> None:
-        self.app, self.loop = app, loop
+    def __init__(self, spec: str, app: Application, loop: HubLoop) -> None:
+        self.spec, self.app = spec, app
         self.state: dict[str, Any] = {}
         self.events: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self.started = loop.create_future()
         self.stopped = loop.create_future()
+        self.supported = True
+        self.asked_to_stop = False
         self.task = loop.create_task(self.run())
 
     async def run(self) -> None:
         try:
             await self.app({"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}, self.events.get, self.send)
         except Exception as error:  # the one place: an application without lifespan support raises here, and goes on without
-            if not self.started.done():
-                self.started.set_result(None)
-            elif not self.stopped.done():
-                print(f"lifespan of {self.app!r}: {error!r}", file=sys.stderr)
+            self.supported = False
+            if self.started.done():
+                self.report("during its shutdown" if self.asked_to_stop else "after its startup", error)
         finally:
+            self.supported = self.supported and not self.stopped.done()
             for future in (self.started, self.stopped):
                 if not future.done():
                     future.set_result(None)
+
+    def report(self, when: str, error: BaseException) -> None:
+        lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        print(f"{self.spec}: the lifespan raised {when}:\n{lines}", file=sys.stderr, end="")
 
     async def send(self, message: Mapping[str, Any]) -> None:
         kind = message["type"]
         if kind == "lifespan.startup.complete" and not self.started.done():
             self.started.set_result(None)
-        elif kind == "lifespan.startup.failed":
-            self.started.set_exception(RuntimeError(f"startup failed: {message.get('message', '')}"))
-        elif kind.startswith("lifespan.shutdown.") and not self.stopped.done():
+        elif kind == "lifespan.startup.failed" and not self.started.done():
+            self.started.set_exception(StartupFailed(str(message.get("message", ""))))
+        elif kind == "lifespan.shutdown.complete" and not self.stopped.done():
+            self.stopped.set_result(None)
+        elif kind == "lifespan.shutdown.failed" and not self.stopped.done():
+            print(f"{self.spec}: its shutdown failed: {message.get('message', '')}", file=sys.stderr)
             self.stopped.set_result(None)
 
     async def startup(self) -> None:
-        await self.events.put({"type": "lifespan.startup"})
+        self.events.put_nowait({"type": "lifespan.startup"})
         await self.started
 
     async def shutdown(self) -> None:
-        await self.events.put({"type": "lifespan.shutdown"})
+        if self.stopped.done():
+            return
+        self.asked_to_stop = True
+        self.events.put_nowait({"type": "lifespan.shutdown"})
         await self.stopped
 
 
 class Hosted:
-    """One application on the loop: started once, before its first request."""
+    """One application on the loop: started once, before its first request. C reads `target` and calls `wait`."""
 
-    def __init__(self, spec: str) -> None:
+    def __init__(self, spec: str, app: Application) -> None:
+        self.spec, self.app = spec, app
         self.loop = the_loop()
-        found = load_object(spec)
-        self.app: Application = found
-        self.lifespan: Lifespan | None = None
-        self.ready = False
+        self.target: tuple[Application, dict[str, Any] | None] | None = None  # once it has started
+        self.failed = False
         self.waiting: list[Any] = []
+        self.lifespan: Lifespan | None = None
+        hosts.append(self)
         self.start_task = self.loop.create_task(self.start())
+        self.loop.wake()
 
     async def start(self) -> None:
-        self.lifespan = Lifespan(self.app, self.loop)
+        self.lifespan = Lifespan(self.spec, self.app, self.loop)
         try:
             await self.lifespan.startup()
-        except RuntimeError as error:
+        except StartupFailed as error:
+            self.failed = True
+            hosts.remove(self)
             for cycle in self.waiting:
-                cycle.over(error)
-            self.waiting.clear()
-            hosted.clear()
-            return
-        self.ready = True
-        for cycle in self.waiting:
-            self.run(cycle)
+                cycle.fail(error)
+        else:
+            self.target = (self.app, self.lifespan.state or None)
+            for cycle in self.waiting:
+                _asgi.submit(cycle, self.target)
         self.waiting.clear()
 
-    def run(self, cycle: Any) -> None:
-        scope = cycle.scope()
-        if self.lifespan is not None and self.lifespan.state:
-            scope["state"] = self.lifespan.state.copy()
-        make = self.loop.create_future
-        coroutine = self.app(scope, lambda: cycle.receive(make), lambda message: cycle.send(message, make))
-        task = self.loop.create_task(coroutine)  # type: ignore[arg-type]
-        task.add_done_callback(lambda done: cycle.over(None if done.cancelled() else done.exception()))
+    def wait(self, cycle: Any) -> None:
+        """Keep a request until the application has started. Never switches. Raises StartupFailed when it never will."""
+        if self.failed:
+            raise StartupFailed(f"{self.spec} could not be started; the server tries again when its files change")
+        self.waiting.append(cycle)
+        self.loop.wake()
+
+    async def stop(self) -> None:
+        if self in hosts:
+            hosts.remove(self)
+        if self.lifespan is not None and self.target is not None:
+            try:
+                await asyncio.wait_for(self.lifespan.shutdown(), SHUTDOWN_SECONDS)
+            except asyncio.TimeoutError:
+                print(f"{self.spec}: its shutdown took longer than {SHUTDOWN_SECONDS:.0f} s", file=sys.stderr)
+
+    def retire(self) -> None:
+        """Shut it down beside what goes on: a changed application has taken its place. Never switches."""
+        self.stop_task = self.loop.create_task(self.stop())
+        self.loop.wake()
 
 
-hosted: dict[str, Hosted] = {}
+async def stop_all() -> None:
+    await asyncio.gather(*(host.stop() for host in list(hosts)))
 
 
-def begin(spec: str, cycle: Any) -> None:
-    """Hand a request to the application that spec names. Called from C on a worker greenlet. Never switches."""
-    host = hosted.get(spec)
-    if host is None:
-        host = hosted[spec] = Hosted(spec)
-    if host.ready:
-        host.run(cycle)
-    else:
-        host.waiting.append(cycle)
-    host.loop.wake()
+def shutdown() -> None:
+    """Tell all applications of this interpreter that the process ends, and wait for them. Called from C. May switch."""
+    if hosts:
+        await_(stop_all())
 
 
-def await_(coroutine: Coroutine[Any, Any, Any] | Awaitable[Any]) -> Any:
+def await_(awaitable: Awaitable[T]) -> T:
     """Run a coroutine on the interpreter's asyncio loop from a greenlet, and return its result.
 
-    coroutine: a coroutine or another awaitable. Raises what it raises. May switch.
+    awaitable: a coroutine or another awaitable. Raises what it raises, and RuntimeError outside of a handler. May switch.
     """
     loop = the_loop()
     me = _coro.current()
-    future = asyncio.ensure_future(coroutine, loop=loop)
+    if me is None:
+        raise RuntimeError("await_() waits in a handler's greenlet only; other threads have asyncio.run_coroutine_threadsafe()")
+    if me is loop.task:
+        raise RuntimeError("await_() would wait for the loop in the loop itself: use await")
+    future = asyncio.ensure_future(awaitable, loop=loop)
     future.add_done_callback(lambda _: me.wake())
     loop.wake()
-    while not future.done():
-        _coro.park()
+    try:
+        while not future.done():
+            _coro.park()
+    except BaseException:  # a deadline or a client that has gone ends the coroutine as well
+        future.cancel()
+        loop.wake()
+        raise
     return future.result()
 
 
-async def in_greenlet(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def in_greenlet(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Call a blocking function in a greenlet of its own and await its result: what it waits for does not hold up the loop.
 
     Returns what it returns; raises what it raises.
     """
     loop = asyncio.get_running_loop()
-    future = loop.create_future()
+    future: asyncio.Future[T] = loop.create_future()
 
     def call() -> None:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:  # it belongs to whoever awaits
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(error if not isinstance(error, StopIteration) else RuntimeError("StopIteration"))
         else:
             if not future.done():
                 future.set_result(result)

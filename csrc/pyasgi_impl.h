@@ -1,0 +1,66 @@
+/* What the files of room asgi share. */
+#ifndef PYHOST_PYASGI_IMPL_H
+#define PYHOST_PYASGI_IMPL_H
+
+#include <Python.h>
+
+#include "coro.h"
+#include "pywsgi_impl.h"
+#include "request.h"
+
+enum { ASGI_BODY_BYTES = 65536 };
+
+enum asgi_key { /* interned; texts in pyasgi.c */
+    ASGI_TYPE, ASGI_STATUS, ASGI_HEADERS, ASGI_BODY, ASGI_MORE_BODY, ASGI_REQUEST, ASGI_DISCONNECT, ASGI_START, ASGI_RESPONSE_BODY, ASGI_HTTP,
+    ASGI_ASGI, ASGI_HTTP_VERSION, ASGI_METHOD, ASGI_SCHEME, ASGI_PATH, ASGI_RAW_PATH, ASGI_QUERY_STRING, ASGI_ROOT_PATH, ASGI_CLIENT, ASGI_SERVER,
+    ASGI_STATE, ASGI_TARGET, ASGI_WAIT, ASGI_DONE, ASGI_RESULT, ASGI_CANCELLED, ASGI_SET_RESULT, ASGI_SET_EXCEPTION, ASGI_ADD_DONE_CALLBACK, ASGI_KEYS
+};
+
+/* A request as its application sees it: what receive and send belong to. */
+struct cycle {
+    PyObject_HEAD
+    struct request *request; /* strong */
+    struct waker body_waker, drain_waker, gone_waker;
+    struct cycle *next_marked; /* borrowed: who goes away takes itself out */
+    struct cycle *next_pending;/* strong, with app: in the queue of what is to be started */
+    PyObject *app, *app_state; /* strong; app_state may be NULL */
+    PyObject *receiver, *sender; /* strong: futures that wait; NULL: none */
+    PyObject *task;          /* strong: until it is done; asyncio keeps none */
+    PyObject *rest;          /* strong: bytes that sender still has to write */
+    Py_ssize_t rest_at;
+    struct asgi_state *state;
+    bool marked, started, more_body, complete, received_all;
+};
+
+struct asgi_state { /* of one interpreter */
+    PyTypeObject *cycle_type, *done_type;
+    PyObject *done_none;   /* an awaitable that gives None at once */
+    PyObject *keys[ASGI_KEYS];
+    PyObject *make_future, *make_task; /* of the loop, once it runs: create_future, and what starts a coroutine as a task */
+    PyObject *no_body;     /* the event of a request without a body */
+    struct cycle *marked;
+    struct cycle *pending_first, *pending_last;
+    struct coro *loop;     /* strong: the greenlet of the asyncio loop, once it runs */
+    struct leave_job *leave; /* owned: the shutdown at the process's end */
+    /* The scope's template, and for what it was made. */
+    PyObject *template;
+    const struct dir_conf *template_conf;
+    struct text_cache host, peer;
+    int port;
+    PyObject *client_address, *methods[METHOD_TEXTS], *head, *http10;
+    struct name_cache names[NAME_CACHE];
+};
+
+/* Context of all: a greenlet or the hub, GIL held, the interpreter of the state current. */
+extern PyType_Spec asgi_cycle_spec, asgi_done_spec;
+PyObject *asgi_done_new(struct asgi_state *s, PyObject *value); /* takes value; an awaitable that gives it at once */
+PyObject *asgi_cycle_new(struct asgi_state *s, struct request *r);
+PyObject *asgi_scope(struct asgi_state *s, struct request *r);
+/* What happened to a marked cycle goes to the futures that wait for it. 0, or -1 with an exception. */
+int asgi_cycle_collect(struct cycle *c);
+/* Calls its application and starts what it returns. Never fails: errors become the answer. */
+void asgi_cycle_launch(struct cycle *c);
+/* The exception that is set, or none: the application has ended. */
+void asgi_cycle_over(struct cycle *c);
+
+#endif
