@@ -185,8 +185,12 @@ static PyObject *start_call(PyObject *callable, PyObject *const *args, size_t na
         return PyErr_Format(PyExc_TypeError, "start_response(status, headers, exc_info=None) has no other keywords");
     if (nargs < 2 || nargs > 3)
         return PyErr_Format(PyExc_TypeError, "start_response(status, headers, exc_info=None) takes 2 or 3 arguments (%zd given)", nargs);
-    if (start_again(self, exc_info) < 0 || set_status(self, args[0]) < 0 || set_headers(self->request, args[1]) < 0)
+    if (start_again(self, exc_info) < 0)
         return NULL;
+    if (set_status(self, args[0]) < 0 || set_headers(self->request, args[1]) < 0) {
+        response_reset(self->request); /* the application may try again */
+        return NULL;
+    }
     self->called = true;
     return PyObject_GetAttr(callable, self->state->write);
 }

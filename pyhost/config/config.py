@@ -154,7 +154,7 @@ def add_wsgi_locations(draft: ServerDraft, builder: Builder) -> None:
             builder.next_id += 1
             layer = {"dir.set_handler": "wsgi", "dir.wsgi_application": each.to, "dir.wsgi_mount": each.from_}
             made.append(SectionDraft(section, draft.place, layer, ["SetHandler wsgi", f"PyWSGIApplication {each.to}"]))
-    draft.sections[:0] = made
+    draft.sections[:0] = sorted(made, key=lambda each: len(each.section.pattern))  # what is mounted inside another one counts
 
 
 def finish_main(config: Config, builder: Builder, parser: Parser) -> None:

@@ -10,7 +10,7 @@ from .convert import url_path
 from .convert_python import PHASES
 from .model import Alias, AliasKind
 from .rows import ANYWHERE, MAIN, SERVER, row
-from .table import ALIASES_FIRST, APPEND, KEYED, KEYED_LISTS, LIST, Context, Directive
+from .table import ALIASES_FIRST, APPEND, KEYED, KEYED_LISTS, LIST, Context, Directive, Several
 from .values import absolute_path, flag
 
 __all__ = ["ROWS"]
@@ -46,6 +46,11 @@ def application(ctx: Context, words: Sequence[str]) -> str:
 
 def home(ctx: Context, words: Sequence[str]) -> str:
     return str(absolute_path(ctx, words[0]))
+
+
+def mounted_application(ctx: Context, words: Sequence[str]) -> Several:
+    """The application, and where it is mounted: at its Location."""
+    return Several((application(ctx, words), ctx.directory if ctx.is_location and not ctx.directory_is_pattern else None))
 
 
 def names(_ctx: Context, words: Sequence[str]) -> tuple[str, ...]:
@@ -105,8 +110,8 @@ ROWS: tuple[Directive, ...] = (
     # pyhost's own
     row("PyWSGIAlias", SERVER, "/path file-or-module[:callable]", wsgi_alias, "2", "server.aliases",
         "A WSGI application for everything below a path.", rule=ALIASES_FIRST),
-    row("PyWSGIApplication", ANYWHERE, "file-or-module[:callable]", application, "1", "dir.wsgi_application",
-        "The application of SetHandler wsgi.", default="(the file itself, :application)", override="FileInfo"),
+    row("PyWSGIApplication", ANYWHERE, "file-or-module[:callable]", mounted_application, "1", "dir.wsgi_application dir.wsgi_mount",
+        "The application of SetHandler wsgi or asgi.", override="FileInfo"),
     row("PyHome", ANYWHERE, "folder", home, "1", "dir.python_home",
         "A virtual environment (python -m venv): its packages are found first in the interpreter of these handlers and applications."),
     row("PyInterpreterPerServer", ANYWHERE, "On|Off", v.flag, "1", "dir.python_interp_per_server",
