@@ -28,8 +28,9 @@ $(VENV)/.test-ready: $(VENV)/.ready tests/requirements.txt tests/system.sh
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-check: $(VENV)/.test-ready
-	@$(BIN)/python -m ruff check pyhost tests
+check: $(VENV)/.ready
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/check-requirements.txt
+	@$(BIN)/python -m ruff check pyhost tests setup.py
 	@$(BIN)/python -m mypy --strict pyhost
 
 soak: $(VENV)/.test-ready build

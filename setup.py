@@ -3,12 +3,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from distutils.command.build_scripts import build_scripts  # setuptools brings its own distutils
 from pathlib import Path
 
 from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
-
-from distutils.command.build_scripts import build_scripts  # setuptools brings its own distutils
 
 ROOT = Path(__file__).resolve().parent
 spec = importlib.util.spec_from_file_location("pyhost_build", ROOT / "pyhost" / "_build.py")

@@ -17,6 +17,8 @@
 #include "proxy_head.h"
 #include "worker.h"
 
+_Static_assert(sizeof(struct conn) <= 232, "an idle connection, malloc's word and its slot among the timers are at most 256 bytes");
+
 static char read_buffer[LIMIT_READ_BYTES]; /* shared by all connections: an idle one holds no buffer */
 
 static void conn_ready(struct source *s, uint32_t events);

@@ -59,18 +59,19 @@ struct conn {
     struct outq out;
     uint64_t id;
     struct peer peer, local;    /* theirs, ours */
-    uint8_t state;              /* enum conn_state */
-    bool paused;                /* the gate wants no input now; readable is remembered */
-    bool readable;              /* edge seen, EAGAIN not reached */
-    bool eof;
-    bool in_input;              /* the gate's input is on the stack */
-    bool declined;              /* its connection handler does not want it: it is HTTP */
-    bool proxy_header_due;      /* PROXY protocol header must come first */
     uint32_t requests;          /* answered so far */
-    bool out_waiting;           /* the queue is not empty: EPOLLOUT matters */
-    bool later_queued;
-    bool out_broken;            /* the socket took no more bytes: the gate is told at the end of the turn */
-    bool out_more;              /* the queue goes on at the end of the turn */
+    uint8_t state;              /* enum conn_state */
+    /* bits, for an idle connection is this struct and a slot among the timers: at most 256 bytes */
+    bool paused : 1;            /* the gate wants no input now; readable is remembered */
+    bool readable : 1;          /* edge seen, EAGAIN not reached */
+    bool eof : 1;
+    bool in_input : 1;          /* the gate's input is on the stack */
+    bool declined : 1;          /* its connection handler does not want it: it is HTTP */
+    bool proxy_header_due : 1;  /* PROXY protocol header must come first */
+    bool out_waiting : 1;       /* the queue is not empty: EPOLLOUT matters */
+    bool later_queued : 1;
+    bool out_broken : 1;        /* the socket took no more bytes: the gate is told at the end of the turn */
+    bool out_more : 1;          /* the queue goes on at the end of the turn */
     uint64_t acked;             /* bytes the client had taken when conn_progressed was last asked */
     struct deferred later;      /* end of turn: freed when closed, else input goes on */
 };

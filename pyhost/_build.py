@@ -16,6 +16,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
@@ -40,7 +41,7 @@ def cdef(name: str) -> str:
     return re.sub(r"^#.*(?:\\\n.*)*$", "", text, flags=re.M)
 
 
-def make_ffi():  # type: ignore[no-untyped-def]
+def make_ffi() -> Any:
     """Return the FFI builder of the module `_pyhost`: Python's door into C."""
     import cffi
 

@@ -169,7 +169,7 @@ def run_import(module: str, function: str | None, python_path: str | None, debug
 
 def run_pdb(handler: Callable[[Any], Any], req: Any) -> Any:
     """Call a handler under the debugger (PythonEnablePdb, -X only)."""
-    import pdb  # noqa: T100
+    import pdb
 
     debugger = pdb.Pdb(stdin=sys.__stdin__, stdout=sys.__stdout__)
     return debugger.runcall(handler, req)
@@ -212,7 +212,7 @@ def config_tree() -> list[Any]:
     _apache = importlib.import_module("_apache")
     from .config.parser import Parser
 
-    defines = {name: "" for name in _apache._defines()}
+    defines = dict.fromkeys(_apache._defines(), "")
     parser = Parser(_apache.server_root(), defines)
     parser.read_file(_apache._config_file())
     return _tree(parser.tree)

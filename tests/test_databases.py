@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+
 from support.client import Client, build_request
 from support.databases import mariadb, postgresql, redis_server
 from support.server import Server

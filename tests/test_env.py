@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from support.server import Server
 
 Start = Callable[..., Server]
@@ -48,7 +49,7 @@ def own(req):
 @pytest.fixture
 def start(server: Start) -> Callable[..., Server]:
     def with_handler(conf: str, function: str = "handler", **more: str) -> Server:
-        files = {"py/show.py": SHOW, **{name: text for name, text in more.items()}}
+        files = {"py/show.py": SHOW, **more}
         return server(f"{conf}\n<Location />\nSetHandler mod_python\nPythonHandler show::{function}\nPythonPath \"['@ROOT@/py'] + sys.path\"\n</Location>", files=files)
     return with_handler
 

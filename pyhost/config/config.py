@@ -97,7 +97,7 @@ def read_config(request: Request, regex_error: Callable[[Regex], str | None] | N
                 environment: Mapping[str, str] | None = None) -> Config:
     """Read and check a configuration. All faults are in `errors` of the result, none is raised."""
     root = request.server_root or (os.path.dirname(os.path.abspath(request.file)) if request.file else os.getcwd())
-    parser = Parser(os.path.abspath(root), {name: "" for name in request.defines}, os.environ if environment is None else environment)
+    parser = Parser(os.path.abspath(root), dict.fromkeys(request.defines, ""), os.environ if environment is None else environment)
     for line in request.before:
         parser.read_text("-C", line)
     if request.file:

@@ -51,7 +51,7 @@ class HtaccessCache:
         return known[1], known[2]
 
     def parse(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
-        parser = Parser(self.config.server_root, {name: "" for name in self.config.main["defines"]}, restricted=True)
+        parser = Parser(self.config.server_root, dict.fromkeys(self.config.main["defines"], ""), restricted=True)
         parser.read_file(path)
         builder = Builder(self.config.server_root, bridge.regex_error if bridge.available() else None, overrides, next_id=self.next_id)
         layer, files = builder.build_htaccess(parser.tree, os.path.dirname(path))

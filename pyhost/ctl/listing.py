@@ -60,7 +60,7 @@ def modules() -> str:
 def green_calls() -> tuple[str, ...]:
     """The system calls of handlers that give way; none outside the program."""
     try:
-        import _coro  # type: ignore[import-not-found]
+        import _coro
     except ImportError:
         return ()
     return tuple(map(str, _coro.green_calls()))

@@ -6,6 +6,7 @@ import threading
 import time
 
 from green_cases import later, together, within
+
 from pyhost import coro
 from pyhost.pool import Pool, PoolClosed, PoolDeadlock, PoolTimeout
 

@@ -45,12 +45,12 @@ def closed_while_waited_on() -> None:
         if call == "recv":
             a, b = socket.socketpair()
             fd, other = a.detach(), b.detach()
-            task = coro.spawn(quietly(lambda: socket.socket(fileno=fd).recv(1)))  # noqa: B023
+            task = coro.spawn(quietly(lambda: socket.socket(fileno=fd).recv(1)))
         else:
             fd, other = os.pipe()
             poller = select.poll()
             poller.register(fd, select.POLLIN)
-            task = coro.spawn(quietly((lambda: os.read(fd, 1)) if call == "read" else (lambda: poller.poll(3000))))  # noqa: B023
+            task = coro.spawn(quietly((lambda: os.read(fd, 1)) if call == "read" else (lambda: poller.poll(3000))))
         time.sleep(0.01)
         os.close(fd)
         with within(1):

@@ -7,12 +7,12 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import gevent  # noqa: E402
+import gevent
 
 sys.path.insert(0, sys.argv[1])
-import socket  # noqa: E402
+import socket
 
-import coro_work  # noqa: E402
+import coro_work
 
 for name in sys.argv[2:]:
     print(coro_work.WORKS[name](gevent.spawn, gevent.sleep), flush=True)
