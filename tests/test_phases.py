@@ -625,3 +625,61 @@ def handler(req):
     pids = {client.read_response().body for client in clients}
     assert host.read("count") == "60"
     assert pids
+
+
+WILD = '''
+import sys
+from mod_python import apache
+
+class Bad(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+def recursion(req):
+    return recursion(req)
+
+def handler(req):
+    case = req.args
+    if case == "exit":
+        sys.exit(3)
+    if case == "interrupt":
+        raise KeyboardInterrupt
+    if case == "bad":
+        raise Bad()
+    if case == "deep":
+        return recursion(req)
+    if case == "huge":
+        return 1 << 70
+    if case == "negative":
+        return -77
+    if case == "surrogate":
+        req.write("\\udcff")
+    if case == "closed":
+        sys.stdout.close()
+        print("still there")
+    if case == "chain":
+        try:
+            1 / 0
+        except ZeroDivisionError as error:
+            raise ValueError("a\\nb") from error
+    if case == "deleted":
+        del req.headers_out
+    if case == "limit":
+        req.read()
+    return apache.OK
+'''
+
+
+def test_handlers_that_misbehave_get_500_and_the_server_lives(server: Start) -> None:
+    host = server(PLAIN + "LimitRequestBody 5\n", {"www/hello.py": WILD})
+    host.allow_log("PythonHandler hello|LimitRequestBody")
+    for case in ("exit", "interrupt", "bad", "deep", "huge", "negative", "surrogate", "chain", "deleted"):
+        assert host.get("/?" + case).status == 500, case
+        assert host.get("/").status == 200, case
+    host.expect_log(r"PythonHandler hello: ValueError: a\\nb")
+    host.expect_log("PythonHandler hello: SystemExit: 3")
+    assert host.get("/?closed").status in (200, 500)
+    assert host.get("/").status == 200
+    with host.client() as client:
+        client.send(b"POST /?limit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n")
+        assert client.read_response().status == 413
