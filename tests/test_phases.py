@@ -683,3 +683,14 @@ def test_handlers_that_misbehave_get_500_and_the_server_lives(server: Start) -> 
     with host.client() as client:
         client.send(b"POST /?limit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n")
         assert client.read_response().status == 413
+
+
+def test_a_folder_index_is_what_the_handler_is_told_of(server: Start) -> None:
+    host = server(PLAIN + "DirectoryIndex index.html index.txt\n", {"www/with/index.txt": "x", "www/without/x": "", "www/hello.py": """
+from mod_python import apache
+def handler(req):
+    req.write("%s %s %s %s" % (req.uri, req.filename[len(req.document_root()):], req.path_info, req.finfo.filetype), 0)
+    return apache.OK
+"""})
+    assert host.get("/with/").body == b"/with/index.txt /with/index.txt None 1"
+    assert host.get("/without/").body == b"/without/ /without/  2"
