@@ -57,3 +57,15 @@ def test_requests_wait_together_in_the_database(name: str, module: str, database
         assert again == answers
         assert 0.1 <= took < AT_MOST_S
         host.stop()
+
+
+@pytest.mark.slow
+def test_mutex_of_a_driver_held_across_a_wait_is_no_deadlock(server: Callable[..., Server]) -> None:
+    if importlib.util.find_spec("psycopg2") is None or not shutil.which("psql"):
+        pytest.skip("psycopg2 or PostgreSQL is not installed")
+    with postgresql() as where:
+        host = server(CONF, env={"DB": where})
+        host.check_fds = False
+        clients = [host.client().send(build_request("GET", "/case?psycopg2_shared")) for _ in range(8)]
+        assert len({client.read_response().text for client in clients}) == 1
+        host.stop()

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,21 @@ def psycopg2() -> Any:
         return link
 
     return query(connection("psycopg2", connect), f"select pg_sleep({WAIT_S})")
+
+
+shared: list[Any] = []
+
+
+def psycopg2_shared() -> Any:
+    """One connection for all greenlets: psycopg2 guards it with a mutex, held while libpq waits."""
+    import psycopg2 as driver
+    if not shared:
+        shared.append(None)
+        shared[0] = driver.connect(host=os.environ["DB"], user="postgres", dbname="postgres")
+        shared[0].autocommit = True
+    while shared[0] is None:
+        time.sleep(0.01)
+    return query(shared[0], "select pg_sleep(0.02)")
 
 
 def psycopg() -> Any:
