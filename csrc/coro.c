@@ -1,11 +1,10 @@
-/* The hub and its pooled worker greenlets.
+/* The hub: the only file that calls greenlet.
  *
  * One switch brings a worker in, which then runs job after job until one of them waits or nothing is left; only waiting costs a switch.
- * The hub is greenlet's main greenlet of this thread: it alone decides who runs, and it alone changes interpreters. What knows a
- * descriptor is in coro_wait.c, what knows Python's handles in coro_spawn.c. */
+ * The hub is greenlet's main greenlet of this thread: it alone decides who runs, and it alone changes interpreters. The queue is in
+ * coro_ready.c, the workers in coro_worker.c, descriptors in coro_wait.c, Python's handles in coro_spawn.c. */
 #include "coro_impl.h"
 
-#include <assert.h>
 #include <greenlet.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,25 +16,11 @@
 #include "sentinel.h"
 
 enum {
-    CORO_IDLE_MAX = 1024,      /* pooled greenlets without work, per interpreter */
-    CORO_STRAY_MAX = 8,        /* how often a greenlet that came to the hub unasked is thrown back */
-    CORO_CLOCK_EVERY = 4,      /* jobs between two looks at the clock */
-    ARENA_CACHE = 64,          /* stack chunks of ended greenlets kept for new ones */
-    ARENA_CHUNK_BYTES = 16384
-};
-
-struct hub_state {
-    struct hub hub;
-    PyObject *main;      /* strong: the hub's own greenlet */
-    bool green;          /* the hooks may be used: libpython can be told from the program */
-    struct coro *all;    /* borrowed */
-    int64_t now_ns;      /* at the last switch: what runs since then is charged to who runs */
-    int64_t stop_at_ns;  /* this batch's budget; workers take no new job after it */
+    CORO_STRAY_MAX = 8 /* how often a greenlet that came to the hub unasked is thrown back */
 };
 
 _Thread_local struct hub *coro_hub __attribute__((tls_model("initial-exec")));
 
-static struct hub_state *hub_state(void) { return (struct hub_state *)coro_hub; }
 static PyGreenlet *green(PyObject *o) { return (PyGreenlet *)o; }
 
 int64_t coro_now_ns(void)
@@ -45,147 +30,10 @@ int64_t coro_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* --- chunks of Python stack: each new greenlet maps one and each that ends unmaps it, unless somebody keeps them --- */
-
-static struct {
-    PyObjectArenaAllocator real;
-    void *kept[ARENA_CACHE];
-    int count;
-} arena;
-
-static void *arena_alloc(void *ctx, size_t size)
-{
-    (void)ctx;
-    if (size == ARENA_CHUNK_BYTES && arena.count)
-        return arena.kept[--arena.count];
-    return arena.real.alloc(arena.real.ctx, size);
-}
-
-static void arena_free(void *ctx, void *chunk, size_t size)
-{
-    (void)ctx;
-    if (size == ARENA_CHUNK_BYTES && arena.count < ARENA_CACHE)
-        arena.kept[arena.count++] = chunk;
-    else
-        arena.real.free(arena.real.ctx, chunk, size);
-}
-
-static void arena_install(void)
-{
-    if (arena.real.alloc)
-        return;
-    PyObject_GetArenaAllocator(&arena.real);
-    PyObjectArenaAllocator ours = {NULL, arena_alloc, arena_free};
-    PyObject_SetArenaAllocator(&ours);
-}
-
-/* --- the ready queue: interpreters that have woken greenlets or jobs --- */
-
-static void queue_interp(struct interp *i)
-{
-    struct hub *h = coro_hub;
-    if (i->queued)
-        return;
-    i->queued = true;
-    i->next_ready = NULL;
-    if (h->ready_last)
-        h->ready_last->next_ready = i;
-    else
-        h->ready_first = i;
-    h->ready_last = i;
-}
-
-static struct interp *unqueue_interp(void)
-{
-    struct hub *h = coro_hub;
-    struct interp *i = h->ready_first;
-    if (i) {
-        h->ready_first = i->next_ready;
-        if (!h->ready_first)
-            h->ready_last = NULL;
-        i->queued = false;
-    }
-    return i;
-}
-
-void coro_submit(struct interp *i, struct job *job)
-{
-    job->next = NULL;
-    if (i->ready_last)
-        i->ready_last->next = job;
-    else
-        i->ready_first = job;
-    i->ready_last = job;
-    queue_interp(i);
-}
-
-static struct job *take_job(struct interp *i)
-{
-    struct job *job = i->ready_first;
-    if (job) {
-        i->ready_first = job->next;
-        if (!i->ready_first)
-            i->ready_last = NULL;
-    }
-    return job;
-}
-
-bool coro_has_ready(void) { return coro_hub->ready_first != NULL; }
-
-static void make_ready(struct coro *c)
-{
-    if (c->state != CORO_PARKED) {
-        c->woken = true;
-        return;
-    }
-    struct interp *i = c->interp;
-    c->state = CORO_READY;
-    c->next = NULL;
-    if (i->woken_last)
-        i->woken_last->next = c;
-    else
-        i->woken_first = c;
-    i->woken_last = c;
-    queue_interp(i);
-}
-
-static struct coro *take_woken(struct interp *i)
-{
-    struct coro *c = i->woken_first;
-    if (c) {
-        i->woken_first = c->next;
-        if (!i->woken_first)
-            i->woken_last = NULL;
-    }
-    return c;
-}
-
-void coro_wake(struct coro *c) { make_ready(c); }
-
-static void waker_fired(struct waker *w) { make_ready((struct coro *)((char *)w - offsetof(struct coro, waker))); }
-
-static void timer_fired(struct timer *t)
-{
-    struct coro *c = (struct coro *)((char *)t - offsetof(struct coro, timer));
-    c->timed_out = true;
-    make_ready(c);
-}
-
-struct waker *coro_waker(struct coro *c) { return &c->waker; }
-
-struct job *coro_job(const struct coro *c) { return c->job && c->job->of_request ? c->job : NULL; }
-
-void coro_throw(struct coro *c, PyObject *exception)
-{
-    Py_XSETREF(c->thrown, exception);
-    timer_disarm(&coro_hub->loop->timers, &c->timer);
-    make_ready(c);
-}
-
 /* --- waiting --- */
 
 /* A greenlet that somebody else than the hub switched to goes back at once; one that was thrown into (or dropped) becomes the current. */
-static int switch_to_hub(struct coro *c)
+int coro_switch_to_hub(struct coro *c)
 {
     struct hub_state *h = hub_state();
     c->parked_at = (PyObject *)PyGreenlet_GetCurrent();
@@ -237,7 +85,7 @@ enum coro_wake coro_block(int64_t until_ns)
     }
     c->state = CORO_PARKED;
     c->interp->waiting++;
-    int bad = switch_to_hub(c);
+    int bad = coro_switch_to_hub(c);
     c->interp->waiting--;
     c->woken = false;
     timer_disarm(timers, &c->timer);
@@ -263,163 +111,11 @@ int coro_yield(void)
     if (!c)
         return -1;
     c->state = CORO_PARKED;
-    make_ready(c);
-    int bad = switch_to_hub(c);
+    coro_wake(c);
+    int bad = coro_switch_to_hub(c);
     if (!bad && c->thrown)
         coro_raise_thrown(c);
     return PyErr_Occurred() ? -1 : 0;
-}
-
-/* --- worker greenlets --- */
-
-PyObject *coro_enter_copy(void)
-{
-    PyObject *context = PyContext_CopyCurrent();
-    if (context && PyContext_Enter(context))
-        Py_CLEAR(context);
-    return context;
-}
-
-void coro_leave_context(PyObject *context)
-{
-    if (context && PyContext_Exit(context))
-        interp_log_exception("leaving the context of a handler");
-    Py_XDECREF(context);
-}
-
-static void run_job(struct coro *c, struct job *job)
-{
-    PyObject *context = coro_enter_copy();
-    if (!context)
-        interp_log_exception("making the context of a handler");
-    c->woken = c->told = false;
-    c->run_ns = c->longest_ns = 0;
-    c->resumes = 1;
-    coro_set_green(true);
-    coro_limit_begin(c);
-    c->job = job;
-    job->run(job);
-    interp_log_exception("exception that left a job");
-    if (!coro_hub) /* a handler forked and the child came back: it must not be a second server */
-        _exit(70);
-    coro_limit_clear(c);
-    task_over(c);
-    c->job = NULL;
-    Py_CLEAR(c->thrown);
-    coro_leave_context(context);
-}
-
-void coro_set_green(bool on)
-{
-    struct coro *c = coro_current();
-    if (!c)
-        return;
-    c->green = on && hub_state()->green;
-    green_coro = c->green ? c : NULL;
-}
-
-/* Runs what is queued, as far as the budget of this batch goes. */
-static void drain_jobs(struct coro *c)
-{
-    struct hub_state *h = hub_state();
-    struct job *job;
-    for (unsigned n = 1; (job = take_job(c->interp)); n++) {
-        run_job(c, job);
-        if (n % CORO_CLOCK_EVERY == 0 && coro_now_ns() >= h->stop_at_ns)
-            return;
-    }
-}
-
-/* To the pool, until the hub has a job. False: the pool is full, or the greenlet is to end. */
-static bool rest_in_pool(struct coro *c)
-{
-    struct interp *i = c->interp;
-    if (i->greenlets_idle >= CORO_IDLE_MAX)
-        return false;
-    i->greenlets_idle++;
-    c->state = CORO_IDLE;
-    c->next = i->idle;
-    i->idle = c;
-    return switch_to_hub(c) == 0;
-}
-
-static PyObject *worker_main(PyObject *self, PyObject *noargs)
-{
-    (void)self;
-    (void)noargs;
-    struct coro *c = coro_hub->current;
-    do
-        drain_jobs(c);
-    while (rest_in_pool(c));
-    PyErr_Clear();
-    c->state = CORO_DEAD;
-    coro_hub->current = NULL;
-    green_coro = NULL;
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef worker_method = {"worker", worker_main, METH_NOARGS, "A pooled greenlet of pyhost."};
-
-static struct coro *coro_new(struct interp *i)
-{
-    struct coro *c = calloc(1, sizeof *c);
-    if (!i->worker_main)
-        i->worker_main = PyCFunction_New(&worker_method, NULL);
-    c->greenlet = c && i->worker_main ? (PyObject *)PyGreenlet_New(i->worker_main, NULL) : NULL;
-    if (!c || !c->greenlet) {
-        free(c);
-        return NULL;
-    }
-    c->interp = i;
-    c->refs = 1;
-    coro_limit_init(c);
-    c->all_next = hub_state()->all;
-    if (c->all_next)
-        c->all_next->all_prev = c;
-    hub_state()->all = c;
-    pystate_init_identity(&c->identity, (unsigned long)(uintptr_t)c);
-    c->timer.fire = timer_fired;
-    c->waker.wake = waker_fired;
-    i->greenlets++;
-    return c;
-}
-
-static struct coro *take_worker(struct interp *i)
-{
-    struct coro *c = i->idle;
-    if (!c)
-        return coro_new(i);
-    i->idle = c->next;
-    i->greenlets_idle--;
-    return c;
-}
-
-struct coro *coro_ref(struct coro *c)
-{
-    c->refs++;
-    return c;
-}
-
-void coro_unref(struct coro *c)
-{
-    if (c && --c->refs == 0)
-        free(c);
-}
-
-/* The greenlet has ended: what is left are references that others hold on the struct. */
-static void bury(struct coro *c)
-{
-    c->interp->greenlets--;
-    if (c->all_next)
-        c->all_next->all_prev = c->all_prev;
-    *(c->all_prev ? &c->all_prev->all_next : &hub_state()->all) = c->all_next;
-    coro_inbox_forget(c);
-    coro_limit_clear(c);
-    pystate_clear_identity(&c->identity);
-    Py_CLEAR(c->greenlet);
-    Py_CLEAR(c->parked_at);
-    Py_CLEAR(c->thrown);
-    coro_unref(c);
 }
 
 /* --- the hub --- */
@@ -455,6 +151,7 @@ static void become(struct coro *c)
     sentinel_running(true);
 }
 
+PyObject *coro_greenlet_new(PyObject *run) { return (PyObject *)PyGreenlet_New(run, NULL); }
 PyObject *coro_greenlet_exit(void) { return PyExc_GreenletExit; }
 
 struct coro *coro_first(void) { return hub_state()->all; }
@@ -501,7 +198,7 @@ static void enter(struct coro *c)
         interp_log_exception("exception that left a greenlet");
     Py_XDECREF(result);
     if (c->state == CORO_DEAD || !PyGreenlet_ACTIVE(green(c->greenlet)))
-        bury(c);
+        coro_bury(c);
     else if (c->state == CORO_RUNNING) /* dropping it would run it once more: it stays where it is for ever */
         log_error(NULL, LEVEL_ERROR, "coro", "a greenlet that comes to the hub again and again is given up");
 }
@@ -509,7 +206,7 @@ static void enter(struct coro *c)
 static void run_woken(struct interp *i)
 {
     struct coro *last = i->woken_last, *c;
-    while ((c = take_woken(i))) {
+    while ((c = coro_take_woken(i))) {
         enter(c);
         if (c == last || hub_state()->now_ns >= hub_state()->stop_at_ns)
             return;
@@ -519,7 +216,7 @@ static void run_woken(struct interp *i)
 static void run_jobs(struct interp *i)
 {
     while (i->ready_first) {
-        struct coro *c = take_worker(i);
+        struct coro *c = coro_take_worker(i);
         if (!c) {
             interp_log_exception("making a greenlet");
             return;
@@ -536,12 +233,12 @@ void coro_run_ready(int64_t budget_ns)
     h->now_ns = coro_now_ns();
     h->stop_at_ns = h->now_ns + budget_ns;
     struct interp *i;
-    while ((i = unqueue_interp())) {
+    while ((i = coro_unqueue_interp())) {
         interp_enter(i);
         run_woken(i);
         run_jobs(i);
         if (i->woken_first || i->ready_first)
-            queue_interp(i);
+            coro_queue_interp(i);
         if (h->now_ns >= h->stop_at_ns)
             break;
     }
@@ -585,7 +282,7 @@ int coro_init(struct loop *loop)
         loop->before_wait = before_wait;
         loop->after_wait = after_wait;
     }
-    arena_install();
+    coro_keep_chunks();
     coro_hub = &h->hub;
     pthread_atfork(NULL, NULL, forget_hub);
     if (coro_inbox_init()) {

@@ -35,6 +35,8 @@ void coro_submit(struct interp *interp, struct job *job);
 void coro_run_ready(int64_t budget_ns);
 bool coro_has_ready(void);
 
+/* Ends a forked child that comes back from its handler. */
+void coro_check_child(void);
 /* Before the process leaves: GreenletExit is raised in all that was spawned and still waits, which may clean up until until_ns. Context: the hub. */
 void coro_stop_spawned(int64_t until_ns);
 

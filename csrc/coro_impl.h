@@ -55,7 +55,34 @@ struct coro {
     struct pystate_identity identity; /* while it runs: the hub's */
 };
 
+struct hub_state {
+    struct hub hub;
+    PyObject *main;      /* strong: the hub's own greenlet */
+    bool green;          /* the hooks may be used: libpython can be told from the program */
+    struct coro *all;    /* borrowed */
+    int64_t now_ns;      /* at the last switch: what runs since then is charged to who runs */
+    int64_t stop_at_ns;  /* this batch's budget; workers take no new job after it */
+};
+
+static inline struct hub_state *hub_state(void) { return (struct hub_state *)coro_hub; }
+
 /* Context of all: the loop thread. */
+/* coro_ready.c */
+void coro_ready_init(struct coro *c);
+void coro_queue_interp(struct interp *i);
+struct interp *coro_unqueue_interp(void); /* NULL: nothing is ready */
+struct job *coro_take_job(struct interp *i);
+struct coro *coro_take_woken(struct interp *i);
+/* coro_worker.c: a pooled greenlet, or a new one; NULL with an exception */
+struct coro *coro_take_worker(struct interp *i);
+/* Its greenlet has ended. */
+void coro_bury(struct coro *c);
+/* coro.c. To the hub until it switches back. 0, or -1 with an exception. SWITCHES. */
+int coro_switch_to_hub(struct coro *c);
+PyObject *coro_greenlet_new(PyObject *run); /* a new reference, or NULL with an exception */
+/* coro_arena.c: once per process */
+void coro_keep_chunks(void);
+
 /* coro_park without raising: CORO_ERROR leaves what was thrown in c->thrown, or an exception set where greenlet itself threw. SWITCHES. */
 enum coro_wake coro_block(int64_t until_ns);
 /* Raises c->thrown (taken). */

@@ -52,6 +52,7 @@ int pylimit_begin(struct request *r)
 void pylimit_end(struct request *r, bool last)
 {
     struct coro *c = coro_current();
+    coro_check_child();
     if (!c)
         return;
     if (r->on_gone && r->on_gone == coro_gone_waker(c))

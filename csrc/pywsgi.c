@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "coro.h"
 #include "log.h"
 #include "pyapp.h"
 #include "pyclient.h"
@@ -211,6 +212,7 @@ static int call_application(struct wsgi_state *s, struct request *r, PyObject *a
     if (start) {
         PyObject *args[] = {NULL, environ, start};
         result = PyObject_Vectorcall(app, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        coro_check_child();
     }
     if (result) {
         if (write_result(s, r, (struct start *)start, result) == 0 && !((struct start *)start)->called)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,9 @@ CONF = f"""
 <Location /blocking>
     PythonHandler green_app::sleeper
     PyGreen Off
+</Location>
+<Location /forks>
+    PythonHandler green_app::forks
 </Location>
 <Location /sub>
     PythonHandler green_app::sleeper
@@ -75,6 +78,22 @@ def burst(host: Server, path: str, count: int) -> tuple[float, set[str]]:
 def test_requests_that_sleep_do_not_wait_for_each_other(host: Server) -> None:
     took, idents = burst(host, "/sleeper", 50)
     assert took < 1.5 and len(idents) == 50
+
+
+def test_forked_child_that_comes_back_is_ended(server: Callable[..., Server]) -> None:
+    host = server(CONF)
+    answer = host.request("GET", "/forks")
+    assert re.fullmatch(r"pid [1-9]\d* status 70", answer.text)
+    host.expect_log("forked child came back")
+    assert host.request("GET", "/case?sleep_is_exact").text == "ok"
+
+
+def test_fork_is_refused_beside_other_interpreters(server: Callable[..., Server]) -> None:
+    host = server(CONF)
+    assert host.request("GET", "/sub").status == 200
+    assert host.request("GET", "/forks").status == 500
+    host.expect_log("os.fork.. is not possible in a process with several interpreters")
+    host.allow_log("green_app")
 
 
 def test_interpreters_beside_main_are_green_too(host: Server) -> None:

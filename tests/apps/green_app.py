@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 import time
 import traceback
@@ -37,4 +38,12 @@ def sleeper(req: Any) -> int:
     req.content_type = "text/plain"
     time.sleep(0.1)
     req.write(str(threading.get_ident()))
+    return int(apache.OK)
+
+
+def forks(req: Any) -> int:
+    """The child comes back from the handler, which it must not."""
+    pid = os.fork()
+    if pid:
+        req.write(f"pid {pid} status {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}")
     return int(apache.OK)
