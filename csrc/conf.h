@@ -146,6 +146,8 @@ struct dir_conf {
     int accept_path_info;                 /* 0 Off, 1 On, 2 Default */
     int64_t limit_request_body_bytes;     /* 0: no limit */
     int64_t output_high_bytes;            /* PyOutputBuffer */
+    int64_t websocket_ping_ms;            /* PyWebSocketPing, 0: off */
+    int64_t websocket_message_bytes;      /* PyWebSocketMessageLimit, 0: no limit */
     int max_ranges;                       /* -1: any number, 0: Range is ignored */
     /* Python */
     int hook_list_count;

@@ -23,7 +23,7 @@ struct gate_out {
     void (*body_wanted)(struct request *r);
 };
 
-extern const struct gate gate_http, gate_fcgi, gate_scgi, gate_uwsgi, gate_raw;
+extern const struct gate gate_http, gate_fcgi, gate_scgi, gate_uwsgi, gate_raw, gate_ws;
 
 /* The gate for an enum listen_protocol, or NULL when it is not built in. */
 const struct gate *gate_for(int protocol);

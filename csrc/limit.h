@@ -25,6 +25,7 @@ enum {
     LIMIT_CHUNK_LINE_BYTES = 1024,       /* a chunk-size line with its extensions */
     LIMIT_CHUNK_EXTENSIONS_BYTES = 16384,/* all chunk extensions of one message */
     LIMIT_LINGER_MS = 2000,              /* lingering close */
+    LIMIT_WEBSOCKET_CLOSE_MS = 5000,     /* the client's close frame, after ours */
     LIMIT_LINGER_BYTES = 1 << 20,
     LIMIT_INTERNAL_REDIRECTS = 10,
     LIMIT_RANGES = 200,                  /* MaxRanges */

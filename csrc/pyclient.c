@@ -15,16 +15,18 @@ static void fetch(PyObject **type, PyObject **value, PyObject **trace)
     PyErr_NormalizeException(type, value, trace);
 }
 
-void pyclient_mark(int error)
+void pyclient_mark_status(int answer)
 {
     PyObject *type, *value, *trace;
     fetch(&type, &value, &trace);
-    PyObject *status = PyLong_FromLong(error == EFBIG ? 413 : error == ETIMEDOUT ? 408 : 400);
+    PyObject *status = PyLong_FromLong(answer);
     if (!status || PyObject_SetAttrString(value, mark, status) < 0)
         PyErr_Clear();
     Py_XDECREF(status);
     PyErr_Restore(type, value, trace);
 }
+
+void pyclient_mark(int error) { pyclient_mark_status(error == EFBIG ? 413 : error == ETIMEDOUT ? 408 : 400); }
 
 static void log_fault(const struct request *r, PyObject *value, int status)
 {

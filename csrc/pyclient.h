@@ -9,6 +9,8 @@
 /* Context of both: the GIL held, an exception set (and still set afterwards). */
 /* Marks the exception that has been set for errno error of request_body_read or response_write (EPIPE). */
 void pyclient_mark(int error);
+/* The same with the status that it answers. */
+void pyclient_mark_status(int status);
 /* The status of a marked exception, after logging it; 0: not a marked one, the handler's own fault. */
 int pyclient_fault(const struct request *r);
 

@@ -11,6 +11,7 @@
 #include "pyapache.h"
 #include "pytable.h"
 #include "pytext.h"
+#include "pywebsocket.h"
 #include "serve.h"
 
 static PyObject *request_set_content_length(PyObject *object, PyObject *arg)
@@ -270,6 +271,8 @@ PyMethodDef pyrequest_methods[] = {
     {"add_cgi_vars", request_add_cgi_vars, METH_NOARGS, "add_cgi_vars(): fills subprocess_env with what a CGI program expects."},
     {"build_wsgi_env", pyrequest_build_wsgi_env, METH_NOARGS, "build_wsgi_env(): the environment of WSGI, None where the URL is not below the base."},
     {"wsgi_start_response", pyrequest_wsgi_start_response, METH_VARARGS, "wsgi_start_response(status, headers[, exc_info]): returns write."},
+    {"websocket", (PyCFunction)(void (*)(void))pyrequest_websocket, METH_VARARGS | METH_KEYWORDS,
+     "websocket(protocols=()): the WebSocket that this request becomes (docs/websocket.md)."},
     {"get_addhandler_exts", request_get_addhandler_exts, METH_NOARGS, "get_addhandler_exts(): extensions that AddHandler gives to mod_python."},
     {"send_http_header", request_send_http_header, METH_NOARGS, "send_http_header(): does nothing; kept for old programs."},
     {NULL, NULL, 0, NULL},

@@ -7,6 +7,7 @@
 static PyType_Spec *const specs[PYROOM_TYPES] = {
     [TYPE_TABLE] = &pytable_spec,   [TYPE_TABLE_ITERATOR] = &pytable_iterator_spec, [TYPE_REQUEST] = &pyrequest_spec, [TYPE_CONN] = &pyconn_spec,
     [TYPE_SERVER] = &pyserver_spec, [TYPE_FINFO] = &pyfinfo_spec,                   [TYPE_HLIST] = &pyhlist_spec,     [TYPE_FILTER] = &pyfilter_spec,
+    [TYPE_WEBSOCKET] = &pywebsocket_spec,
 };
 
 /* Their names have no module, as those of mod_python: str(type(req)) is "<class 'mp_request'>". CPython wants a dotted name and takes

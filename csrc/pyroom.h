@@ -16,7 +16,7 @@ struct pyrequest;
 struct hook_slot;
 
 enum pyroom_type {
-    TYPE_TABLE, TYPE_TABLE_ITERATOR, TYPE_REQUEST, TYPE_CONN, TYPE_SERVER, TYPE_FINFO, TYPE_HLIST, TYPE_FILTER, PYROOM_TYPES
+    TYPE_TABLE, TYPE_TABLE_ITERATOR, TYPE_REQUEST, TYPE_CONN, TYPE_SERVER, TYPE_FINFO, TYPE_HLIST, TYPE_FILTER, TYPE_WEBSOCKET, PYROOM_TYPES
 };
 
 struct pyroom {
@@ -38,6 +38,7 @@ static inline struct pyroom *pyroom_get(void) { return interp_current()->py; }
 static inline PyTypeObject *pyroom_type(enum pyroom_type t) { return pyroom_get()->types[t]; }
 
 /* Specs of the types, one per file. */
-extern PyType_Spec pytable_spec, pytable_iterator_spec, pyrequest_spec, pyconn_spec, pyserver_spec, pyfinfo_spec, pyhlist_spec, pyfilter_spec;
+extern PyType_Spec pytable_spec, pytable_iterator_spec, pyrequest_spec, pyconn_spec, pyserver_spec, pyfinfo_spec, pyhlist_spec, pyfilter_spec,
+    pywebsocket_spec;
 
 #endif

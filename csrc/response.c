@@ -260,7 +260,7 @@ void response_finish(struct request *r)
         r->out_filter->finish(r);
     r->out_filter = NULL;
     if (!r->conn) {
-        r->aborted = true;
+        r->aborted |= r->status != 101; /* a WebSocket is closed before its handler has ended */
         response_over(r);
         return;
     }

@@ -59,6 +59,11 @@ ROWS: tuple[Directive, ...] = (
         "Largest request body (413); 0: any.", default="1073741824", unit="bytes"),
     row("PyOutputBuffer", ANYWHERE, "bytes", v.size(1024), "1", "dir.output_high_bytes",
         "Response bytes kept for a slow client before the handler has to wait.", default="65536", unit="bytes"),
+    row("PyWebSocketPing", ANYWHERE, "time|Off", v.off_or(v.duration("s")), "1", "dir.websocket_ping_ms",
+        "Silence after which a WebSocket's client gets a ping; after as long without an answer the connection is closed.", default="30",
+        unit="seconds", override="FileInfo"),
+    row("PyWebSocketMessageLimit", ANYWHERE, "bytes", v.size(), "1", "dir.websocket_message_bytes",
+        "Largest message that a WebSocket's client may send (closed with 1009); 0: any.", default="1048576", unit="bytes", override="FileInfo"),
     row("ErrorDocument", ANYWHERE, "status /path|URL|\"text\"|default", c.error_document, "raw", "dir.error_documents",
         "What is answered instead of the built-in page.", override="FileInfo", rule=KEYED),
     # redirects

@@ -1,0 +1,134 @@
+/* The opening handshake (RFC 6455 4.2): what has to be in the request, and the 101. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "digest.h"
+#include "gate.h"
+#include "gate_ws.h"
+#include "gate_ws_parts.h"
+#include "response.h"
+
+enum { KEY_CHARACTERS = 24, SHA1_BYTES = 20, ACCEPT_CHARACTERS = 28 };
+
+static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static struct slice field(struct request *r, struct slice name)
+{
+    const struct table_entry *e = table_find(request_headers_in(r), name);
+    return e && e->value ? slice_of(e->value, e->value_len) : slice_of(NULL, 0);
+}
+
+static struct slice trim(struct slice s)
+{
+    while (s.len && (s.at[0] == ' ' || s.at[0] == '\t'))
+        s = slice_of(s.at + 1, s.len - 1);
+    while (s.len && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+static bool list_has(struct slice list, struct slice word, bool nocase)
+{
+    while (list.len) {
+        const char *comma = memchr(list.at, ',', list.len);
+        struct slice one = trim(slice_of(list.at, comma ? (size_t)(comma - list.at) : list.len));
+        if (nocase ? slice_eq_nocase(one, word) : slice_eq(one, word))
+            return true;
+        list = comma ? slice_of(comma + 1, list.len - (size_t)(comma + 1 - list.at)) : slice_of(NULL, 0);
+    }
+    return false;
+}
+
+bool websocket_wanted(struct request *r)
+{
+    return r->head.upgrade && r->conn && r->conn->gate == &gate_http && list_has(field(r, SLICE("Upgrade")), SLICE("websocket"), true);
+}
+
+/* 16 bytes in base64: 22 characters that carry them, the last of which has four bits to spare, and "==". */
+static bool key_is_good(struct slice key)
+{
+    if (key.len != KEY_CHARACTERS || key.at[22] != '=' || key.at[23] != '=')
+        return false;
+    for (size_t i = 0; i < 22; i++)
+        if (!key.at[i] || !memchr(base64, key.at[i], 64))
+            return false;
+    return true;
+}
+
+struct ws_refusal websocket_check(struct request *r)
+{
+    if (!websocket_wanted(r)) {
+        table_set(&r->err_headers_out, SLICE("Upgrade"), SLICE("websocket"));
+        return (struct ws_refusal){426, "the client asks for no WebSocket"};
+    }
+    if (strcmp(r->method, "GET") != 0)
+        return (struct ws_refusal){400, "a WebSocket begins with GET"};
+    if (r->body != BODY_WHOLE || r->body_bytes_in)
+        return (struct ws_refusal){400, "a request for a WebSocket has no body"};
+    if (!slice_eq(field(r, SLICE("Sec-WebSocket-Version")), SLICE("13"))) {
+        table_set(&r->err_headers_out, SLICE("Sec-WebSocket-Version"), SLICE("13"));
+        table_set(&r->err_headers_out, SLICE("Upgrade"), SLICE("websocket"));
+        return (struct ws_refusal){426, "Sec-WebSocket-Version is not 13"};
+    }
+    if (!key_is_good(field(r, SLICE("Sec-WebSocket-Key"))))
+        return (struct ws_refusal){400, "Sec-WebSocket-Key is not 16 bytes in base64"};
+    return (struct ws_refusal){0};
+}
+
+bool websocket_offers(struct request *r, struct slice protocol)
+{
+    return list_has(field(r, SLICE("Sec-WebSocket-Protocol")), protocol, false);
+}
+
+static void accept_of(struct slice key, char to[ACCEPT_CHARACTERS])
+{
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    unsigned char sum[SHA1_BYTES + 1] = {0};
+    struct digest d;
+    digest_sha1_start(&d);
+    digest_add(&d, key.at, key.len);
+    digest_add(&d, guid, sizeof guid - 1);
+    digest_sha1_end(&d, sum);
+    for (size_t i = 0, out = 0; i < SHA1_BYTES; i += 3, out += 4) {
+        uint32_t bits = (uint32_t)sum[i] << 16 | (uint32_t)sum[i + 1] << 8 | sum[i + 2]; /* the byte behind the last one is 0 */
+        for (int k = 0; k < 4; k++)
+            to[out + (size_t)k] = base64[bits >> (18 - 6 * k) & 63];
+    }
+    to[ACCEPT_CHARACTERS - 1] = '=';
+}
+
+static int put_head(struct request *r, struct slice protocol)
+{
+    char accept[ACCEPT_CHARACTERS];
+    accept_of(field(r, SLICE("Sec-WebSocket-Key")), accept);
+    r->status = 101;
+    r->status_line = r->content_type = NULL;
+    r->clength = -1;
+    table_unset(&r->headers_out, SLICE("Content-Length"));
+    bool bad = table_set(&r->headers_out, SLICE("Upgrade"), SLICE("websocket")) < 0 ||
+               table_set(&r->headers_out, SLICE("Connection"), SLICE("Upgrade")) < 0 ||
+               table_set(&r->headers_out, SLICE("Sec-WebSocket-Accept"), slice_of(accept, sizeof accept)) < 0 ||
+               (protocol.len && table_set(&r->headers_out, SLICE("Sec-WebSocket-Protocol"), protocol) < 0);
+    return bad ? -1 : 0;
+}
+
+struct websocket *websocket_open(struct request *r, struct slice protocol)
+{
+    struct websocket *ws = r->response == RESPONSE_OPEN && r->conn ? calloc(1, sizeof *ws) : NULL;
+    if (!ws) {
+        errno = !r->conn ? EPIPE : r->response == RESPONSE_OPEN ? ENOMEM : EINVAL;
+        return NULL;
+    }
+    r->out_filter = NULL; /* filters are for bodies, and a 101 has none */
+    buf_clear(&r->out);
+    if (put_head(r, protocol) < 0 || response_flush(r) < 0) {
+        free(ws);
+        return NULL;
+    }
+    ws->refs = 1;
+    ws->ping_ms = r->conf ? r->conf->websocket_ping_ms : 0;
+    ws_reader_init(&ws->reader, r->conf ? (uint64_t)r->conf->websocket_message_bytes : 0);
+    r->close_after = true; /* whatever comes of it, this connection is HTTP's no more */
+    gate_ws_take(r->conn, ws);
+    return ws;
+}
