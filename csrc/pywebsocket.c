@@ -324,6 +324,10 @@ static void raise_refused(struct ws_refusal refusal)
 
 static PyObject *open_with(struct request *r, PyObject *protocol)
 {
+    PyObject *module = pyroom_get() ? NULL : PyImport_ImportModule("_apache"); /* an interpreter may have WSGI applications only */
+    Py_XDECREF(module);
+    if (!pyroom_get())
+        return NULL;
     struct pywebsocket *self = (struct pywebsocket *)pyroom_type(TYPE_WEBSOCKET)->tp_alloc(pyroom_type(TYPE_WEBSOCKET), 0);
     struct slice name = {NULL, 0};
     if (protocol != Py_None)

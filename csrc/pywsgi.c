@@ -215,7 +215,8 @@ static int call_application(struct wsgi_state *s, struct request *r, PyObject *a
         coro_check_child();
     }
     if (result) {
-        if (write_result(s, r, (struct start *)start, result) == 0 && !((struct start *)start)->called)
+        bool websocket = r->status == 101 && r->response != RESPONSE_OPEN; /* then what it returned has no place to go to */
+        if (!websocket && write_result(s, r, (struct start *)start, result) == 0 && !((struct start *)start)->called)
             PyErr_SetString(PyExc_AssertionError, "the application returned without calling start_response()");
         close_result(s, r, result);
         Py_DECREF(result);

@@ -1,6 +1,8 @@
 /* The environ: a copy of a template that holds what never changes, with interned keys, then what this request brings. */
 #include "conn.h"
+#include "gate_ws.h"
 #include "origin.h"
+#include "pywebsocket.h"
 #include "pywsgi_impl.h"
 
 PyObject *wsgi_text(struct slice s) { return PyUnicode_DecodeLatin1(s.at ? s.at : "", (Py_ssize_t)s.len, NULL); }
@@ -225,6 +227,14 @@ static int put_user(struct wsgi_state *s, PyObject *environ, const struct reques
     return r->auth_type ? put_text(s, environ, KEY_AUTH_TYPE, r->auth_type) : 0;
 }
 
+static int put_websocket(PyObject *environ, struct request *r)
+{
+    PyObject *opener = websocket_wanted(r) ? pywebsocket_opener(r) : NULL;
+    int failed = opener ? PyDict_SetItemString(environ, "pyhost.websocket", opener) : PyErr_Occurred() ? -1 : 0;
+    Py_XDECREF(opener);
+    return failed;
+}
+
 PyObject *wsgi_environ(struct wsgi_state *s, struct request *r)
 {
     PyObject *environ = copy_template(s, r);
@@ -234,7 +244,8 @@ PyObject *wsgi_environ(struct wsgi_state *s, struct request *r)
     if (put_method(s, environ, r) < 0 || put_path(s, environ, r) < 0 ||
         (r->args && put_text(s, environ, KEY_QUERY_STRING, r->args) < 0) || put_text(s, environ, KEY_REQUEST_URI, r->unparsed_uri) < 0 ||
         (r->conn && put(s, environ, KEY_REMOTE_PORT, number_text(r->conn->peer.port)) < 0) || put_user(s, environ, r) < 0 ||
-        put(s, environ, KEY_CLIENT_GONE, wsgi_gone_new(s, r)) < 0 || put_headers(s, environ, r) < 0 || (has_body && put(s, environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) ||
+        put(s, environ, KEY_CLIENT_GONE, wsgi_gone_new(s, r)) < 0 || put_headers(s, environ, r) < 0 ||
+        (r->head.upgrade && put_websocket(environ, r) < 0) || (has_body && put(s, environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) ||
         put_variables(environ, &r->subprocess_env) < 0)
         Py_CLEAR(environ);
     return environ;
