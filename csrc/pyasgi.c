@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 #include "pyapp.h"
-#include "pyasgi_impl.h"
+#include "gate_ws.h"
+#include "pyasgi_ws.h"
 #include "pyphase.h"
 
 static const char *const key_texts[ASGI_KEYS] = {
@@ -158,6 +159,9 @@ static int hand_over(struct asgi_state *s, PyObject *host, PyObject *cycle)
 
 int pyasgi_run(struct request *r)
 {
+    int refused = websocket_wanted(r) ? asgi_ws_refused(r) : 0;
+    if (refused)
+        return refused;
     PyObject *host = pyapp_get(r, true), *cycle = NULL;
     struct asgi_state *s = host ? asgi_state() : NULL;
     if (s)

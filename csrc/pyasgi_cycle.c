@@ -8,8 +8,11 @@
 #include <errno.h>
 
 #include "conn.h"
+#include "gate_ws.h"
 #include "log.h"
 #include "pyapp.h"
+#include "pyasgi_ws.h"
+#include "pyclient.h"
 #include "response.h"
 #include "serve.h"
 
@@ -77,6 +80,7 @@ static void on_gone(struct waker *w) { mark((struct cycle *)((char *)w - offseto
 static void cycle_unhook(struct cycle *c)
 {
     struct request *r = c->request;
+    asgi_ws_unhook(c);
     if (r->on_body == &c->body_waker)
         r->on_body = NULL;
     if (r->on_drain == &c->drain_waker)
@@ -119,6 +123,7 @@ static void cycle_dealloc(struct cycle *c)
     Py_XDECREF(c->sender);
     Py_XDECREF(c->task);
     Py_XDECREF(c->rest);
+    websocket_unref(c->ws);
     request_unref(c->request);
     PyObject_Free(c);
     Py_DECREF(type);
@@ -254,6 +259,18 @@ static int set_header(struct request *r, PyObject *pair)
     return result;
 }
 
+int asgi_set_headers(struct request *r, PyObject *headers)
+{
+    PyObject *iterator = PyObject_GetIter(headers), *pair;
+    int failed = iterator ? 0 : -1;
+    while (!failed && (pair = PyIter_Next(iterator))) {
+        failed = set_header(r, pair);
+        Py_DECREF(pair);
+    }
+    Py_XDECREF(iterator);
+    return failed || PyErr_Occurred() ? -1 : 0;
+}
+
 static PyObject *field(PyObject *message, PyObject *key)
 {
     return PyDict_Check(message) ? PyDict_GetItemWithError(message, key) : NULL;
@@ -270,14 +287,7 @@ static int send_start(struct cycle *c, PyObject *message)
     }
     c->started = true;
     c->request->status = (int)code;
-    PyObject *iterator = headers ? PyObject_GetIter(headers) : NULL, *pair;
-    int failed = headers && !iterator ? -1 : 0;
-    while (!failed && iterator && (pair = PyIter_Next(iterator))) {
-        failed = set_header(c->request, pair);
-        Py_DECREF(pair);
-    }
-    Py_XDECREF(iterator);
-    return failed || PyErr_Occurred() ? -1 : 0;
+    return headers ? asgi_set_headers(c->request, headers) : 0;
 }
 
 /* 1: written; 0: congested, the rest is kept; -1: exception. */
@@ -427,6 +437,8 @@ static int collect_sender(struct cycle *c)
 
 int asgi_cycle_collect(struct cycle *c)
 {
+    if (c->session && asgi_ws_collect(c) < 0)
+        return -1;
     if (c->request->on_body == &c->body_waker)
         c->request->on_body = NULL;
     if (c->receiver && collect_receiver(c) < 0)
@@ -439,7 +451,10 @@ void asgi_cycle_over(struct cycle *c)
 {
     struct request *r = c->request;
     int status = 500;
-    if (PyErr_Occurred()) {
+    if (c->ws && (!PyErr_Occurred() || pyclient_fault(r))) {
+        PyErr_Clear();
+        status = 0;
+    } else if (PyErr_Occurred()) {
         if (!c->complete && !c->started && pyapp_show_exception(r))
             status = 0;
         wsgi_log_exception(r, c->complete  ? "the application raised after its response"
@@ -475,7 +490,10 @@ static PyObject *cycle_finished(struct cycle *c, PyObject *task)
 static PyObject *call_application(struct cycle *c)
 {
     struct asgi_state *s = c->state;
-    PyObject *scope = asgi_scope(s, c->request), *state = scope && c->app_state ? PyDict_Copy(c->app_state) : NULL;
+    PyObject *scope = asgi_scope(s, c->request);
+    if (scope && c->request->head.upgrade && websocket_wanted(c->request))
+        return asgi_ws_call(c, scope);
+    PyObject *state = scope && c->app_state ? PyDict_Copy(c->app_state) : NULL;
     PyObject *receive = scope ? PyObject_GetAttrString((PyObject *)c, "receive") : NULL;
     PyObject *send = receive ? PyObject_GetAttrString((PyObject *)c, "send") : NULL, *coroutine = NULL;
     if (send && (!c->app_state || (state && PyDict_SetItem(scope, s->keys[ASGI_STATE], state) == 0))) {
@@ -533,6 +551,11 @@ static PyMethodDef cycle_methods[] = {
     {"receive", (PyCFunction)cycle_receive, METH_NOARGS, "receive() -> awaitable of the next event."},
     {"send", (PyCFunction)cycle_send, METH_O, "send(message) -> awaitable, done when there is room for more."},
     {"finished", (PyCFunction)cycle_finished, METH_O, "finished(task). The application's task has ended."},
+    {"accept", (PyCFunction)asgi_ws_accept, METH_VARARGS, "accept(protocol, headers). It becomes a WebSocket."},
+    {"take", (PyCFunction)asgi_ws_take, METH_NOARGS, "take() -> the next message of the WebSocket, None: nothing has come."},
+    {"end", (PyCFunction)asgi_ws_end, METH_NOARGS, "end() -> (code, reason) of a WebSocket that is closed, else None."},
+    {"push", (PyCFunction)asgi_ws_push, METH_VARARGS, "push(data, is_text, at) -> up to where it has been sent; -1: all of it."},
+    {"close", (PyCFunction)asgi_ws_close, METH_VARARGS, "close(code, reason). Says goodbye to the WebSocket's client."},
     {"fail", (PyCFunction)cycle_fail, METH_O, "fail(error). The application cannot be run."},
     {NULL, NULL, 0, NULL}};
 static PyType_Slot cycle_slots[] = {{Py_tp_dealloc, cycle_dealloc}, {Py_tp_methods, cycle_methods}, {0, NULL}};

@@ -28,6 +28,8 @@ struct cycle {
     PyObject *task;          /* strong: until it is done; asyncio keeps none */
     PyObject *rest;          /* strong: bytes that sender still has to write */
     Py_ssize_t rest_at;
+    PyObject *session;       /* strong: of a request for a WebSocket, while its application runs (pyasgi_ws.c) */
+    struct websocket *ws;    /* counted reference: once it has been accepted */
     struct asgi_state *state;
     bool marked, started, more_body, complete, received_all;
 };
@@ -62,5 +64,8 @@ int asgi_cycle_collect(struct cycle *c);
 void asgi_cycle_launch(struct cycle *c);
 /* The exception that is set, or none: the application has ended. */
 void asgi_cycle_over(struct cycle *c);
+
+/* Puts an iterable of pairs of bytes into headers_out. 0, or -1 with an exception. */
+int asgi_set_headers(struct request *r, PyObject *headers);
 
 #endif
