@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import html
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
@@ -24,7 +23,7 @@ _paths_seen: set[str] = set()
 _homes_seen: set[str] = set()
 
 
-class _AliasLoader(importlib.abc.Loader):
+class _AliasLoader:
     """Gives the module of another name."""
 
     def __init__(self, real: str) -> None:
@@ -40,7 +39,7 @@ class _AliasLoader(importlib.abc.Loader):
         module.__spec__ = self._spec  # the import system has put the alias there
 
 
-class _AliasFinder(importlib.abc.MetaPathFinder):
+class _AliasFinder:
     """Finds `mod_python` in this package, before any that is installed."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
@@ -53,7 +52,7 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
             found = None
         if found is None:
             return None
-        return importlib.machinery.ModuleSpec(fullname, _AliasLoader(real), origin=found.origin, is_package=fullname == _ALIAS)
+        return importlib.machinery.ModuleSpec(fullname, _AliasLoader(real), origin=found.origin, is_package=fullname == _ALIAS)  # type: ignore[arg-type]  # importlib.abc would bring thirty modules along
 
 
 class LogStream(io.TextIOBase):

@@ -1,13 +1,15 @@
 """Moving calls that would hold up everybody (long computations that let the GIL go, files) to real threads."""
 from __future__ import annotations
 
-import concurrent.futures
 import functools
 import os
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import _coro
+
+if TYPE_CHECKING:
+    import concurrent.futures
 
 __all__ = ["blocking"]
 
@@ -20,6 +22,8 @@ _executor: concurrent.futures.ThreadPoolExecutor | None = None
 def _threads() -> concurrent.futures.ThreadPoolExecutor:
     global _executor
     if _executor is None:
+        import concurrent.futures  # not before it is needed: each interpreter has its own copy
+
         _executor = concurrent.futures.ThreadPoolExecutor(min(32, (os.cpu_count() or 1) + 4), "blocking")
     return _executor
 

@@ -2,15 +2,14 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import _coro
 
 __all__ = ["Where", "where"]
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(NamedTuple):
     """One coroutine at one moment. run_s, longest_s: seconds; stack: innermost last, empty for the one that asks."""
 
     task: object

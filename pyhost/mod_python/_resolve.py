@@ -1,7 +1,6 @@
 """`module::object.attr`: the object of a handler, found and where needed instantiated."""
 from __future__ import annotations
 
-import inspect
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +17,7 @@ def resolve_object(module: ModuleType, obj_str: str, arg: Any = None, silent: in
     make: Any
     for name in obj_str.split("."):
         make = found
-        parent = make(arg) if inspect.isclass(found) else found
+        parent = make(arg) if isinstance(found, type) else found
         if not hasattr(parent, name):
             if silent:
                 return None

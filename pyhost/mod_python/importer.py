@@ -12,14 +12,12 @@ by importlib.import_module() are Python's, not this page's: use apache.import_mo
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import site
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote, unquote
@@ -35,16 +33,15 @@ Stamp = tuple[int, int, int] | None
 _NEVER_NEAR = frozenset({"mod_python", "pyhost", "_apache", "__future__", "__main__"})
 
 
-@dataclass(slots=True)
 class Record:
     """A module that is loaded."""
 
-    path: str
-    module: ModuleType
-    stamp: Stamp
-    serial: int
-    source: bytes = b""
-    near: dict[str, int] = field(default_factory=dict)  # path -> serial of the modules it imported from handler directories
+    __slots__ = ("module", "near", "path", "serial", "source", "stamp")
+
+    def __init__(self, path: str, module: ModuleType, stamp: Stamp, serial: int) -> None:
+        self.path, self.module, self.stamp, self.serial = path, module, stamp, serial
+        self.source = b""
+        self.near: dict[str, int] = {}  # path -> serial of the modules it imported from handler directories
 
 
 def module_stamp(path: str) -> Stamp:
@@ -66,8 +63,8 @@ class _Importer:
         self.serial = 0
         self.loading: dict[str, Record] = {}  # in the order of their begin
         self.pending: list[Record] = []       # whole, but part of a cycle with one that is still loading
-        places = sysconfig.get_paths()
-        fixed = {places[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")} | {os.path.dirname(os.path.dirname(__file__))}
+        packages = site.getsitepackages([sys.prefix, sys.base_prefix])
+        fixed = {os.path.dirname(os.__file__), *packages, os.path.dirname(os.path.dirname(__file__))}
         self.fixed = tuple(place.rstrip("/") + "/" for place in fixed)
 
     # Finding.
@@ -398,10 +395,10 @@ class _PickleFinder:
         file = next((one for one in (stem + ".py", stem + "/__init__.py") if os.path.isfile(one)), None)
         if file is None or near_directory(file) not in _importer.directories:
             return None
-        return importlib.machinery.ModuleSpec(name, _PickleLoader(file), origin=file)
+        return importlib.machinery.ModuleSpec(name, _PickleLoader(file), origin=file)  # type: ignore[arg-type]
 
 
-class _PickleLoader(importlib.abc.Loader):
+class _PickleLoader:
     def __init__(self, path: str) -> None:
         self._path = path
 
