@@ -59,6 +59,7 @@ void coro_limit_begin(struct coro *c)
 
 void coro_limit_clear(struct coro *c)
 {
+    c->describe = NULL; /* what it describes goes with the job */
     if (timer_armed(&c->deadline))
         timer_disarm(&coro_hub->loop->timers, &c->deadline);
 }
