@@ -72,15 +72,15 @@ def libpython_flags() -> list[str]:
     version = sysconfig.get_config_var("LDVERSION") or sysconfig.get_python_version()
     system = {"/usr/lib", "/lib", "/usr/lib/" + (sysconfig.get_config_var("MULTIARCH") or "")}
     places = [libdir, sysconfig.get_config_var("LIBPL") or "", "/usr/lib/" + (sysconfig.get_config_var("MULTIARCH") or "")]
-    extra = shlex.split(sysconfig.get_config_var("LIBS") or "") + shlex.split(sysconfig.get_config_var("SYSLIBS") or "")
+    extra = [word for name in ("LIBS", "MODLIBS", "SYSLIBS") for word in shlex.split(sysconfig.get_config_var(name) or "")]
     for place in places:
         if place and (Path(place) / f"libpython{version}.so").exists():
             rpath = [] if place in system else [f"-Wl,-rpath,{place}"]
             return [f"-L{place}", f"-lpython{version}", *rpath]
-    for place in places:
-        archive = Path(place) / f"libpython{version}.a"
-        if place and archive.exists():
-            return ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive", "-rdynamic", *extra]
+    for name, pie in ((f"libpython{version}-pic.a", []), (f"libpython{version}.a", ["-no-pie"])):  # the plain one need not be relocatable
+        for archive in (Path(place) / name for place in places if place):
+            if archive.exists():
+                return [*pie, "-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive", "-rdynamic", *extra]
     raise BuildError(f"neither libpython{version}.so nor libpython{version}.a in {[p for p in places if p]}: install {NEEDS['libpython']}")
 
 

@@ -175,11 +175,11 @@ def run_pdb(handler: Callable[[Any], Any], req: Any) -> Any:
 
 
 def report(req: Any, phase: str, handler: str, error: BaseException, debug: bool) -> int:
-    """Log an exception of a handler, one line per traceback entry, and show it to the client where PythonDebug is on.
+    """Log an exception of a handler, line by line, and show it to the client where PythonDebug is on.
 
     phase, handler: names for the log. Returns 500, or DONE when the page is in the response. May switch.
     """
-    lines = [entry.rstrip("\n") for entry in traceback.format_exception(type(error), error, error.__traceback__)]
+    lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
     for line in lines:
         req.log_error(f"{phase} {handler}: {line}", _LOG_ERR)
     if not debug or phase in ("PythonConnectionHandler", "PythonLogHandler", "PythonCleanupHandler"):
@@ -195,7 +195,7 @@ def report(req: Any, phase: str, handler: str, error: BaseException, debug: bool
 
 def report_filter(req: Any, fltr: Any, error: BaseException, debug: bool) -> bytes:
     """Log an exception of a filter; return what it writes in its place where PythonDebug is on."""
-    lines = [entry.rstrip("\n") for entry in traceback.format_exception(type(error), error, error.__traceback__)]
+    lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
     for line in lines:
         req.log_error(f"Filter: {fltr.name} {fltr.handler}: {line}", _LOG_ERR)
     return _page(f"Filter: {fltr.name} {fltr.handler}", lines).encode() if debug else b""

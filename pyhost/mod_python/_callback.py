@@ -128,7 +128,7 @@ class CallBack:
 
 def _entries(etype: type[BaseException], evalue: BaseException, etb: TracebackType | None) -> Iterator[str]:
     for entry in traceback.format_exception(etype, evalue, etb):
-        yield entry.rstrip("\n")
+        yield from entry.splitlines()
 
 
 def return_value(handler: Any, req: Any) -> int:
