@@ -10,11 +10,11 @@ import os
 import site
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from types import ModuleType
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType, TracebackType
 from typing import Any
 
-__all__ = ["config_tree", "files_of", "load", "prepare", "report", "report_filter", "run_import", "run_path", "run_pdb"]
+__all__ = ["config_tree", "files_of", "load", "prepare", "report", "report_filter", "run_import", "run_path", "run_pdb", "traceback_lines"]
 
 _ALIAS = "mod_python"
 _REAL = "pyhost.mod_python"
@@ -174,12 +174,18 @@ def run_pdb(handler: Callable[[Any], Any], req: Any) -> Any:
     return debugger.runcall(handler, req)
 
 
+def traceback_lines(error: BaseException, trace: TracebackType | None) -> Iterator[str]:
+    """Yield a traceback for a log: frames line by line; the exception's own text stays one line, since a client may have a say in it."""
+    for entry in traceback.format_exception(type(error), error, trace):
+        yield from entry.splitlines() if entry.startswith('  File "') else (entry.rstrip("\n"),)
+
+
 def report(req: Any, phase: str, handler: str, error: BaseException, debug: bool) -> int:
     """Log an exception of a handler, line by line, and show it to the client where PythonDebug is on.
 
     phase, handler: names for the log. Returns 500, or DONE when the page is in the response. May switch.
     """
-    lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
+    lines = list(traceback_lines(error, error.__traceback__))
     for line in lines:
         req.log_error(f"{phase} {handler}: {line}", _LOG_ERR)
     if not debug or phase in ("PythonConnectionHandler", "PythonLogHandler", "PythonCleanupHandler"):
@@ -195,7 +201,7 @@ def report(req: Any, phase: str, handler: str, error: BaseException, debug: bool
 
 def report_filter(req: Any, fltr: Any, error: BaseException, debug: bool) -> bytes:
     """Log an exception of a filter; return what it writes in its place where PythonDebug is on."""
-    lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
+    lines = list(traceback_lines(error, error.__traceback__))
     for line in lines:
         req.log_error(f"Filter: {fltr.name} {fltr.handler}: {line}", _LOG_ERR)
     return _page(f"Filter: {fltr.name} {fltr.handler}", lines).encode() if debug else b""

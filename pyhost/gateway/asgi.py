@@ -217,7 +217,7 @@ class Hosted:
         if self.lifespan is not None and self.target is not None:
             try:
                 await asyncio.wait_for(self.lifespan.shutdown(), SHUTDOWN_SECONDS)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 print(f"{self.spec}: its shutdown took longer than {SHUTDOWN_SECONDS:.0f} s", file=sys.stderr)
 
     def retire(self) -> None:

@@ -5,11 +5,10 @@ pyhost's own dispatch of request phases is C (pyphase.c); this one serves progra
 from __future__ import annotations
 
 import html
-import traceback
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from ..boot import traceback_lines
 from . import importer
 from ._native import SERVER_RETURN, native
 from ._resolve import resolve_object
@@ -106,7 +105,7 @@ class CallBack:
     def ReportError(self, etype: type[BaseException], evalue: BaseException, etb: TracebackType | None, req: Any = None,
                     filter: Any = None, srv: Any = None, phase: str = "N/A", hname: str = "N/A", debug: int = 0) -> int:
         """Log a traceback, one line a call; with debug also write it to the client. Returns DONE where it did, else 500."""
-        lines = list(_entries(etype, evalue, etb))
+        lines = list(traceback_lines(evalue, etb))
         for line in lines:
             text = f"{phase} {hname}: {line}"
             if req is not None:
@@ -124,11 +123,6 @@ class CallBack:
             req.content_type = "text/html; charset=utf-8"
             req.write(page)
         return DONE
-
-
-def _entries(etype: type[BaseException], evalue: BaseException, etb: TracebackType | None) -> Iterator[str]:
-    for entry in traceback.format_exception(etype, evalue, etb):
-        yield from entry.splitlines()
 
 
 def return_value(handler: Any, req: Any) -> int:
