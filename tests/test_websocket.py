@@ -3,14 +3,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import struct
-import time
 from collections.abc import Callable
 
 import pytest
+
 from support.client import Client, Response, build_request
-from support.server import Server, wait_until
+from support.server import Server
 
 Start = Callable[..., Server]
 

@@ -89,7 +89,7 @@ class HubLoop(asyncio.SelectorEventLoop):
         ready = self._ready  # type: ignore[attr-defined]
         events = self._selector.select(0 if ready or self._stopping else None)  # type: ignore[attr-defined]
         if events:
-            self._process_events(events)
+            self._process_events(events)  # type: ignore[attr-defined]
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
