@@ -32,15 +32,8 @@ static size_t waiting_bytes(const struct request *r) { return response_high_byte
 
 bool response_is_congested(const struct request *r) { return r->conn && r->conn->out.pending >= waiting_bytes(r); }
 
-/* What a client can take for the status of an answer: an interim one would make it wait for another. */
-static bool status_is_final(int status) { return (status >= 200 && status <= 599) || status == 101; }
-
 static int response_build(struct request *r, bool last)
 {
-    if (!status_is_final(r->status)) {
-        log_request(r, LEVEL_ERROR, "core", "%d is no status of an answer: 500 is sent", r->status);
-        r->status = 500;
-    }
     const struct gate_out *out = out_of(r);
     if (response_head_build(r, out->cgi_head, out->has_chunks, last, &head) < 0)
         return -1;
