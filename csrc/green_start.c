@@ -81,7 +81,11 @@ static void obey(unsigned orders, char *report, size_t room)
         report[used++] = '\n';
         pystate_write_stack(c->interp->tstate, report + used, room - used);
     }
-    if (orders & SENTINEL_GIVE_WAY && pystate_holds_gil(c->interp->tstate)) {
+    if (!(orders & SENTINEL_GIVE_WAY))
+        return;
+    if (!pystate_holds_gil(c->interp->tstate)) {
+        atomic_store(&sentinel_watch.deaf, true);
+    } else {
         slice_over = true;
         if (pystate_raise_signal(c->interp->tstate, (unsigned long)(uintptr_t)c))
             slice_over = false;

@@ -14,6 +14,7 @@ enum {
     LOOKS_BEFORE_SLEEP = 40,
     ANSWER_LOOKS = 40,          /* how many looks a report may take; a thread in the kernel's uninterruptible sleep never answers */
     REPORT_BYTES = 8192,
+    PATIENCE_MAX = 64,          /* slices between two requests to code that cannot hear them */
     NS_PER_MS = 1000000
 };
 
@@ -72,6 +73,8 @@ static void report(int64_t stretch_ns)
     for (int looks = 0; looks < ANSWER_LOOKS && !atomic_load(&sentinel.answered); looks++)
         pause_a_look();
     const char *text = atomic_load(&sentinel.answered) ? sentinel.report : "(it does not answer: it waits in the kernel)";
+    if (!*text)
+        text = "a handler that has given way meanwhile";
     const char *line = strchr(text, '\n');
     size_t first = line ? (size_t)(line - text) : strlen(text);
     log_error(NULL, LEVEL_WARN, "sentinel", "the worker has been held up for %lld ms by %.*s", (long long)(stretch_ns / NS_PER_MS), (int)first, text);
@@ -79,7 +82,7 @@ static void report(int64_t stretch_ns)
         log_text(NULL, NULL, LEVEL_WARN, "sentinel", slice_text(line + 1), true);
 }
 
-struct stretch { uint64_t progress; int64_t since_ns, sliced_ns; bool reported; unsigned idle; };
+struct stretch { uint64_t progress; int64_t since_ns, sliced_ns; unsigned patience; bool reported; unsigned idle; };
 
 static void look(struct stretch *s)
 {
@@ -91,11 +94,14 @@ static void look(struct stretch *s)
         s->progress = progress;
         s->since_ns = s->sliced_ns = now;
         s->reported = false;
+        s->patience = 1;
         return;
     }
     int64_t slice_ns = atomic_load(&w->slice_ns), blocked_ns = atomic_load(&w->blocked_ns);
     s->idle = 0;
-    if (slice_ns && now - s->sliced_ns >= slice_ns) {
+    if (atomic_exchange(&w->deaf, false) && s->patience < PATIENCE_MAX) /* each signal interrupts a system call: fewer and fewer of them */
+        s->patience *= 2;
+    if (slice_ns && now - s->sliced_ns >= slice_ns * s->patience) {
         s->sliced_ns = now;
         ask(SENTINEL_GIVE_WAY);
     }
@@ -117,7 +123,7 @@ static void rest(struct stretch *s)
 
 static void *sentinel_thread(void *unused)
 {
-    struct stretch s = {.progress = 0, .since_ns = now_ns()};
+    struct stretch s = {.progress = 0, .since_ns = now_ns(), .patience = 1};
     for (;;) {
         pause_a_look();
         look(&s);

@@ -13,6 +13,7 @@
 struct sentinel_watch {
     _Atomic uint64_t progress; /* counts switches and jobs: a stretch is the time it stays the same */
     _Atomic bool running;      /* a greenlet runs; false: the hub does */
+    _Atomic bool deaf;         /* asked to give way it could not: it has let the GIL go and is in C code */
     _Atomic bool asleep;       /* the sentinel has nothing to watch and must be woken */
     _Atomic int64_t slice_ns, blocked_ns;
 };

@@ -1,4 +1,4 @@
-"""`python -m bench [hello|wait|idle|scale]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
+"""`python -m bench [hello|wait|idle|scale|coro]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
 from __future__ import annotations
 
 import os
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import confs, scale
+from . import confs, coro, scale
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPARE = ROOT.parent / "shared" / "bench" / "compare.py"
@@ -34,11 +34,13 @@ def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
 
 
 def main() -> None:
-    works = sys.argv[1:] or ["hello", "wait", "idle", "scale"]
+    works = sys.argv[1:] or ["hello", "wait", "idle", "scale", "coro"]
     made = confs.write(HOME / "pyhost")
     for work in works:
         if work == "scale":
             scale.run(made)
+        elif work == "coro":
+            coro.main()
         else:
             compare(work, {k: v for k, v in made.items() if k in ("handler", "wsgi", "static")})
 
