@@ -20,7 +20,7 @@ $(VENV)/.ready: setup.py pyproject.toml tests/system.sh
 	@sh tests/system.sh build $(PYTHON)
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -U pip "setuptools>=77" "cffi>=1.16" "greenlet>=3.1"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/.ready tests/requirements.txt tests/system.sh
@@ -33,8 +33,10 @@ check: $(VENV)/.ready
 	@$(BIN)/python -m ruff check pyhost tests setup.py
 	@$(BIN)/python -m mypy --strict pyhost
 
+# A long run: seconds of mixed clients, 100,000 requests of each kind, CPython's own tests.
+SECONDS ?= 180
 soak: $(VENV)/.test-ready build
-	@$(BIN)/python -m pytest -q tests/soak
+	@PYHOST_SOAK=$(SECONDS) $(BIN)/python -m pytest -q tests/soak
 
 bench: $(VENV)/.ready build
 	@cd tests && ../$(BIN)/python -m bench
