@@ -10,8 +10,8 @@
 #include "log.h"
 
 enum {
-    LOOK_EVERY_NS = 2500000,
-    LOOKS_BEFORE_SLEEP = 40,
+    LOOK_EVERY_NS = 5000000,
+    LOOKS_BEFORE_SLEEP = 20,
     ANSWER_LOOKS = 40,          /* how many looks a report may take; a thread in the kernel's uninterruptible sleep never answers */
     REPORT_BYTES = 8192,
     PATIENCE_MAX = 64,          /* slices between two requests to code that cannot hear them */
