@@ -18,6 +18,8 @@ enum access_result access_check(const struct request *r);
  * ACCESS_BASIC_SLOW: only a slow hash can tell; *slow is for another thread to run (password.h), then r->password is set and this is called again. */
 enum { ACCESS_BASIC_SLOW = -1 };
 int access_basic(struct request *r, struct password_check **slow);
+/* Name and password of "Authorization: Basic", in the request's arena. False: there is none, or it is none. */
+bool access_basic_credentials(struct request *r, char **user, char **password);
 /* Puts the WWW-Authenticate challenge for AuthType Basic into err_headers_out. */
 void access_challenge(struct request *r);
 /* The client's address as 16 bytes (IPv4 mapped), honouring useragent_ip. False for unix sockets. */

@@ -41,8 +41,7 @@ static long base64_decode(struct slice text, char *out)
     return letters % 4 == 1 ? -1 : n;
 }
 
-/* Name and password of the Authorization field; false: none, or not Basic. */
-static bool credentials(struct request *r, char **user, char **password)
+bool access_basic_credentials(struct request *r, char **user, char **password)
 {
     struct slice field = request_header(r, FIELD_AUTHORIZATION, SLICE("Authorization"));
     if (field.len < 6 || strncasecmp(field.at, "Basic ", 6) != 0)
@@ -100,7 +99,7 @@ int access_basic(struct request *r, struct password_check **slow)
         return misconfigured(r, "AuthType is not Basic");
     if (!path)
         return misconfigured(r, "there is no AuthUserFile");
-    if (!credentials(r, &user, &password))
+    if (!access_basic_credentials(r, &user, &password))
         return 401;
     struct slice stored = auth_file_find(path, slice_text(user), &error);
     if (error) {

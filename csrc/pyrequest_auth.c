@@ -1,58 +1,12 @@
 /* Who the client is, and what it may ask for: Basic credentials, addresses, methods, conditions. */
 #include "pyreq.h"
 
+#include "access.h"
 #include "log.h"
 #include "origin.h"
 #include "pytable.h"
 #include "pytext.h"
 #include "static.h"
-
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Returns the length, -1: not base64. to: room for 3/4 of the input and 3. */
-static long base64_decode(struct slice from, char *to)
-{
-    unsigned bits = 0, have = 0;
-    long len = 0;
-    while (from.len && from.at[from.len - 1] == '=')
-        from.len--;
-    for (size_t i = 0; i < from.len; i++) {
-        int digit = base64_digit(from.at[i]);
-        if (digit < 0)
-            return -1;
-        bits = bits << 6 | (unsigned)digit;
-        have += 6;
-        if (have >= 8)
-            to[len++] = (char)(bits >> (have -= 8) & 0xff);
-    }
-    return len;
-}
-
-/* "user:password" of an Authorization: Basic field in the arena, NULL when there is none. */
-static char *basic_credentials(struct request *r)
-{
-    struct slice field = request_header(r, FIELD_AUTHORIZATION, SLICE("Authorization"));
-    if (field.len < 6 || strncasecmp(field.at, "Basic ", 6))
-        return NULL;
-    field = slice_of(field.at + 6, field.len - 6);
-    while (field.len && *field.at == ' ')
-        field = slice_of(field.at + 1, field.len - 1);
-    char *text = request_alloc(r, field.len + 4);
-    long len = text ? base64_decode(field, text) : -1;
-    if (len < 0)
-        return NULL;
-    text[len] = 0;
-    return text;
-}
 
 PyObject *pyrequest_get_basic_auth_pw(PyObject *object, PyObject *unused)
 {
@@ -65,13 +19,12 @@ PyObject *pyrequest_get_basic_auth_pw(PyObject *object, PyObject *unused)
         Py_RETURN_NONE;
     if (!r->conf->auth_name)
         log_request(r, LEVEL_ERROR, "python", "need AuthName: %s", r->uri);
-    char *credentials = basic_credentials(r), *colon = credentials ? strchr(credentials, ':') : NULL;
-    if (!colon)
+    char *user, *password;
+    if (!access_basic_credentials(r, &user, &password))
         Py_RETURN_NONE;
-    *colon = 0;
-    r->user = credentials;
+    r->user = user;
     r->auth_type = (char *)"Basic";
-    return pytext_or_none(colon + 1);
+    return pytext_or_none(password);
 }
 
 PyObject *pyrequest_auth_type(PyObject *object, PyObject *unused)
