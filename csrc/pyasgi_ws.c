@@ -1,4 +1,5 @@
 /* WebSockets of ASGI applications: nothing here waits. What happens marks the cycle, and the session in Python looks again. */
+#define PY_SSIZE_T_CLEAN
 #include "pyasgi_ws.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* Any number of greenlets may receive and send on one WebSocket. Those who wait are on lists; whatever happens wakes all of a list, and each looks
  * whether it is its turn. */
+#define PY_SSIZE_T_CLEAN
 #include "pywebsocket.h"
 
 #include <errno.h>
