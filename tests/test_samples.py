@@ -12,6 +12,7 @@ import pytest
 
 from pyhost.folder import find
 from support.server import Server
+from support.websocket import HEAD, TEXT, Socket, frame
 
 SAMPLES = Path(__file__).resolve().parent.parent / "apache-conf"
 
@@ -181,3 +182,21 @@ def test_folder_finds_modules(path: str, found: tuple[str, str] | None, tmp_path
         (tmp_path / name).write_text("")
     result = find(f"{tmp_path}/", path)
     assert (result and (result[0].removeprefix(f"{tmp_path}/"), result[1])) == found
+
+
+def test_websocket(sample: Callable[..., Server]) -> None:
+    host = sample("10-websocket.conf")
+    assert "new WebSocket(" in host.get("/").text
+    assert host.get("/room.py").status == 403
+    host.allow_log("client denied")
+    socks = [Socket(("127.0.0.1", host.port)) for _ in range(2)]
+    host.clients += socks
+    for sock in socks:
+        sock.open("/chat", {"Origin": "http://localhost"})
+    socks[0].send(frame(TEXT, b"one: hello"))
+    assert [sock.read_message() for sock in socks] == [(TEXT, b"one: hello")] * 2
+    late = Socket(("127.0.0.1", host.port))
+    host.clients.append(late)
+    late.open("/chat")
+    assert late.read_message() == (TEXT, b"one: hello")
+    assert host.client().request("GET", "/chat", {**HEAD, "Origin": "http://elsewhere"}).status == 403

@@ -4,12 +4,14 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import signal
 import struct
 from collections.abc import Callable
 
 import pytest
+
 from support.server import Server, wait_until
-from test_websocket import BINARY, CLOSE, HEAD, TEXT, Socket, ask, frame
+from support.websocket import BINARY, CLOSE, HEAD, TEXT, Socket, ask, frame
 
 Start = Callable[..., Server]
 
@@ -110,9 +112,16 @@ PyWebSocketMessageLimit 0
 """
 
 
+def with_loop(host: Server) -> Server:
+    """The asyncio loop and its descriptors come with the first request and stay."""
+    for files in host.files_before.values():
+        files.update({"socket": 2, "anon_inode:[eventpoll]": 1})
+    return host
+
+
 @pytest.fixture
 def host(server: Start) -> Server:
-    return server(CONF, files={"www/app.py": APP})
+    return with_loop(server(CONF, files={"www/app.py": APP}))
 
 
 def connect(host: Server, name: str, headers: dict[str, str] | None = None) -> Socket:
@@ -178,7 +187,7 @@ def test_close_after_accept(host: Server) -> None:
 
 
 def test_faults_of_the_application(host: Server) -> None:
-    host.allow_log("asgi|raised|Traceback|app.py|ZeroDivision|without a whole")
+    host.allow_log("asgi|raised|~~~|~~\\^|1 / 0|globals|Traceback|app.py|ZeroDivision|without a whole")
     connect(host, "crash").expect_end(1011)
     assert host.client().request("GET", "/asgi/crash_early", HEAD).status == 500
     assert host.client().request("GET", "/asgi/forget", HEAD).status == 500
@@ -209,8 +218,6 @@ def test_a_draining_worker_says_1001(server: Start) -> None:
     host = server(CONF, files={"www/app.py": APP}, workers=1)
     sock = connect(host, "echo")
     assert ask(sock, "x") == (TEXT, b"x")
-    import signal
-
     host.send_signal(signal.SIGWINCH)
     sock.expect_end(1001)
 
@@ -261,7 +268,7 @@ application = Starlette(routes=[WebSocketRoute("/ws/{name}", socket), Route("/",
 
 @pytest.mark.skipif(not importlib.util.find_spec("starlette"), reason="starlette is not installed")
 def test_starlette(server: Start) -> None:
-    host = server(CONF.replace("Location /asgi", "Location /"), files={"www/app.py": STARLETTE})
+    host = with_loop(server(CONF.replace("Location /asgi", "Location /"), files={"www/app.py": STARLETTE}))
     assert host.get("/").text == "hello"
     sock = Socket(("127.0.0.1", host.port))
     host.clients.append(sock)
