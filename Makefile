@@ -44,6 +44,7 @@ bench: $(VENV)/.ready build
 docs: build
 	@$(BIN)/pyhost -L --markdown >docs/directives.md
 	@$(BIN)/python -m pyhost.mod_python.manual >docs/mod_python_api.md
+	@$(BIN)/python -m pyhost.manual
 
 clean:
 	rm -rf build dist *.egg-info $(VENV)

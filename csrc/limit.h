@@ -20,16 +20,15 @@ enum {
     /* fixed */
     LIMIT_GATE_HEAD_BYTES = 65536,       /* the variables of one FastCGI or SCGI request (uwsgi cannot have more) */
     LIMIT_GATE_REQUESTS = 256,           /* requests at a time on one FastCGI connection */
-    LIMIT_METHOD_BYTES = 32,
+    LIMIT_METHOD_BYTES = 32,             /* a method's name (501) */
     LIMIT_READ_BYTES = 65536,            /* one read() from a socket, into a buffer that all connections share */
     LIMIT_CHUNK_LINE_BYTES = 1024,       /* a chunk-size line with its extensions */
     LIMIT_CHUNK_EXTENSIONS_BYTES = 16384,/* all chunk extensions of one message */
-    LIMIT_LINGER_MS = 2000,              /* lingering close */
+    LIMIT_LINGER_MS = 2000,              /* lingering close: how long it goes on */
     LIMIT_WEBSOCKET_CLOSE_MS = 5000,     /* the client's close frame, after ours */
-    LIMIT_LINGER_BYTES = 1 << 20,
-    LIMIT_INTERNAL_REDIRECTS = 10,
-    LIMIT_RANGES = 200,                  /* MaxRanges */
-    LIMIT_PATH_BYTES = 4096,
+    LIMIT_INTERNAL_REDIRECTS = 10,       /* internal redirects of one request; more: 500 */
+    LIMIT_RANGES = 200,                  /* default of MaxRanges: ranges of one response; more: the whole file */
+    LIMIT_PATH_BYTES = 4096,             /* the file name that a URL is mapped to */
     LIMIT_MATCHED_SECTIONS = 256,        /* sections that hold for one request; more: 500 */
     LIMIT_HTACCESS_FILES = 32,           /* .htaccess files read for one request; more: 500 */
     LIMIT_MERGED_SETS = 16384,           /* merged configurations kept; at the bound the cache starts anew */

@@ -13,7 +13,7 @@ enum {
     MASTER_STOP_GRACE_MS = 10000,  /* from TERM to KILL; and what a graceful end may take beyond GracefulShutdownTimeout */
     MASTER_EARLY_MS = 1000,        /* a worker that lives no longer than this died at start */
     MASTER_BACKOFF_MS = 100,       /* first pause after a death at start; doubles */
-    MASTER_BACKOFF_MAX_MS = 30000,
+    MASTER_BACKOFF_MAX_MS = 30000, /* and its longest */
     MASTER_READY_POLL_MS = 10,     /* how often it looks whether new workers are ready */
     MASTER_READY_MAX_MS = 120000   /* a reload whose workers are not ready by then is given up */
 };

@@ -26,7 +26,7 @@ ROWS: tuple[Directive, ...] = (
     row("StartServers", MAIN, "number", v.integer(1, 128), "1", "main.start_servers",
         "Worker processes; each serves any number of connections. -X serves in one process.", default="(number of CPUs)", unit="processes"),
     row("MaxConnectionsPerChild", MAIN, "number", v.integer(), "1", "main.max_requests_per_child",
-        "Requests after which a worker is replaced by a fresh one; 0: never.", default="0", unit="requests"),
+        "Connections after which a worker is replaced by a fresh one; 0: never.", default="0", unit="connections"),
     row("MaxRequestsPerChild", MAIN, "number", v.integer(), "1", "main.max_requests_per_child", "Old name of MaxConnectionsPerChild.",
         unit="requests"),
     row("GracefulShutdownTimeout", MAIN, "time", v.duration("s"), "1", "main.graceful_timeout_ms",

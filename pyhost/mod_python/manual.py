@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["manual"]
+__all__ = ["entry", "manual", "public"]
 
 HERE = Path(__file__).resolve().parent
 #: Module as applications know it, the files that its public names are in, and those names.
@@ -31,7 +31,8 @@ PAGES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 Named = ast.FunctionDef | ast.ClassDef
 
 
-def _public(body: list[ast.stmt]) -> Iterator[Named]:
+def public(body: list[ast.stmt]) -> Iterator[Named]:
+    """Yield the functions and classes of a module or a class, without overloads."""
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not any(
                 isinstance(one, ast.Name) and one.id == "overload" for one in node.decorator_list):
@@ -48,7 +49,7 @@ def _arguments(node: ast.FunctionDef, skip_first: bool) -> str:
     return f"({ast.unparse(arguments)})"
 
 
-def _entry(node: Named, inside: str = "") -> Iterator[str]:
+def entry(node: Named, inside: str = "") -> Iterator[str]:
     """The heading and the text of a function or a class, and of the class's public methods."""
     name = f"{inside}.{node.name}" if inside else node.name
     text = ast.get_docstring(node) or ""
@@ -57,15 +58,19 @@ def _entry(node: Named, inside: str = "") -> Iterator[str]:
         first = bool(inside) and not any(isinstance(one, ast.Name) and one.id == "staticmethod" for one in node.decorator_list)
         yield f"{'####' if inside else '###'} `{name}{'' if is_property else _arguments(node, first)}`\n\n{text}\n"
         return
-    members = list(_public(node.body))
+    members = list(public(node.body))
     made = next((one for one in members if one.name == "__init__" and isinstance(one, ast.FunctionDef)), None)
     bases = ", ".join(ast.unparse(one) for one in node.bases)
     more = inspect.cleandoc(ast.get_docstring(made) or "") if made else ""
     yield f"### class `{name}{_arguments(made, True) if made else ''}`\n\n{text}\n" + (f"\n{more}\n" if more else "") + (
         f"\nDerives from {bases}.\n" if bases else "")
-    for one in members:
-        if not one.name.startswith("_") and ast.get_docstring(one):
-            yield from _entry(one, name)
+    shown = [one for one in members if not one.name.startswith("_")]
+    plain = [f"`{one.name}{_arguments(one, True)}`" for one in shown if isinstance(one, ast.FunctionDef) and not ast.get_docstring(one)]
+    if plain:
+        yield f"Also {', '.join(plain)}.\n"
+    for one in shown:
+        if ast.get_docstring(one):
+            yield from entry(one, name)
 
 
 def manual() -> str:
@@ -74,9 +79,9 @@ def manual() -> str:
     for title, files, names in PAGES:
         trees = [ast.parse((HERE / f"{file}.py").read_text()) for file in files]
         out.append(f"## {title}\n\n{ast.get_docstring(trees[0])}\n")
-        found = {node.name: node for tree in reversed(trees) for node in _public(tree.body)}
+        found = {node.name: node for tree in reversed(trees) for node in public(tree.body)}
         for name in names:
-            out += _entry(found[name])
+            out += entry(found[name])
     return "\n".join(out)
 
 

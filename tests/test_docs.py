@@ -1,0 +1,145 @@
+"""The manual: printed parts are up to date, links lead somewhere, and every command and configuration in it is checked by the program."""
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pyhost import manual
+from pyhost.config.directives import TABLE
+from pyhost.ctl.command import parse
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "apache-conf" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CSRC = ROOT / "csrc"
+#: Pages that the index has already and that are still being written.
+COMING = {"configuration.md", "handlers.md", "databases.md", "gateways.md", "interpreters.md", "wsgi.md", "asgi.md", "websocket.md",
+          "comparison.md", "talks.md"}
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for number, text in enumerate(re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL), 1):
+            yield f"{page.name}-{number}", text
+
+
+def shell_lines() -> list[str]:
+    return [line for _, text in blocks("sh") for line in text.replace("\\\n", " ").splitlines() if line.strip() and not line.startswith("#")]
+
+
+def named(cases: Iterator[tuple[str, str]]) -> list[object]:
+    return [pytest.param(text, id=name) for name, text in cases]
+
+
+# --- what is printed
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_printed_parts_are_up_to_date(page: Path) -> None:
+    assert manual.fill(page.read_text()) == page.read_text(), "run: make docs"
+
+
+def test_printed_parts_stand_somewhere() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    assert sorted(re.findall(r"<!-- printed: ([\w-]+) -->", text)) == sorted(manual.PARTS)
+    assert text.count("<!-- printed: ") == text.count("<!-- printed end -->")
+
+
+def test_every_directive_with_a_bound_is_among_the_limits() -> None:
+    about_time_or_size = {row.name for row in TABLE.values() if row.unit}
+    assert about_time_or_size - {"MaxRequestsPerChild"} == set(manual.BOUNDS)
+
+
+def test_log_words_of_limits_are_those_of_the_program() -> None:
+    source = "".join(path.read_text() for path in CSRC.glob("*.c"))
+    for directive, (_, words) in manual.BOUNDS.items():
+        assert words in source, directive
+
+
+def test_every_fault_is_printed() -> None:
+    count = len(re.findall(r"\[FAULT_\w+\] = \{", (CSRC / "http_fault.c").read_text()))
+    assert manual.faults().count("\n| ") == count  # the line of heads and dashes, without FAULT_NONE and the first line
+
+
+def test_every_bound_of_the_headers_is_printed_with_a_meaning() -> None:
+    rows = list(manual.constants())
+    assert len(rows) >= 20 and all(comment and value.isdigit() for _, value, comment in rows), rows
+
+
+def test_green_calls_are_those_that_the_program_tells(run: Run) -> None:
+    told = re.search(r"Green calls: +(.*)", run("-V").stdout)
+    assert told and manual.green_calls().replace("`", "").split() == told[1].split()
+
+
+def test_every_public_name_of_coro_is_in_the_manual() -> None:
+    tree = ast.parse((ROOT / "pyhost" / "coro" / "__init__.py").read_text())
+    names = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
+    page = manual.coro()
+    aliases = {"coroutine_cond", "coroutine_lock", "coroutine_fifo", "new"}
+    assert [name for name in names if name not in aliases and not re.search(rf"^### (class )?`{name}\b", page, re.MULTILINE)] == []
+
+
+# --- what is written by hand
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith(("http:", "https:")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        if file.name in COMING and not file.exists():
+            continue
+        assert file.exists(), target
+        heads = [re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+                 ] if anchor else []
+        assert not anchor or anchor in heads, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    for name in re.findall(r"`((?:csrc|pyhost|tests|docs|apache-conf)/[\w./*-]*)`", page.read_text()):
+        assert list(ROOT.glob(name.rstrip("/"))), name
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs" / "README.md"], ids=["index"])
+def test_the_index_has_every_page(page: Path) -> None:
+    text = page.read_text()
+    assert [each.name for each in (ROOT / "docs").glob("*.md") if each != page and f"({each.name})" not in text] == []
+
+
+@pytest.mark.parametrize("text", named(blocks("apache")))
+def test_configurations_are_good(text: str, run: Run, tmp_path: Path) -> None:
+    for folder in set(re.findall(r"(?<=\s)/srv/[\w./-]+", text)):
+        text = text.replace(folder, f"{tmp_path}{folder}")
+    listen = "" if re.search(r"^\s*Listen ", text, re.MULTILINE) else "Listen 127.0.0.1:8099\n"
+    (tmp_path / "t.conf").write_text(listen + text)
+    done = run("-t", "-f", "t.conf")
+    assert done.returncode == 0 and "Syntax OK" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("text", named(blocks("python")))
+def test_python_compiles(text: str) -> None:
+    compile(text, "example", "exec")
+
+
+@pytest.mark.parametrize("line", shell_lines())
+def test_commands_are_what_they_should_be(line: str, binary: Path, base_env: dict[str, str]) -> None:
+    """Those of the program that only look are run, the others have options that it knows; make has the target."""
+    words = shlex.split(line, comments=True)
+    if words[0] == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert {word for word in words[1:] if "=" not in word} <= set(targets)
+    elif words[0] == "pyhost":
+        options = parse(words[1:])
+        needs_file = {"t", "S"} & set(options.shows)
+        if options.shows and (not needs_file or (options.file and (ROOT / options.file).exists())):
+            done = subprocess.run([str(binary), *words[1:]], check=False, capture_output=True, text=True, env=base_env, cwd=ROOT, timeout=30)
+            assert done.returncode == 0, done.stderr
+    else:
+        assert words[0] in {"kill", "curl", "mv", "systemctl", "pip", "git", "cd", "apt-get"}, line
