@@ -38,6 +38,8 @@ BOUNDS: dict[str, tuple[str, str]] = {
     "PyRequestTimeout": ("504", "RequestTimeout"),
     "PyTimeSlice": ("others go on first", ""),
     "PyBlockedWarning": ("nothing but the line", "the worker has been held up for"),
+    "PyWebSocketMessageLimit": ("the WebSocket closes with 1009", "closed with"),
+    "PyWebSocketPing": ("a ping; then the connection closes", "the client does not answer pings: PyWebSocketPing"),
     "GracefulShutdownTimeout": ("connections are cut", "GracefulShutdownTimeout has passed"),
     "MaxConnectionsPerChild": ("the worker is replaced", "as many as MaxConnectionsPerChild allows"),
     "StartServers": ("not more than 128", "the number of workers is"),
@@ -49,6 +51,8 @@ C_STRING = r'(?:"(?:[^"\\]|\\.)*"\s*)+'
 CORO_C = ("pycoro.c", "pytask.c", "coro_alarm.c")
 CORO_FUNCTIONS = {"spawn": "spawn_doc", "current": "current_doc", "tasks": "tasks_doc", "park": "park_doc", "yield_": "yield_doc",
                   "fd_closing": "fd_closing_doc", "counts": "counts_doc"}
+TASK_ATTRIBUTES = ("Attributes: `name`, `result`, `exception`, `done`, `started`, `locals`, `frame`, `counts` (seconds run, resumes, longest "
+                   "stretch in seconds).")
 TASK_METHODS = ("join_doc", "get_doc", "kill_doc", "wake_doc")
 CORO: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Waiting", "__init__", ("sleep", "Yield", "wait_read", "wait_write", "wait_fd", "event_loop")),
@@ -146,8 +150,7 @@ def coro() -> str:
     c = c_docstrings()
     out = [f"{ast.get_docstring(tree_of('coro/__init__.py'))}\n", "## Calls and tasks\n"]
     out += [c_entry(c[name], "###") for name in CORO_FUNCTIONS.values()]
-    out += [f"### class `Task`\n\n{c['task_doc']}\n\nAttributes: `name`, `result`, `exception`, `done`, `started`, `locals`, `frame`, "
-            "`counts` (seconds run, resumes, longest stretch in seconds).\n"]
+    out += [f"### class `Task`\n\n{c['task_doc']}\n\n{TASK_ATTRIBUTES}\n"]
     out += [c_entry(c[name], "####", "Task.") for name in TASK_METHODS]
     for title, file, names in CORO:
         nodes = {node.name: node for node in public(tree_of(f"coro/{file}.py").body)}
