@@ -73,6 +73,14 @@ def handler(req):
     return apache.OK
 '''
 
+APP = '''
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "9")])
+    body = environ["wsgi.input"].read()
+    yield repr(body).encode()
+    yield b" " + b"tail" * 20000
+'''
+
 CONF = """
 <Directory "@ROOT@/www">
     SetHandler mod_python
@@ -120,11 +128,13 @@ CONF = """
 </Location>
 <Location /wsgi>
     SetHandler wsgi
+    PyWSGIApplication "@ROOT@/www/app.py"
     SetOutputFilter UPPER
+    SetInputFilter UPPER
 </Location>
 """
 FILES: dict[str, str | bytes] = {
-    "www/filters.py": FILTERS, "www/static/file.txt": "abc" * 50000, "www/static/file.html": "plain",
+    "www/app.py": APP, "www/filters.py": FILTERS, "www/static/file.txt": "abc" * 50000, "www/static/file.html": "plain",
 }
 
 
@@ -182,3 +192,8 @@ def test_filters_of_request_bodies(server: Start) -> None:
 def test_a_large_filtered_response_waits_for_its_reader(server: Start) -> None:
     host = server(CONF, {**FILES, "www/static/large.txt": "abcdefgh" * 500000})
     assert host.get("/static/large.txt").body == b"ABCDEFGH" * 500000
+
+
+def test_wsgi_applications_go_through_filters(server: Start) -> None:
+    host = server(CONF, FILES)
+    assert host.request("POST", "/wsgi", body=b"body").body == b"B'BODY' " + b"TAIL" * 20000
