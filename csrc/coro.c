@@ -144,6 +144,7 @@ static void check_thread_state(const struct interp *i)
 static void become(struct coro *c)
 {
     pystate_swap_identity(c->interp->tstate, &c->identity);
+    pystate_renew_async(c->interp->tstate);
     green_identity = (uintptr_t)c;
     coro_hub->current = c;
     green_coro = c->green ? c : NULL;

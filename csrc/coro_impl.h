@@ -41,6 +41,7 @@ struct coro {
     bool woken;             /* a wake that came before the park */
     bool timed_out;
     bool green;             /* its system calls give way */
+    PyObject *forced;       /* strong: class of an exception that was left for the next bytecode, because the caller did not listen */
     bool told;              /* what was thrown has been announced by signal */
     bool in_inbox;          /* another thread has woken it */
     struct coro *inbox_next;
@@ -75,6 +76,7 @@ struct job *coro_take_job(struct interp *i);
 struct coro *coro_take_woken(struct interp *i);
 /* coro_worker.c: a pooled greenlet, or a new one; NULL with an exception */
 struct coro *coro_take_worker(struct interp *i);
+void coro_forget_forced(struct coro *c);
 /* Its greenlet has ended. */
 void coro_bury(struct coro *c);
 /* coro.c. To the hub until it switches back. 0, or -1 with an exception. SWITCHES. */

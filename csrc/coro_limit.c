@@ -103,10 +103,25 @@ void coro_end_limits(void)
     }
 }
 
+/* A call that was ended by force raises an error of its own, and ours would come with the next bytecode, if there is one. */
+static PyObject *take_forced(void)
+{
+    struct coro *c = coro_current();
+    PyObject *type = c ? Py_XNewRef(c->forced) : NULL;
+    if (type)
+        coro_forget_forced(c);
+    return type;
+}
+
 enum coro_end coro_ended_by(void)
 {
     const struct interp *i = interp_current();
-    if (i->timeout_type && PyErr_ExceptionMatches(i->timeout_type))
-        return CORO_END_TIMEOUT;
-    return i->gone_type && PyErr_ExceptionMatches(i->gone_type) ? CORO_END_GONE : CORO_END_OTHER;
+    PyObject *forced = take_forced();
+    enum coro_end end = CORO_END_OTHER;
+    if (i->timeout_type && (forced == i->timeout_type || PyErr_ExceptionMatches(i->timeout_type)))
+        end = CORO_END_TIMEOUT;
+    else if (i->gone_type && (forced == i->gone_type || PyErr_ExceptionMatches(i->gone_type)))
+        end = CORO_END_GONE;
+    Py_XDECREF(forced);
+    return end;
 }

@@ -36,6 +36,15 @@ void coro_check_child(void)
     _exit(CHILD_CAME_BACK);
 }
 
+/* An exception that never met a bytecode of this job is not for the next one. */
+void coro_forget_forced(struct coro *c)
+{
+    if (!c->forced)
+        return;
+    pystate_clear_async(c->interp->tstate);
+    Py_CLEAR(c->forced);
+}
+
 static void run_job(struct coro *c, struct job *job)
 {
     PyObject *context = coro_enter_copy();
@@ -54,6 +63,7 @@ static void run_job(struct coro *c, struct job *job)
     task_over(c);
     c->job = NULL;
     Py_CLEAR(c->thrown);
+    coro_forget_forced(c);
     coro_leave_context(context);
 }
 
@@ -178,5 +188,6 @@ void coro_bury(struct coro *c)
     Py_CLEAR(c->greenlet);
     Py_CLEAR(c->parked_at);
     Py_CLEAR(c->thrown);
+    Py_CLEAR(c->forced);
     coro_unref(c);
 }

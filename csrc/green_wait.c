@@ -64,6 +64,7 @@ static int cancelled(struct coro *c)
     c->told = false;
     pystate_end_signal();
     PyThreadState_SetAsyncExc(c->interp->tstate->thread_id, (PyObject *)Py_TYPE(c->thrown));
+    Py_XSETREF(c->forced, Py_NewRef((PyObject *)Py_TYPE(c->thrown)));
     Py_CLEAR(c->thrown);
     return ECANCELED;
 }

@@ -61,6 +61,7 @@ void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *ident
     tstate->thread_id = identity->thread_id;
     identity->thread_id = thread_id;
     swap_object(&tstate->dict, &identity->dict);
+    swap_object(&tstate->async_exc, &identity->async_exc);
 #if PY_VERSION_HEX >= 0x030d0000
     swap_object(&tstate->threading_local_key, &identity->local_key);
     swap_object(&tstate->threading_local_sentinel, &identity->local_sentinel);
@@ -68,9 +69,27 @@ void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *ident
 #endif
 }
 
+void pystate_clear_async(PyThreadState *tstate)
+{
+    if (tstate->async_exc)
+        PyThreadState_SetAsyncExc(tstate->thread_id, NULL);
+}
+
+/* The flag that makes the interpreter look may have been spent on another greenlet meanwhile. */
+void pystate_renew_async(PyThreadState *tstate)
+{
+    PyObject *exception = tstate->async_exc;
+    if (!exception)
+        return;
+    tstate->async_exc = NULL;
+    PyThreadState_SetAsyncExc(tstate->thread_id, exception);
+    Py_DECREF(exception);
+}
+
 void pystate_clear_identity(struct pystate_identity *identity)
 {
     Py_CLEAR(identity->dict);
+    Py_CLEAR(identity->async_exc);
     Py_CLEAR(identity->local_sentinel);
     Py_CLEAR(identity->local_key);
     Py_CLEAR(identity->running_loop);

@@ -29,11 +29,16 @@ struct pystate_identity {
     PyObject *dict;         /* strong: threading.local and the like */
     unsigned long thread_id;/* whom PyThreadState_SetAsyncExc and sys._current_frames name */
     uint64_t id;            /* caches of contextvars and asyncio are keyed by it */
+    PyObject *async_exc;    /* strong: what PyThreadState_SetAsyncExc left for it and it has not met yet */
     PyObject *local_key, *local_sentinel, *running_loop; /* strong; 3.13 */
 };
 void pystate_init_identity(struct pystate_identity *identity, unsigned long thread_id);
 /* Exchanges the identity of a thread state with the one that was put aside. Context: GIL held. */
 void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *identity);
+/* Takes back what PyThreadState_SetAsyncExc left for this thread state. Context: GIL held, its interpreter current. */
+void pystate_clear_async(PyThreadState *tstate);
+/* After a swap: what waits in the thread state is looked at again. Context as above. */
+void pystate_renew_async(PyThreadState *tstate);
 /* Drops what a greenlet kept; runs destructors of its thread-locals. Context: hub, GIL, its interpreter. */
 void pystate_clear_identity(struct pystate_identity *identity);
 
