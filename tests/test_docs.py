@@ -13,6 +13,7 @@ import pytest
 from pyhost import manual
 from pyhost.config.directives import TABLE
 from pyhost.ctl.command import parse
+from support.server import Server, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "apache-conf" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -111,6 +112,47 @@ def test_files_that_are_named_exist(page: Path) -> None:
 def test_the_index_has_every_page(page: Path) -> None:
     text = page.read_text()
     assert [each.name for each in (ROOT / "docs").glob("*.md") if each != page and f"({each.name})" not in text] == []
+
+
+def rows_of(page: str, head: str) -> list[str]:
+    """First cells of the table with that head."""
+    text = (ROOT / "docs" / page).read_text().partition(head + "\n")[2].partition("\n\n")[0]
+    return [line.split(" | ")[0].lstrip("| ") for line in text.splitlines()[1:]]
+
+
+def test_every_signal_of_the_master_is_in_the_manual() -> None:
+    handled = re.search(r"handled\[\] = \{(.*?)\}", (CSRC / "master.c").read_text())
+    assert handled
+    told = {word for cell in rows_of("operation.md", "| signal | what it does |") for word in cell.split(", ")}
+    assert told == {name.removeprefix("SIG") for name in handled[1].split(", ")} - {"CHLD", "IO"}  # between it and its children
+
+
+def test_every_exit_code_is_in_the_manual() -> None:
+    source = "".join(path.read_text() for path in CSRC.glob("*.c"))
+    codes = {int(code) for code in re.findall(r"\b(?:EXIT_[A-Z_]+|CHILD_CAME_BACK) = (\d+)", source)} | {0, 120}
+    assert {int(cell) for cell in rows_of("operation.md", "| code | of | meaning |")} == codes
+
+
+def test_every_item_of_log_formats_is_in_the_manual() -> None:
+    source = (CSRC / "log_items.c").read_text() + (CSRC / "log_items_net.c").read_text()
+    letters = set(re.findall(r"case '(\w)'|letter == '(\w)'", source))
+    told = set(re.findall(r"%>?(?:\{\w+\})?(\w|%)", " ".join(rows_of("operation.md", "| item | what it writes |"))))
+    assert told - {"%"} == {one or other for one, other in letters}
+
+
+def test_items_of_log_formats_are_understood(server: Callable[..., Server]) -> None:
+    items = re.findall(r"`(%[^`]+)`", " ".join(rows_of("operation.md", "| item | what it writes |"))) + ["%400,501{User-Agent}i", "%!200r"]
+    assert len(items) > 40
+    host = server(f'LogFormat "{" ".join(items)}" all\nCustomLog @ROOT@/all.log all\n', {"www/a.txt": "a"})
+    assert host.get("/a.txt").body == b"a"
+    wait_until(lambda: " 200 " in (host.root / "all.log").read_text(), "the line")
+
+
+def test_the_life_of_a_request_names_files_that_exist() -> None:
+    text = (ROOT / "README.md").read_text().partition("## The life of a request")[2].partition("\n\n*")[0]
+    names = re.findall(r"[a-z]+(?:_[a-z]+)?", re.sub(r"\(.*?\)", "", text))
+    assert len(names) > 12
+    assert [name for name in names if name != "client" and not (CSRC / f"{name}.c").exists()] == []
 
 
 @pytest.mark.parametrize("text", named(blocks("apache")))
