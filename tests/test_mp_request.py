@@ -522,3 +522,28 @@ def test_module_errors(lab: Lab) -> None:
     assert lab.error("apache.mpm_query(99)").startswith("ValueError")
     assert lab.error("import _apache; _apache._global_unlock(req.server, 'free')").startswith("ValueError")
     assert lab.error("import _apache; _apache._global_lock(5, 'x')").startswith("TypeError")
+
+
+def test_a_hundred_thousand_small_writes_do_not_grow_memory(server: Any) -> None:
+    """mod_python kept a bucket for each; here what is out is gone."""
+    host = server("""
+        <Location /many>
+            SetHandler mod_python
+            PythonPath "sys.path+['@ROOT@']"
+            PythonHandler many
+        </Location>
+    """, files={"many.py": '''
+import resource
+
+def handler(req):
+    req.write("warm\\n")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(100000):
+        req.write("x\\n")
+        req.flush()
+    req.write("grown %d" % (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+    return 0
+'''})
+    body = host.get("/many").body
+    assert body.count(b"x\n") == 100000
+    assert int(body.rsplit(b" ", 1)[1]) < 1024  # KiB

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import confs, coro, scale
+from . import confs, coro, interpreters, scale
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPARE = ROOT.parent / "shared" / "bench" / "compare.py"
@@ -34,11 +34,13 @@ def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
 
 
 def main() -> None:
-    works = sys.argv[1:] or ["hello", "wait", "idle", "scale", "coro"]
+    works = sys.argv[1:] or ["hello", "wait", "idle", "scale", "interpreters", "coro"]
     made = confs.write(HOME / "pyhost")
     for work in works:
         if work == "scale":
             scale.run(made)
+        elif work == "interpreters":
+            interpreters.run(HOME / "pyhost")
         elif work == "coro":
             coro.main()
         else:
