@@ -13,6 +13,7 @@ import pytest
 from pyhost import manual
 from pyhost.config.directives import TABLE
 from pyhost.ctl.command import parse
+from support.client import Client
 from support.server import Server, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,6 +169,20 @@ def test_configurations_are_good(text: str, run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", named(blocks("python")))
 def test_python_compiles(text: str) -> None:
     compile(text, "example", "exec")
+
+
+def test_examples_of_the_page_on_handlers_work(server: Callable[..., Server]) -> None:
+    python, conf = dict(blocks("python")), dict(blocks("apache"))
+    text = "".join(conf[f"handlers.md-{number}"] for number in (1, 4)) + conf["handlers.md-5"].replace("Listen 127.0.0.1:8099\n", "")
+    text = text.replace("/srv/app", "@ROOT@/app").replace("8098", "@PORT2@")
+    host = server("Listen 127.0.0.1:@PORT@\n" + text, {
+        "app/hello.py": python["handlers.md-1"], "app/filters.py": python["handlers.md-2"], "app/echo.py": python["handlers.md-3"], "www/loud/a.txt": "abc"})
+    answer = host.get("/hello")
+    assert (answer.text, answer.header("Cache-Control"), answer.header("Content-Type")) == ("Hello World!\n", "no-store", "text/plain")
+    assert host.get("/loud/a.txt").body == b"ABC"
+    with Client(("127.0.0.1", host.ports["PORT2"])) as client:
+        client.send(b"one\ntwo\n")
+        assert client.read_exactly(8) == b"one\ntwo\n"
 
 
 @pytest.mark.parametrize("line", shell_lines())
