@@ -164,7 +164,7 @@ void websocket_close(struct websocket *ws, unsigned code, struct slice reason)
 static void fail(struct conn *c, unsigned code, const char *why)
 {
     struct websocket *ws = ws_of(c);
-    log_request(c->req, LEVEL_INFO, "websocket", "closed with %u: %s", code, why);
+    log_request(c->req, LEVEL_INFO, "websocket", "closed with %u: %s%s", code, why, code == WS_CODE_TOO_BIG ? ": PyWebSocketMessageLimit" : "");
     if (code == WS_CODE_TOO_BIG)
         shm_add(limits_hit, 1);
     ws->failed = true;

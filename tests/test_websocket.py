@@ -340,6 +340,7 @@ def test_message_limit(shared: Server, size: int, pieces: int, code: int | None)
         sock.send(b"".join(frame(CONTINUE if n else TEXT, b"x" * size, n == pieces - 1) for n in range(pieces)))
         if code:
             sock.expect_end(code, answer=False)
+            assert "closed with 1009: the message is too big: PyWebSocketMessageLimit" in shared.error_log
         else:
             assert sock.read_message() == (TEXT, b"x" * size * pieces)
 
