@@ -200,3 +200,18 @@ def test_commands_are_what_they_should_be(line: str, binary: Path, base_env: dic
             assert done.returncode == 0, done.stderr
     else:
         assert words[0] in {"kill", "curl", "mv", "systemctl", "pip", "git", "cd", "apt-get"}, line
+
+
+def test_the_example_of_the_page_on_coroutines_works(server: Callable[..., Server]) -> None:
+    code = dict(blocks("python"))["coroutines.md-1"]
+    host = server("""
+        PythonPath "['@ROOT@/app'] + sys.path"
+        <Location /both>
+            SetHandler mod_python
+            PythonHandler both
+        </Location>""", {"www/a.txt": "one "})
+    code = re.sub(r"http://127\.0\.0\.1:900\d/", f"http://127.0.0.1:{host.ports['PORT']}/a.txt", code)
+    (host.root / "app").mkdir()
+    (host.root / "app" / "both.py").write_text(code)
+    host.check_fds = False  # modules are watched from the first one on
+    assert host.get("/both").text == "one one "

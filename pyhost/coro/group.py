@@ -17,6 +17,7 @@ class Pool:
     """At most `size` calls at once; spawn() waits for room."""
 
     def __init__(self, size: int) -> None:
+        """size: calls that may run at the same time. Raises ValueError when it is below 1."""
         if size < 1:
             raise ValueError("a pool needs room for one")
         self.size = size

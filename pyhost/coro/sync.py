@@ -90,6 +90,7 @@ class Semaphore:
     """So many may pass; the others wait their turn."""
 
     def __init__(self, value: int = 1) -> None:
+        """value: how many may pass before somebody has to wait. Raises ValueError when it is below 0."""
         if value < 0:
             raise ValueError("a semaphore begins with 0 or more")
         self._value = value
@@ -163,6 +164,7 @@ class Event:
         self._queue = cond()
 
     def is_set(self) -> bool:
+        """Has it happened? Never switches."""
         return self._set
 
     def set(self) -> None:
@@ -171,6 +173,7 @@ class Event:
         self._queue.wake_all()
 
     def clear(self) -> None:
+        """It has not happened any more. Never switches."""
         self._set = False
 
     def wait(self, timeout: float | None = None) -> bool:
