@@ -20,8 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "apache-conf" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CSRC = ROOT / "csrc"
 #: Pages that the index has already and that are still being written.
-COMING = {"configuration.md", "handlers.md", "databases.md", "gateways.md", "interpreters.md", "wsgi.md", "asgi.md", "websocket.md",
-          "comparison.md", "talks.md"}
+COMING = {"wsgi.md", "asgi.md", "comparison.md", "talks.md"}
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -215,3 +214,25 @@ def test_the_example_of_the_page_on_coroutines_works(server: Callable[..., Serve
     (host.root / "app" / "both.py").write_text(code)
     host.check_fds = False  # modules are watched from the first one on
     assert host.get("/both").text == "one one "
+
+
+def spans() -> set[str]:
+    """Pieces of code within the text; differences.md has names of cases, limits.md words of log lines."""
+    pages = [page.read_text() for page in PAGES if page.name not in ("differences.md", "limits.md", "directives.md", "mod_python_api.md")]
+    return {span for page in pages for span in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL))}
+
+
+def test_directives_within_the_text_are_good(run: Run, tmp_path: Path) -> None:
+    lines = ["Listen 127.0.0.1:8099"]
+    for span in sorted(spans()):
+        name, _, args = span.partition(" ")
+        if args and name.lower() in TABLE:
+            lines += [span] if set("SV") & set(TABLE[name.lower()].contexts) else ["<Location /x>", span, "</Location>"]
+    assert len(lines) > 20
+    (tmp_path / "t.conf").write_text("\n".join(lines) + "\n")
+    done = run("-t", "-f", "t.conf")
+    assert done.returncode == 0, done.stderr
+
+
+def test_names_of_directives_within_the_text_exist() -> None:
+    assert [span for span in sorted(spans()) if re.fullmatch(r"Py(thon)?[A-Z]\w+", span) and span.lower() not in TABLE] == []
