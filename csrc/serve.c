@@ -23,6 +23,7 @@
 #include "response.h"
 #include "route.h"
 #include "serve_auth.h"
+#include "serve_content.h"
 #include "serve_redirect.h"
 #include "shm.h"
 #include "static.h"
@@ -206,64 +207,10 @@ static enum step do_authz(struct request *r)
     return next_phase(r);
 }
 
-enum content { CONTENT_STATIC, CONTENT_MOD_PYTHON, CONTENT_WSGI, CONTENT_ASGI };
-
-static enum content content_by_name(const struct request *r)
-{
-    if (!r->handler)
-        return CONTENT_STATIC;
-    if (strcmp(r->handler, "mod_python") == 0 || strcmp(r->handler, "python-program") == 0)
-        return pyphase_has(r, PHASE_CONTENT) ? CONTENT_MOD_PYTHON : CONTENT_STATIC;
-    return strcmp(r->handler, "wsgi") == 0 ? CONTENT_WSGI : strcmp(r->handler, "asgi") == 0 ? CONTENT_ASGI : CONTENT_STATIC;
-}
-
-/* Asked twice, and strings are compared: remembered for the handler it was asked for. */
-static enum content content_kind(struct request *r)
-{
-    if (!r->content_known || r->content_of != r->handler) {
-        r->content = (uint8_t)content_by_name(r);
-        r->content_of = r->handler;
-        r->content_known = true;
-    }
-    return r->content;
-}
-
-/* A folder's index in its place, for handlers of folders: they are told of the file (static_answer does it for those without a handler). */
-static void python_index(struct request *r)
-{
-    size_t len = strlen(r->filename);
-    for (int i = 0; i < r->conf->directory_index_count; i++) {
-        struct slice name = slice_text(r->conf->directory_index[i]);
-        char *path = request_alloc(r, len + name.len + 1), *uri = request_alloc(r, strlen(r->uri) + name.len + 1);
-        struct stat st;
-        if (!path || !uri || !name.len || memchr(name.at, '/', name.len))
-            continue;
-        memcpy(path, r->filename, len);
-        memcpy(path + len, name.at, name.len + 1);
-        if (stat(path, &st) || !S_ISREG(st.st_mode))
-            continue;
-        memcpy(uri, r->uri, strlen(r->uri));
-        memcpy(uri + strlen(r->uri), name.at, name.len + 1);
-        r->uri = uri;
-        r->filename = r->canonical_filename = path;
-        r->path_info = NULL;
-        r->finfo = st;
-        route_handler(r);
-        return;
-    }
-}
-
-static bool is_folder_for_python(struct request *r)
-{
-    return r->file_known && S_ISDIR(r->finfo.st_mode) && r->uri[strlen(r->uri) - 1] == '/' && r->filename[strlen(r->filename) - 1] == '/' &&
-           content_kind(r) == CONTENT_MOD_PYTHON;
-}
-
 static enum step do_type(struct request *r)
 {
     route_handler(r);
-    if (is_folder_for_python(r))
-        python_index(r);
+    serve_folder_index(r);
     return next_phase(r);
 }
 
@@ -369,7 +316,7 @@ static int run_python(struct request *r, enum phase phase)
         return pyphase_run(r, phase);
     if (pyfilter_wanted(r))
         pyfilter_start(r);
-    switch (content_kind(r)) {
+    switch (serve_content_kind(r)) {
     case CONTENT_MOD_PYTHON: return pyphase_run(r, phase);
     case CONTENT_WSGI: return pywsgi_run(r);
     case CONTENT_ASGI: return pyasgi_run(r);
@@ -381,7 +328,7 @@ static int run_python(struct request *r, enum phase phase)
 static bool phase_wants_python(struct request *r, enum phase phase)
 {
     if (phase == PHASE_CONTENT)
-        return content_kind(r) != CONTENT_STATIC || r->out_filter || pyfilter_wanted(r);
+        return serve_content_kind(r) != CONTENT_STATIC || r->out_filter || pyfilter_wanted(r);
     if (phase == PHASE_CLEANUP)
         return r->py || pyphase_has(r, phase);
     if (phase == PHASE_LOG && (!r->out_over || r->logged || r->handed_over))

@@ -107,7 +107,7 @@ async def do_timeout(scope, receive, send):
     first = await receive()
     try:
         await asyncio.wait_for(receive(), 0.05)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         await answer(send, b"timed out " + first["type"].encode())
 
 
