@@ -172,8 +172,13 @@ def test_keep_conn_keeps_the_connection(host: Server, front: Callable[..., nginx
     for _ in range(20):
         assert ask(address, target="/app/count").status == 200
     ours = f":{host.ports['PORT2']:04X}"
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    assert len([row for row in rows if row[1].endswith(ours) and row[3] == "01"]) == 1
+
+    def open_connections() -> int:
+        """The table is not read in one piece: a row may be missed while others come and go."""
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return len([row for row in rows if row[1].endswith(ours) and row[3] == "01"])
+
+    wait_until(lambda: open_connections() == 1, "one connection that is kept", 3)
 
 
 @needs_nginx
