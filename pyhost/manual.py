@@ -86,7 +86,7 @@ def bounds() -> str:
     rows = []
     for name, (answer, log) in BOUNDS.items():
         row = TABLE[name.lower()]
-        rows.append((f"`{name}`", row.doc, f"{row.default} {row.unit}" if row.default.isdigit() else row.default or "none", answer,
+        rows.append((f"`{name}`", row.doc, f"{row.default} {row.unit}" if row.default.isdigit() else f"{row.default} ({row.unit})", answer,
                      f"`{log}`" if log else ""))
     return table(("directive", "what it bounds", "default", "at the bound", "words in the error log"), rows)
 
