@@ -110,7 +110,8 @@ static int app_load(struct pyapp *app, const struct dir_conf *conf)
     app->object = pair ? Py_NewRef(PyTuple_GET_ITEM(pair, 0)) : NULL;
     app->watched = pair && conf->python_auto_reload && watch_folders(PyTuple_GET_ITEM(pair, 1));
     app->epoch = epoch;
-    app->looked_ns = coro_hub ? coro_hub->loop->now_ns : 0;
+    bool changed = app->object != old; /* then the next request looks again: the first one imports more */
+    app->looked_ns = coro_hub && !changed ? coro_hub->loop->now_ns : 0;
     Py_XDECREF(pair);
     if (old) {
         PyObject *type, *value, *trace;

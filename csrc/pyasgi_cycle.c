@@ -213,8 +213,8 @@ static PyObject *cycle_receive(struct cycle *c, PyObject *none)
 static int raise_gone(struct cycle *c)
 {
     if (!c->request->conn)
-        return 0; /* ASGI: sending after a disconnect is no error */
-    if (errno == EPROTO)
+        PyErr_SetString(PyExc_BrokenPipeError, "the client has gone"); /* ASGI 2.4: an OSError */
+    else if (errno == EPROTO)
         PyErr_SetString(PyExc_ValueError, "a response header has characters that must not be sent");
     else
         PyErr_SetFromErrno(PyExc_OSError);
@@ -298,7 +298,7 @@ static int write_rest(struct cycle *c)
         long n = r->conn ? response_write_some(r, PyBytes_AS_STRING(c->rest) + c->rest_at, (size_t)(PyBytes_GET_SIZE(c->rest) - c->rest_at)) : -1;
         if (n < 0) {
             Py_CLEAR(c->rest);
-            return r->conn ? raise_gone(c) : 1;
+            return raise_gone(c);
         }
         if (n == 0) {
             r->on_drain = &c->drain_waker;
@@ -341,6 +341,20 @@ static int write_whole(struct cycle *c, PyObject *body)
     return 1;
 }
 
+static int send_bytes(struct cycle *c, PyObject *body)
+{
+    if (body && !c->more_body && c->request->response == RESPONSE_OPEN && PyBytes_GET_SIZE(body) <= 16384)
+        return write_whole(c, body);
+    if (c->more_body && (!body || !PyBytes_GET_SIZE(body)))
+        return response_flush(c->request) < 0 ? raise_gone(c) : 1;
+    if (add_rest(c, body) < 0)
+        return -1;
+    int written = write_rest(c);
+    if (written == 1)
+        finish_if_last(c);
+    return written;
+}
+
 static int send_body(struct cycle *c, PyObject *message)
 {
     PyObject *body = field(message, c->state->keys[ASGI_BODY]), *more = field(message, c->state->keys[ASGI_MORE_BODY]);
@@ -351,19 +365,13 @@ static int send_body(struct cycle *c, PyObject *message)
         return -1;
     }
     c->more_body = more && PyObject_IsTrue(more);
-    if (body && !PyBytes_Check(body)) {
+    if (!body || PyBytes_CheckExact(body))
+        return send_bytes(c, body);
+    PyObject *bytes = PyObject_CheckBuffer(body) ? PyBytes_FromObject(body) : NULL;
+    if (!bytes && !PyErr_Occurred())
         PyErr_Format(PyExc_TypeError, "the body must be bytes, not %.100s", Py_TYPE(body)->tp_name);
-        return -1;
-    }
-    if (body && !c->more_body && c->request->response == RESPONSE_OPEN && PyBytes_GET_SIZE(body) <= 16384)
-        return write_whole(c, body);
-    if (c->more_body && (!body || !PyBytes_GET_SIZE(body)))
-        return response_flush(c->request) < 0 ? raise_gone(c) < 0 ? -1 : 1 : 1;
-    if (add_rest(c, body) < 0)
-        return -1;
-    int written = write_rest(c);
-    if (written == 1)
-        finish_if_last(c);
+    int written = bytes ? send_bytes(c, bytes) : -1;
+    Py_XDECREF(bytes);
     return written;
 }
 
@@ -405,6 +413,25 @@ static int resolve(struct asgi_state *s, PyObject **future, PyObject *value)
     return result;
 }
 
+/* The exception that is set goes to who waits. */
+static int refuse(struct asgi_state *s, PyObject **future)
+{
+    PyObject *type, *value, *trace, *waiting = *future, *set = NULL;
+    *future = NULL;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    int done = is_done(s, waiting);
+    if (!done)
+        set = PyObject_CallMethodOneArg(waiting, s->keys[ASGI_SET_EXCEPTION], value);
+    int result = done < 0 || (!done && !set) ? -1 : 0;
+    Py_XDECREF(set);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    Py_DECREF(waiting);
+    return result;
+}
+
 static int collect_receiver(struct cycle *c)
 {
     int done = is_done(c->state, c->receiver);
@@ -427,10 +454,10 @@ static int collect_receiver(struct cycle *c)
 static int collect_sender(struct cycle *c)
 {
     int written = write_rest(c);
-    if (written < 0)
-        PyErr_Clear(); /* the next send says so */
     if (!written)
         return 0;
+    if (written < 0)
+        return refuse(c->state, &c->sender);
     finish_if_last(c);
     return resolve(c->state, &c->sender, Py_None);
 }
@@ -446,6 +473,21 @@ int asgi_cycle_collect(struct cycle *c)
     return c->sender ? collect_sender(c) : 0;
 }
 
+/* What an application makes of a client that has gone is no fault of its own: the OSError of send(), or what was raised in its place. */
+static bool is_about_gone(const struct request *r)
+{
+    if (r->conn || !r->aborted)
+        return false;
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    PyObject *context = value ? PyException_GetContext(value) : NULL;
+    bool about = PyErr_GivenExceptionMatches(value, PyExc_OSError) || (context && PyErr_GivenExceptionMatches(context, PyExc_OSError));
+    Py_XDECREF(context);
+    PyErr_Restore(type, value, trace);
+    return about;
+}
+
 /* Without a whole response that is a fault. */
 void asgi_cycle_over(struct cycle *c)
 {
@@ -454,6 +496,9 @@ void asgi_cycle_over(struct cycle *c)
     if (c->ws && (!PyErr_Occurred() || pyclient_fault(r))) {
         PyErr_Clear();
         status = 0;
+    } else if (PyErr_Occurred() && is_about_gone(r)) {
+        PyErr_Clear();
+        log_request(r, LEVEL_INFO, "asgi", "the client went away");
     } else if (PyErr_Occurred()) {
         if (!c->complete && !c->started && pyapp_show_exception(r))
             status = 0;

@@ -132,7 +132,7 @@ def test_disconnect_is_told(host: Server) -> None:
         assert client.fill()
     client.close()
     host.expect_log("told: http.disconnect")
-    host.expect_log("told twice")
+    host.expect_log("send said: the client has gone")
 
 
 def test_a_receive_that_was_cancelled(host: Server) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import sys
+import os
 from collections.abc import Sequence
 
 from . import convert_python as p
@@ -40,7 +41,9 @@ def application(ctx: Context, words: Sequence[str]) -> str:
     target, colon, name = words[0].partition(":")
     if not target:
         raise ValueError(f"file-or-module[:callable] expected, not {words[0]}")
-    is_file = "/" in target or target.endswith((".py", ".wsgi"))
+    is_file = "/" in target or target.endswith(".py")
+    if target.endswith(".wsgi"):  # a file's name, or Django's module mysite.wsgi
+        is_file |= os.path.isfile(absolute_path(ctx, target))
     return (absolute_path(ctx, target) if is_file else target) + colon + name
 
 

@@ -18,6 +18,7 @@ GOOD, BAD = 0, 1
 USAGE = """usage: pyhost [-f file] [-d folder] [-D name] [-C "directive"] [-c "directive"]
               [-X] [-k start|stop|graceful|graceful-stop|restart]
               [-t] [-S] [-v] [-V] [-l] [-L] [-M] [-h]
+       pyhost serve module:application [--port n] [--reload] …     (pyhost serve -h)
   -f file       configuration file (else conf/pyhost.conf or pyhost.conf below -d or here, else /etc/pyhost/pyhost.conf)
   -d folder     ServerRoot until the configuration sets it
   -D name       a name for <IfDefine name>
@@ -144,17 +145,26 @@ def show(options: Options) -> int:
     return GOOD
 
 
-def serve(options: Options) -> int:
+def serve(request: Request) -> int:
     """Read the configuration, put it into C's hands and say so."""
     from ..config import upcalls
     if not bridge.available():
         raise UsageError("this is not the pyhost program: run `pyhost`, which has Python inside")
-    request = request_of(options)
     installed = upcalls.install(request)
     warn(installed.config)
     upcalls.connect(request)
     bridge.configure(installed.main)
     return SERVE
+
+
+def serve_application(argv: Sequence[str]) -> int:
+    """`pyhost serve …`."""
+    from .serve import ServeError, request_for
+    try:
+        request = request_for(argv)
+    except ServeError as error:
+        raise UsageError(f"serve: {error}") from error
+    return GOOD if request is None else serve(request)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -163,6 +173,8 @@ def main(argv: Sequence[str]) -> int:
     argv: the program's name and its arguments. Returns the exit code: 0 good, 1 bad command line, configuration or command; or SERVE.
     """
     try:
+        if argv[1:2] == ["serve"]:
+            return serve_application(argv[2:])
         options = parse(argv[1:])
         if options.shows:
             return show(options)
@@ -170,7 +182,7 @@ def main(argv: Sequence[str]) -> int:
             from . import control
             control.send(load(options), options.signal)
             return GOOD
-        return serve(options)
+        return serve(request_of(options))
     except UsageError as error:
         print(f"pyhost: {error}\n(pyhost -h shows all options)", file=sys.stderr)
     except ConfigErrors as errors:

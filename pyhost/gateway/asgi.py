@@ -228,11 +228,12 @@ class Hosted:
 
 async def stop_all() -> None:
     await asyncio.gather(*(host.stop() for host in list(hosts)))
+    await loops[0].shutdown_asyncgens()  # generators that nobody has finished get to their `finally`
 
 
 def shutdown() -> None:
     """Tell all applications of this interpreter that the process ends, and wait for them. Called from C. May switch."""
-    if hosts:
+    if loops:
         await_(stop_all())
 
 

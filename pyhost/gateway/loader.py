@@ -58,7 +58,7 @@ def resolve(module: ModuleType, name: str) -> Any:
 
 
 def is_file(target: str) -> bool:
-    return "/" in target or target.endswith((".py", ".wsgi"))
+    return "/" in target or target.endswith(".py")  # mysite.wsgi is a module; the configuration makes files absolute
 
 
 def load_object(spec: str) -> Any:
@@ -111,6 +111,7 @@ class Loader:
     found: Any = None
     loaded: bool = False
     stamps: dict[str, int] | None = None
+    started: int = 0  # when its import began, nanoseconds since the epoch
 
     def modules(self) -> dict[str, ModuleType]:
         """What was imported for it and is not installed, by name."""
@@ -128,7 +129,7 @@ class Loader:
         """Has a file been written since it was loaded? Files of modules that were imported meanwhile are remembered from now on."""
         now, then = self.files(), self.stamps or {}
         self.stamps = {**now, **then}
-        return any(stamp != then[path] for path, stamp in now.items() if path in then)
+        return any(stamp != then[path] if path in then else stamp > self.started for path, stamp in now.items())
 
     def forget(self) -> None:
         """Take what was imported for it out of sys.modules, so that it is read again. Django keeps a registry of all models: it is forgotten too."""
@@ -151,7 +152,7 @@ class Loader:
 
     def load(self) -> Any:
         """Import it. Raises what the import raises; nothing of it stays in sys.modules then."""
-        started = time.time_ns()
+        self.started = time.time_ns()
         if not self.before:
             self.before = frozenset(sys.modules)
         try:
@@ -160,7 +161,7 @@ class Loader:
             self.loaded = False
             self.forget()
             raise
-        self.stamps = {path: stamp if stamp < started else NEVER for path, stamp in self.files().items()}
+        self.stamps = {path: stamp if stamp < self.started else NEVER for path, stamp in self.files().items()}
         self.loaded = True
         return self.found
 

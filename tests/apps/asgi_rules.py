@@ -98,8 +98,13 @@ async def do_disconnect(scope, receive, send):
     assert (await receive())["type"] == "http.request"
     message = await receive()
     print("told:", message["type"], file=sys.stderr)
-    await send({"type": "http.response.body", "body": b"into the void"})
     assert (await receive())["type"] == "http.disconnect"
+    try:
+        while True:
+            await send({"type": "http.response.body", "body": b"into the void", "more_body": True})
+            await asyncio.sleep(0.001)
+    except OSError as error:
+        print("send said:", error, file=sys.stderr)
     print("told twice", file=sys.stderr)
 
 
