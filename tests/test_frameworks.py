@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from support.server import Server
 
 SITE = Path(__file__).parent / "apps" / "django_site"

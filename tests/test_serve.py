@@ -1,15 +1,15 @@
 """`pyhost serve`: what it makes of a target, the configuration that it prints, and that it serves."""
 from __future__ import annotations
 
-import os
-import sys
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from support.client import Client, Response
 from support.server import free_port, wait_until
 

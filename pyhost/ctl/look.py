@@ -68,8 +68,7 @@ def is_asgi(found: Any) -> bool:
     """Is it called with (scope, receive, send)? A class, or a function with one argument, is ASGI 2, which is not served."""
     if inspect.iscoroutinefunction(found):
         return True
-    call = getattr(type(found), "__call__", None)
-    if inspect.iscoroutinefunction(call):
+    if callable(found) and inspect.iscoroutinefunction(type(found).__call__):
         return True
     return list(parameters(found))[:3] == ["scope", "receive", "send"]
 
@@ -159,7 +158,7 @@ def main() -> int:
     except NotFound as error:
         print(error, file=sys.stderr)
         return 1
-    except BaseException:  # whatever the user's module does
+    except (Exception, SystemExit, KeyboardInterrupt):  # whatever the user's module does
         traceback.print_exc()
         return 2
     return 0

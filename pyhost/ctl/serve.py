@@ -103,8 +103,8 @@ def look_from_outside(options: Options, home: str) -> Found:
     """Ask another process. A module that cannot be imported is an error, or with --reload its author's next step. Raises ServeError."""
     here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run([python_of(home), "-m", "pyhost.ctl.look", options.target], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    done = subprocess.run([python_of(home), "-m", "pyhost.ctl.look", options.target], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
     if done.returncode == 0:
         return Found(json.loads(done.stdout.splitlines()[-1]))
     if done.returncode == 2 and options.reload:
