@@ -195,7 +195,7 @@ static int failed_status(struct request *r)
     }
     int bound = pylimit_status();
     bool shown = false;
-    if (PyErr_ExceptionMatches(PyExc_BrokenPipeError) && !r->conn) {
+    if (PyErr_ExceptionMatches(PyExc_OSError) && (!r->conn || r->aborted)) {
         PyErr_Clear();
         log_request(r, LEVEL_INFO, "wsgi", "the client went away");
     } else {

@@ -1,0 +1,232 @@
+"""WSGI and ASGI beside their peers: `python -m bench.wsgi [--rounds n] [--seconds s]`, in tests/. One table, and a plot as SVG.
+
+Bodies of 13 bytes, 64 KiB and 10 MiB by each server that is installed in BENCH_HOME's venv (compare.py setup), Flask's hello by the WSGI ones.
+A server runs on CPU 0, wrk on CPU 1; servers take turns round by round. The figure to quote is CPU per request: it hardly depends on what else
+the machine does.
+"""
+from __future__ import annotations
+
+import argparse
+import html
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import confs
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HOME = Path(os.environ.get("BENCH_HOME", ROOT / ".bench")).resolve()
+WORK = HOME / "webapps"  # not HOME itself: what is called pyhost there must not be imported
+PYTHON = HOME / "venv" / "bin" / "python"
+HOST = "127.0.0.1"
+APP = '''
+BODIES = {"/": b"Hello World!\\n", "/64k": b"x" * 65536, "/10m": b"x" * 10485760}
+
+def application(environ, start_response):
+    body = BODIES[environ["PATH_INFO"] or "/"]
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    body = BODIES[scope["path"]]
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+'''
+FLASK = '''
+from flask import Flask, Response
+application = Flask(__name__)
+
+@application.route("/")
+def hello():
+    return Response("Hello World!\\n", mimetype="text/plain")
+'''
+CONF = """
+ServerRoot {home}
+PidFile {home}/{name}.pid
+ErrorLog {home}/{name}.log
+Listen 127.0.0.1:{port}
+ServerName localhost
+MaxKeepAliveRequests 0
+PythonPath "['{home}'{packages}] + sys.path"
+{application}
+"""
+ASGI = "<Location />\nSetHandler asgi\nPyWSGIApplication bench_app:asgi\n</Location>"
+LOADS = {"hello": ("/", 64), "64 KiB": ("/64k", 32), "10 MiB": ("/10m", 4)}
+
+
+@dataclass(slots=True)
+class Contender:
+    """A server: what runs it ({port} is filled in), which loads it gets, and what was measured."""
+
+    name: str
+    command: str
+    loads: tuple[str, ...] = tuple(LOADS)
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    rows: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def start(self, env: dict[str, str]) -> bool:
+        self.port = free_port()
+        command = ["taskset", "-c", "0", *shlex.split(self.command.format(port=self.port))]
+        self.process = subprocess.Popen(command, cwd=WORK, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection((HOST, self.port), 1).close()
+                return True
+            except OSError:
+                time.sleep(0.05)
+        self.stop()
+        return False
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def cpu_seconds(self) -> float:
+        assert self.process is not None
+        ticks = sum(sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) for pid in family(self.process.pid))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def warm_up(self, load: str) -> None:
+        """Imports happen with the first request."""
+        with urllib.request.urlopen(f"http://{HOST}:{self.port}{LOADS[load.removeprefix('Flask ')][0]}", timeout=20) as answer:
+            answer.read()
+
+    def measure(self, load: str, seconds: int) -> None:
+        path, connections = LOADS[load.removeprefix("Flask ")]
+        before = self.cpu_seconds()
+        done = subprocess.run(["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://{HOST}:{self.port}{path}"],
+                              capture_output=True, text=True, check=True).stdout
+        requests, rate = re.search(r"(\d+) requests in", done), re.search(r"Requests/sec:\s*([\d.]+)", done)
+        if requests and rate and int(requests[1]) and "Non-2xx" not in done:
+            self.rows.setdefault(load, []).append((float(rate[1]), (self.cpu_seconds() - before) / int(requests[1]) * 1e6))
+
+    def median(self, load: str) -> tuple[float, float] | None:
+        got = self.rows.get(load)
+        return (statistics.median(rate for rate, _ in got), statistics.median(cost for _, cost in got)) if got else None
+
+
+def family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(each for child in children for each in family(int(child)))]
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        return int(sock.getsockname()[1])
+
+
+def pyhost(name: str, application: str) -> str:
+    """A configuration whose port is set on the command line; returns the command."""
+    packages = "".join(f", '{each}'" for each in (HOME / "venv").glob("lib/python*/site-packages"))
+    conf = WORK / f"{name}.conf"
+    conf.write_text(CONF.format(home=WORK, name=name, port="${BENCHPORT}", packages=packages, application=application))
+    return f"{confs.program()} -X -C 'Define BENCHPORT {{port}}' -f {conf}"
+
+
+def contenders() -> list[Contender]:
+    WORK.mkdir(parents=True, exist_ok=True)
+    (WORK / "bench_app.py").write_text(APP)
+    (WORK / "bench_flask.py").write_text(FLASK)
+    flask = ("Flask hello",)
+    found = [Contender("pyhost WSGI", pyhost("bench_wsgi", "PyWSGIAlias / bench_app:application")),
+             Contender("pyhost ASGI", pyhost("bench_asgi", ASGI)),
+             Contender("pyhost Flask", pyhost("bench_flask", "PyWSGIAlias / bench_flask:application"), flask)]
+    if PYTHON.exists():
+        bjoern = f"{PYTHON} -c \"import bjoern, {{module}}; bjoern.run({{module}}.application, '{HOST}', {{{{port}}}})\""
+        fast = f"{PYTHON} -c \"import fastwsgi, {{module}}; fastwsgi.run(wsgi_app={{module}}.application, host='{HOST}', port={{{{port}}}})\""
+        for name, command in (("bjoern", bjoern), ("fastwsgi", fast)):
+            found += [Contender(name, command.format(module="bench_app")), Contender(f"{name} Flask", command.format(module="bench_flask"), flask)]
+        found.append(Contender("uvicorn", f"{PYTHON} -m uvicorn --host {HOST} --port {{port}} --no-access-log --log-level error "
+                                          "--loop uvloop --http httptools bench_app:asgi"))
+        has_flask = subprocess.run([str(PYTHON), "-c", "import flask"], capture_output=True, check=False).returncode == 0
+        found = [each for each in found if has_flask or each.loads != flask]
+    return found
+
+
+def table(rows: list[Contender]) -> str:
+    lines = [f"{'':16s}" + "".join(f"{load:>26s}" for load in (*LOADS, "Flask hello")), f"{'':16s}" + f"{'req/s':>14s}{'CPU us/req':>12s}" * 4]
+    for each in rows:
+        cells = [each.median(load) for load in (*LOADS, "Flask hello")]
+        lines.append(f"{each.name:16s}" + "".join(f"{cell[0]:14.0f}{cell[1]:12.2f}" if cell else f"{'-':>14s}{'-':>12s}" for cell in cells))
+    return "\n".join(lines)
+
+
+def plot(rows: list[Contender]) -> str:
+    """Bars of CPU time per request, shorter is better; one panel for each load, each with a scale of its own."""
+    parts, top = [], 34
+    for load in (*LOADS, "Flask hello"):
+        bars = sorted((cell[1], each.name) for each in rows if (cell := each.median(load)))
+        if not bars:
+            continue
+        longest = bars[-1][0]
+        parts.append(f'<text x="10" y="{top + 14}" class="title">{html.escape(load)}: CPU time per request, shorter is better</text>')
+        top += 24
+        for cost, name in bars:
+            width = max(2, cost / longest * 430)
+            shown = f"{cost:.1f} µs" if cost < 1000 else f"{cost / 1000:.2f} ms"
+            parts.append(f'<text x="130" y="{top + 14}" class="name">{html.escape(name)}</text><rect x="140" y="{top}" width="{width:.1f}" height="18" '
+                         f'class="{"ours" if name.startswith("pyhost") else "theirs"}"/><text x="{146 + width:.1f}" y="{top + 14}">{shown}</text>')
+            top += 24
+        top += 16
+    style = ("text{font:13px system-ui,sans-serif;fill:#333}.title{font-weight:600}.name{text-anchor:end}.ours{fill:#2563eb}.theirs{fill:#a8b0bd}"
+             "@media(prefers-color-scheme:dark){text{fill:#ddd}.theirs{fill:#667}}")
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 {top}" width="680" height="{top}"><style>{style}</style>'
+    return f'{head}<text x="10" y="20" class="title">Python web servers, one process, one CPU</text>{"".join(parts)}</svg>\n'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--svg", type=Path, default=ROOT / "docs" / "wsgi-bench.svg")
+    args = parser.parse_args()
+    if not shutil.which("wrk"):
+        sys.exit("wrk is not installed (Debian: apt-get install wrk)")
+    env = {**{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}, "PYTHONPATH": str(WORK)}
+    started = [each for each in contenders() if each.start(env)]
+    try:
+        for each in started:
+            for load in each.loads:
+                each.warm_up(load)
+        for _ in range(args.rounds):
+            for each in started:
+                for load in each.loads:
+                    each.measure(load, args.seconds)
+    finally:
+        for each in started:
+            each.stop()
+    print(table(started))
+    args.svg.write_text(plot(started))
+    print(f"the plot: {args.svg}")
+
+
+if __name__ == "__main__":
+    main()
