@@ -162,7 +162,7 @@ def test_when_descriptors_are_out_the_server_rests_and_recovers(server):
 
     before, start = cpu_seconds(), time.monotonic()
     wait_until(lambda: elapsed(start) > 1.0, "a second has gone by")
-    assert cpu_seconds() - before < 0.1, "the loop burns the CPU while descriptors are out"
+    assert cpu_seconds() - before <= 0.05, "at most 5 % of a CPU while descriptors are out"
     answers = []
     for client in clients:
         client.sock.settimeout(0.01)
