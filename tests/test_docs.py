@@ -13,6 +13,7 @@ import pytest
 from pyhost import manual
 from pyhost.config.directives import TABLE
 from pyhost.ctl.command import parse
+from pyhost.ctl.serve import parse as parse_serve
 from support.client import Client
 from support.server import Server, wait_until
 
@@ -191,6 +192,8 @@ def test_commands_are_what_they_should_be(line: str, binary: Path, base_env: dic
     if words[0] == "make":
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert {word for word in words[1:] if "=" not in word} <= set(targets)
+    elif words[:2] == ["pyhost", "serve"]:
+        assert parse_serve(words[2:]).target
     elif words[0] == "pyhost":
         options = parse(words[1:])
         needs_file = {"t", "S"} & set(options.shows)

@@ -200,3 +200,11 @@ def test_websocket(sample: Callable[..., Server]) -> None:
     late.open("/chat")
     assert late.read_message() == (TEXT, b"one: hello")
     assert host.client().request("GET", "/chat", {**HEAD, "Origin": "http://elsewhere"}).status == 403
+
+
+def test_asgi_beside_wsgi(sample: Callable[..., Server]) -> None:
+    host = sample("11-asgi.conf")
+    events = host.get("/async/events")
+    assert events.header("Content-Type") == "text/event-stream" and events.text.count("data: event ") == 5
+    assert host.get("/async/other").status == 404
+    assert host.get("/counter").status == 200
