@@ -1,6 +1,7 @@
 /* The module `_coro`: waits and spawning as Python sees them. The task type is in pytask.c. */
 #include "pycoro.h"
 
+#include "blocked.h"
 #include "coro_spawn.h"
 #include "green.h"
 
@@ -165,6 +166,26 @@ static PyObject *coro_py_counts(PyObject *module, PyObject *unused)
                          (unsigned long long)(coro_hub ? coro_hub->switches : 0));
 }
 
+PyDoc_STRVAR(blocked_doc, "blocked()\n--\n\nA dict {Location: count}: how often handlers there held up this worker for longer than PyBlockedWarning, all "
+                          "interpreters\ntogether, as the log's lines say. `(no Location)` is what lies outside of them, `(other Locations)` what came "
+                          "after the\nfirst 127. Never switches.");
+static PyObject *coro_py_blocked(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    PyObject *counts = PyDict_New();
+    uint64_t count;
+    const char *place;
+    for (unsigned n = 0; counts && (place = blocked_at(n, &count)); n++) {
+        PyObject *key = PyUnicode_DecodeUTF8(place, (Py_ssize_t)strlen(place), "replace"), *value = PyLong_FromUnsignedLongLong(count);
+        if (!key || !value || PyDict_SetItem(counts, key, value))
+            Py_CLEAR(counts);
+        Py_XDECREF(key);
+        Py_XDECREF(value);
+    }
+    return counts;
+}
+
 PyDoc_STRVAR(green_calls_doc, "green_calls()\n--\n\nA tuple of names: the system calls of handlers that give way. Never switches.");
 static PyObject *coro_py_green_calls(PyObject *module, PyObject *unused)
 {
@@ -192,6 +213,7 @@ static PyMethodDef coro_methods[] = {
     {"current", coro_py_current, METH_NOARGS, current_doc},
     {"green_calls", coro_py_green_calls, METH_NOARGS, green_calls_doc},
     {"counts", coro_py_counts, METH_NOARGS, counts_doc},
+    {"blocked", coro_py_blocked, METH_NOARGS, blocked_doc},
     {NULL, NULL, 0, NULL}};
 
 /* They end a request, so "except Exception" must not swallow them. */

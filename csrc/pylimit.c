@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "blocked.h"
 #include "coro.h"
 
 enum { STATUS_TIMEOUT = 504, STATUS_GONE = 408 };
@@ -19,6 +20,17 @@ static size_t add(char *to, size_t used, size_t room, const char *text)
     return used + n;
 }
 
+static size_t add_ordinal(char *to, size_t used, size_t room, uint64_t number)
+{
+    char digits[24], *at = digits + sizeof digits - 1;
+    bool teens = number / 10 % 10 == 1;
+    const char *ending = teens || number % 10 > 3 ? "th" : (const char *[]){"th", "st", "nd", "rd"}[number % 10];
+    *at = 0;
+    for (uint64_t rest = number; rest || !*at; rest /= 10)
+        *--at = (char)('0' + rest % 10);
+    return add(to, add(to, used, room, at), room, ending);
+}
+
 /* In a signal handler: no allocation, no locks. The log escapes what a client wrote. */
 static void describe(void *arg, char *to, size_t room)
 {
@@ -31,6 +43,8 @@ static void describe(void *arg, char *to, size_t room)
         used = add(to, used, room, r->conf->location);
         used = add(to, used, room, ")");
     }
+    used = add_ordinal(to, add(to, used, room, ", the "), room, blocked_count(r->conf ? r->conf->location : NULL));
+    add(to, used, room, " time there");
     for (char *at = to; *at; at++)
         if (*at == '\n')
             *at = ' ';

@@ -50,7 +50,7 @@ FIXED = (("limit.h", "/* fixed */"), ("master_parts.h", "enum {"))
 C_STRING = r'(?:"(?:[^"\\]|\\.)*"\s*)+'
 CORO_C = ("pycoro.c", "pytask.c", "coro_alarm.c")
 CORO_FUNCTIONS = {"spawn": "spawn_doc", "current": "current_doc", "tasks": "tasks_doc", "park": "park_doc", "yield_": "yield_doc",
-                  "fd_closing": "fd_closing_doc", "counts": "counts_doc"}
+                  "fd_closing": "fd_closing_doc", "counts": "counts_doc", "blocked": "blocked_doc"}
 TASK_ATTRIBUTES = ("Attributes: `name`, `result`, `exception`, `done`, `started`, `locals`, `frame`, `counts` (seconds run, resumes, longest "
                    "stretch in seconds).")
 TASK_METHODS = ("join_doc", "get_doc", "kill_doc", "wake_doc")

@@ -125,3 +125,18 @@ def test_handler_that_blocks_is_named_with_its_stack(server: Callable[..., Serve
     assert host.request("GET", "/stuck?x").text == "computed"
     host.expect_log(r"sentinel:warn.*held up for 1\d\d ms by GET /stuck \(Location /stuck\)")
     host.expect_log(r"sentinel:warn.*in computes_a_while")
+
+
+@pytest.mark.slow
+def test_blocked_stretches_are_counted_by_location(server: Callable[..., Server]) -> None:
+    words = ("PyTimeSlice Off", "PyBlockedWarning 50ms")
+    host = server("StartServers 1\n" + location("/stuck", "computes_a_while", *words) + location("/other", "computes_a_while", *words)
+                  + location("/blocked", "blocked"))
+    assert host.request("GET", "/blocked").text == "{}"
+    for path in ("/stuck", "/other", "/stuck/below", "/stuck"):
+        assert host.request("GET", path).text == "computed"
+    assert host.request("GET", "/blocked").text == "{'/stuck': 3, '/other': 1}"
+    host.expect_log(r"by GET /stuck \(Location /stuck\), the 1st time there")
+    host.expect_log(r"by GET /other \(Location /other\), the 1st time there")
+    host.expect_log(r"by GET /stuck/below \(Location /stuck\), the 2nd time there")
+    host.expect_log(r"by GET /stuck \(Location /stuck\), the 3rd time there")

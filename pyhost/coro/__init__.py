@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import _coro
-from _coro import ClientGone, RequestTimeout, Task, counts, current, fd_closing, park, spawn, tasks, yield_
+from _coro import ClientGone, RequestTimeout, Task, blocked, counts, current, fd_closing, park, spawn, tasks, yield_
 
 from .errors import CoroutineError, LockTimeout
 from .fifo import Queue, fifo
@@ -36,6 +36,7 @@ __all__ = [
     "Timeout",
     "Where",
     "Yield",
+    "blocked",
     "blocking",
     "cond",
     "coroutine_cond",

@@ -56,6 +56,11 @@ def computes_a_while(req: Any) -> int:
     return int(apache.OK)
 
 
+def blocked(req: Any) -> int:
+    req.write(repr(coro.blocked()))
+    return int(apache.OK)
+
+
 def quick(req: Any) -> int:
     time.sleep(0.01)
     req.write("quick")
