@@ -9,6 +9,7 @@
 #include "log.h"
 #include "master.h"
 #include "shm.h"
+#include "worker.h"
 
 int bridge_configure(struct main_conf *conf)
 {
@@ -41,6 +42,8 @@ int bridge_slot_read(int slot, int64_t *out, int count)
     return have;
 }
 
+int bridge_serve(struct main_conf *conf, char *error, int room) { return worker_serve(conf, error, room); }
+void bridge_end(int code) { worker_end(code); }
 int bridge_generation(void) { return shm ? shm->generation : 0; }
 
 void bridge_log(int level, const char *module, const char *message, int length)

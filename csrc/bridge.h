@@ -16,6 +16,9 @@ int bridge_open(struct main_conf *conf, char *error, int room);
 /* Counters of one worker slot; NULL: no such slot. */
 int bridge_slot_read(int slot, int64_t *out, int count);
 /* The generation of the configuration that the master has in force; 0: none. */
+/* A script's: serve what conf says as well (worker_serve); leave when what is in flight is done. */
+int bridge_serve(struct main_conf *conf, char *error, int room);
+void bridge_end(int code);
 int bridge_generation(void);
 /* Writes one line into the error log. */
 void bridge_log(int level, const char *module, const char *message, int length);

@@ -298,6 +298,7 @@ struct main_conf {
     int green_library_count;
     const char *const *green_libraries; /* PyGreenLibraries: beginnings of file names */
     int one_process;                /* -X */
+    int script;                     /* pyhost script.py: the first job is the program, and its end ours */
 };
 
 #endif

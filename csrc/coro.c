@@ -100,6 +100,13 @@ enum coro_wake coro_park(int64_t until_ns)
     if (!c)
         return CORO_ERROR;
     enum coro_wake result = coro_block(until_ns);
+    while (c->interrupted) {
+        c->interrupted = false;
+        if (PyErr_CheckSignals())
+            return CORO_ERROR;
+        if (result == CORO_WOKEN)
+            result = coro_block(until_ns);
+    }
     if (c->thrown && !PyErr_Occurred())
         coro_raise_thrown(c);
     return result;

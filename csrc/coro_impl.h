@@ -43,6 +43,7 @@ struct coro {
     bool green;             /* its system calls give way */
     PyObject *forced;       /* strong: class of an exception that was left for the next bytecode, because the caller did not listen */
     bool told;              /* what was thrown has been announced by signal */
+    bool interrupted;       /* its green call returns EINTR once: signals are waiting for it */
     bool in_inbox;          /* another thread has woken it */
     struct coro *inbox_next;
     struct timer deadline;  /* of the job: raises RequestTimeout */

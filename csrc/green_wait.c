@@ -91,6 +91,11 @@ static int park_until(bool (*done)(void *), void *arg, int64_t until_ns)
             PyErr_Clear(); /* GreenletExit of a greenlet that is dropped: the call must still come to an end */
             return cancelled(c);
         }
+        if (c->interrupted) {
+            c->interrupted = false;
+            if (!done(arg))
+                return EINTR;
+        }
         if (woken == CORO_TIMED_OUT && !done(arg))
             return ETIMEDOUT;
     }

@@ -22,6 +22,13 @@ static void listener_ready(struct source *s, uint32_t events);
 
 static void listener_resume_fired(struct timer *t) { listener_resume((struct listener *)((char *)t - offsetof(struct listener, resume))); }
 
+void listener_use(struct listener *l, const struct listen_conf *conf)
+{
+    l->conf = conf;
+    l->default_server = route_server(l->worker->route, &conf->address, slice_of("", 0));
+    l->needs_local_address = route_needs_local_address(l->worker->route, conf);
+}
+
 struct listener *listener_start(struct worker *w, const struct listen_conf *conf)
 {
     struct listener *l = calloc(1, sizeof *l);
@@ -29,11 +36,9 @@ struct listener *listener_start(struct worker *w, const struct listen_conf *conf
         return NULL;
     l->source = (struct source){.ready = listener_ready, .fd = conf->fd};
     l->resume.fire = listener_resume_fired;
-    l->conf = conf;
     l->worker = w;
     l->gate = gate_for(conf->protocol);
-    l->default_server = route_server(w->route, &conf->address, slice_of("", 0));
-    l->needs_local_address = route_needs_local_address(w->route, conf);
+    listener_use(l, conf);
     int one = 1;
     if (conf->address.family != AF_UNIX)
         setsockopt(conf->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted sockets inherit it */

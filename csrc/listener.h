@@ -28,6 +28,8 @@ struct listener { /* a worker's side of one listening socket */
 struct listener *listener_start(struct worker *worker, const struct listen_conf *conf); /* NULL with errno */
 /* The virtual host for a Host name (lower case, no port) on this connection. */
 const struct server_conf *listener_server(const struct conn *c, struct slice host);
+/* Goes on with the tables of another configuration (worker->route) that has the same socket. */
+void listener_use(struct listener *l, const struct listen_conf *conf);
 void listener_pause(struct listener *l, int64_t until_ns);
 void listener_resume(struct listener *l);
 void listener_stop(struct listener *l); /* accepts what is in the queue, then stops */

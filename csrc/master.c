@@ -51,6 +51,8 @@ static int open_all(struct main_conf *conf, struct identity *identity)
     if (identity_find(conf, identity, error, sizeof error) < 0 || listener_open_all(conf, NULL, error, sizeof error) < 0)
         return refuse(error);
     if (log_open_all(conf) == 0) {
+        if (conf->script)
+            return 0;
         listen_inherit_end();
         if (pidfile_write(conf->pid_file, error, sizeof error) == 0)
             return 0;
@@ -223,6 +225,8 @@ static void serve(struct master *m)
 static void leave(struct main_conf *conf)
 {
     listener_close_unused(conf, NULL);
+    if (conf->script)
+        return;
     pidfile_remove();
     log_error(NULL, LEVEL_NOTICE, "core", "stopped");
     log_close_all(conf);
@@ -250,7 +254,8 @@ int master_run(struct main_conf *conf)
     if (open_all(conf, &identity) < 0)
         return EXIT_NOT_STARTED;
     int code = 0;
-    say_start(conf, &identity);
+    if (!conf->script)
+        say_start(conf, &identity);
     if (conf->one_process || conf->start_servers < 1) {
         code = run_one_process(conf, &identity);
         leave(conf);

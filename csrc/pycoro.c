@@ -200,7 +200,39 @@ static PyObject *coro_py_green_calls(PyObject *module, PyObject *unused)
     return names;
 }
 
+PyDoc_STRVAR(make_main_doc, "_make_main()\n--\n\nThe running greenlet is the program: it counts as the main thread, and signal handlers run in it.");
+static PyObject *coro_py_make_main(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    struct coro *c = coro_current();
+    if (!c)
+        PyErr_SetString(PyExc_RuntimeError, "only a greenlet of the hub can be the program");
+    else
+        pystate_make_main((unsigned long)(uintptr_t)c);
+    return c ? Py_NewRef(Py_None) : NULL;
+}
+
+PyDoc_STRVAR(interrupt_doc, "_interrupt(task)\n--\n\nWhere it waits it looks for signals, as after EINTR. Never switches.");
+static PyObject *coro_py_interrupt(PyObject *module, PyObject *arg)
+{
+    (void)module;
+    struct interp *i = interp_current();
+    if (!i || !PyObject_TypeCheck(arg, (PyTypeObject *)i->task_type)) {
+        PyErr_SetString(PyExc_TypeError, "a Task was expected");
+        return NULL;
+    }
+    struct coro *c = ((struct task *)arg)->coro;
+    if (c) {
+        c->interrupted = true;
+        coro_wake(c);
+    }
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef coro_methods[] = {
+    {"_make_main", coro_py_make_main, METH_NOARGS, make_main_doc},
+    {"_interrupt", coro_py_interrupt, METH_O, interrupt_doc},
     {"sleep", (PyCFunction)(void (*)(void))coro_py_sleep, METH_FASTCALL | METH_KEYWORDS, sleep_doc},
     {"park", (PyCFunction)(void (*)(void))coro_py_park, METH_FASTCALL | METH_KEYWORDS, park_doc},
     {"yield_", coro_py_yield, METH_NOARGS, yield_doc},

@@ -97,6 +97,8 @@ void pystate_clear_identity(struct pystate_identity *identity)
 
 static unsigned long main_thread; /* 0: nothing is changed */
 
+void pystate_make_main(unsigned long thread_id) { _PyRuntime.main_thread = thread_id; }
+
 int pystate_signal_number(void) { return SIGRTMAX - 2; }
 
 int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id)

@@ -48,6 +48,8 @@ int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id);
 /* The main thread is the main thread again. Cheap when nothing is to be done. */
 void pystate_end_signal(void);
 int pystate_signal_number(void);
+/* The greenlet with this thread id counts as the main thread from now on: signal handlers run in it. Context: GIL held. */
+void pystate_make_main(unsigned long thread_id);
 
 /* Writes where a thread state's Python code stands, innermost first, one line per frame, at most so many bytes, NUL-terminated. Returns the length.
  * Context: a signal handler on that very thread; no GIL needed, nothing is allocated. */

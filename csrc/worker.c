@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -20,6 +21,7 @@
 #include "master.h"
 #include "pyasgi.h"
 #include "pyphase.h"
+#include "pyserver.h"
 #include "shm.h"
 #include "upcall.h"
 
@@ -146,7 +148,13 @@ static int worker_start(struct worker *w)
     orders.source = (struct source){.ready = on_order, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     if (orders.source.fd < 0 || loop_add(&w->loop, &orders.source, EPOLLIN) < 0)
         return -1;
-    worker_catch_signals();
+    if (w->conf->script) {
+        sigset_t none; /* signals are the script's, as they are any Python program's */
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+    } else {
+        worker_catch_signals();
+    }
     w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     w->route = route_new(w->conf, worker_merge);
     if (!w->route)
@@ -239,6 +247,73 @@ static void worker_end_applications(struct worker *w)
     }
 }
 
+static bool worker_has(struct listener *const *listeners, int count, const struct listener *one)
+{
+    for (int i = 0; i < count; i++)
+        if (listeners[i] == one)
+            return true;
+    return false;
+}
+
+/* Listeners that stay look into the new tables; those that are new are started. */
+static int worker_start_more(struct worker *w)
+{
+    struct listener **listeners = calloc((size_t)w->conf->listen_count + 1, sizeof *listeners);
+    int count = 0;
+    if (!listeners)
+        return -1;
+    for (int i = 0; i < w->conf->listen_count; i++) {
+        struct listener *l = NULL;
+        for (int k = 0; k < w->listener_count && !l; k++)
+            if (w->listeners[k]->conf->fd == w->conf->listens[i].fd)
+                l = w->listeners[k];
+        if (l)
+            listener_use(l, &w->conf->listens[i]);
+        else
+            l = listener_start(w, &w->conf->listens[i]);
+        if (l)
+            listeners[count++] = l;
+    }
+    for (int k = 0; k < w->listener_count; k++) /* those that go stay in memory: connections know theirs */
+        if (!worker_has(listeners, count, w->listeners[k]))
+            listener_stop(w->listeners[k]);
+    free(w->listeners);
+    w->listeners = listeners;
+    w->listener_count = count;
+    return 0;
+}
+
+int worker_serve(struct main_conf *conf, char *error, int room)
+{
+    struct worker *w = worker;
+    struct main_conf *before = w ? w->conf : NULL;
+    struct route *route = NULL;
+    if (!w) {
+        snprintf(error, (size_t)room, "this process serves nothing");
+        return -1;
+    }
+    if (listener_open_all(conf, w->conf, error, room) < 0)
+        return -1;
+    if (log_open_all(conf) < 0 || !(route = route_new(conf, worker_merge))) {
+        snprintf(error, (size_t)room, "a log cannot be opened, or memory is out");
+        listener_close_unused(conf, w->conf);
+        return -1;
+    }
+    w->conf = conf;
+    w->route = route; /* requests in flight may look into the one before */
+    shm_slot->generation = conf->generation;
+    pyserver_use(conf);
+    int result = worker_start_more(w);
+    listener_close_unused(before, conf);
+    return result;
+}
+
+void worker_end(int code)
+{
+    worker->exit_code = code;
+    worker_order(WORKER_GRACEFUL);
+}
+
 static void worker_leave(struct worker *w)
 {
     shm_slot->state = SLOT_STOPPING;
@@ -274,12 +349,14 @@ int worker_run(struct main_conf *conf, int slot)
         code = EXIT_CANNOT_START;
     } else {
         pyphase_import_all(conf);
-        worker_start_listeners(w);
+        if (!conf->script) /* a script has started its own by now */
+            worker_start_listeners(w);
         shm_slot->started_us = w->loop.wall_us;
         shm_slot->state = SLOT_READY;
         while (worker_obey(w))
             worker_turn(w);
         worker_leave(w);
+        code = w->exit_code;
     }
     log_flush();
     fflush(NULL);

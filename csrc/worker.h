@@ -22,6 +22,7 @@ struct worker {
     int64_t full_logged_ns;      /* when the bound on connections was last logged */
     struct job *hub_first, *hub_last; /* requests that have to go on on the hub */
     uint64_t served;
+    int exit_code;               /* of a script */
 };
 extern struct worker *worker; /* this process's; NULL in the master */
 
@@ -30,6 +31,11 @@ extern struct worker *worker; /* this process's; NULL in the master */
 int worker_run(struct main_conf *conf, int slot);
 /* Queues a job for the hub itself, before the next wait. Context: loop thread, never switches. */
 void worker_on_hub(struct worker *w, struct job *job);
+/* A script's: serves what conf says from now on, which has all that was served before as well. 0, or -1 with the reason in error. conf and what was
+ * in force live as long as the process. Context: loop thread, GIL held; never switches. */
+int worker_serve(struct main_conf *conf, char *error, int room);
+/* A script has ended: finish what is in flight and leave with this code. */
+void worker_end(int code);
 /* From a signal handler: what the loop does next. Async-signal-safe. */
 enum worker_order { WORKER_STOP = 1, WORKER_GRACEFUL = 2, WORKER_REOPEN_LOGS = 4 };
 void worker_order(enum worker_order order);

@@ -52,6 +52,7 @@ __all__ = [
     "lock",
     "new",
     "park",
+    "shutdown",
     "sleep",
     "spawn",
     "tasks",
@@ -85,8 +86,21 @@ def Yield(timeout: float | None = None) -> bool:
     return bool(_coro.park(timeout))
 
 
-def event_loop(*_: object, **__: object) -> None:
-    """Do nothing: the server's own loop runs already. For scripts written for gogreen."""
+def event_loop(max_timeout: float = 30.0) -> None:
+    """Serve until shutdown(), SIGTERM or SIGINT, in a script's main code; elsewhere do nothing: the server's own loop runs already. May switch."""
+    from ..script.program import loop
+
+    if loop.task is not None and loop.task is _coro.current():
+        loop.wait()
+
+
+def shutdown(countdown: float = 0) -> None:
+    """Let event_loop() return, after that many seconds. May switch."""
+    from ..script.program import loop
+
+    if countdown:
+        sleep(countdown)
+    loop.stop()
 
 
 def wait_fd(fd: FileLike, events: int, timeout: float | None = None) -> int:

@@ -15,7 +15,8 @@ __all__ = ["SERVE", "main"]
 
 SERVE = -1  # C goes on and serves
 GOOD, BAD = 0, 1
-USAGE = """usage: pyhost [-f file] [-d folder] [-D name] [-C "directive"] [-c "directive"]
+USAGE = """usage: pyhost script.py [argument ...]     run a Python program with the server's loop under it
+       pyhost [-f file] [-d folder] [-D name] [-C "directive"] [-c "directive"]
               [-X] [-k start|stop|graceful|graceful-stop|restart]
               [-t] [-S] [-v] [-V] [-l] [-L] [-M] [-h]
        pyhost serve module:application [--port n] [--reload] …     (pyhost serve -h)
@@ -172,6 +173,10 @@ def main(argv: Sequence[str]) -> int:
 
     argv: the program's name and its arguments. Returns the exit code: 0 good, 1 bad command line, configuration or command; or SERVE.
     """
+    if len(argv) > 1 and not argv[1].startswith("-") and bridge.available():
+        from .. import script
+        script.configure(argv[1:])
+        return SERVE
     try:
         if argv[1:2] == ["serve"]:
             return serve_application(argv[2:])

@@ -1,0 +1,1 @@
+"""Other servers' Python APIs on this one: for scripts that pyhost runs."""

@@ -1,0 +1,1 @@
+"""flup's servers: `from flup.server.fcgi import WSGIServer`."""

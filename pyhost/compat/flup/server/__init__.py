@@ -1,0 +1,1 @@
+"""flup.server: fcgi and scgi, with the names of their forking and single variants."""

@@ -1,0 +1,4 @@
+"""flup.server.fcgi_single: the same server; how it runs is not flup's choice here."""
+from .fcgi import WSGIServer
+
+__all__ = ["WSGIServer"]

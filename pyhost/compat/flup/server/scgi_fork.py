@@ -1,0 +1,4 @@
+"""flup.server.scgi_fork: the same server; how it runs is not flup's choice here."""
+from .scgi import WSGIServer
+
+__all__ = ["WSGIServer"]

@@ -1,0 +1,454 @@
+"""`pyhost script.py`: programs with the C loop under them; flup's and gogreen's names; greenlet and gevent programs; the talks' examples."""
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.client import Client, Response
+from support.fcgi import FastCGI, scgi_head, variables
+from support.server import free_port, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "samples" / "gogreen"
+
+
+class Script:
+    """A running script."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        assert select.select([self.process.stdout], [], [], 15)[0], "no line"
+        return self.process.stdout.readline().rstrip("\n")
+
+    def connects(self, port: int) -> bool:
+        assert self.process.poll() is None, self.process.communicate()
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+            return True
+        except ConnectionRefusedError:
+            return False
+
+    def wait_for(self, port: int) -> None:
+        wait_until(lambda: self.connects(port), "it listens")
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=15)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def script(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Script]]:
+    """Start a script: a path, or its text."""
+    made: list[Script] = []
+
+    def start(source: str | Path, *args: str) -> Script:
+        if isinstance(source, str):
+            (tmp_path / "script.py").write_text(source)
+            source = tmp_path / "script.py"
+        made.append(Script(subprocess.Popen([str(binary), str(source), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE, text=True, env=base_env, cwd=tmp_path)))
+        return made[-1]
+
+    yield start
+    for each in made:
+        if each.process.poll() is None:
+            each.process.kill()
+        each.process.communicate()
+
+
+@pytest.fixture
+def result(script: Callable[..., Script]) -> Callable[..., tuple[int, str, str]]:
+    """Run a script to its end: exit code, output, errors."""
+    def run(source: str | Path, *args: str) -> tuple[int, str, str]:
+        process = script(source, *args).process
+        out, err = process.communicate(timeout=30)
+        return process.returncode, out, err
+
+    return run
+
+
+Result = Callable[..., tuple[int, str, str]]
+
+
+def get(port: int, target: str = "/") -> Response:
+    with Client(("127.0.0.1", port)) as client:
+        return client.request("GET", target)
+
+
+# --- a program like any other ---
+
+def test_main_argv_and_path(result: Result, tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("here = True")
+    text = "import sys, beside\nprint(__name__, sys.argv[1:], __file__, sys.modules['__main__'].beside.here)"
+    assert result(text, "a", "-b") == (0, f"__main__ ['a', '-b'] {tmp_path}/script.py True\n", "")
+
+
+@pytest.mark.parametrize("text, code, err", [
+    ("import sys; sys.exit(7)", 7, ""), ("raise SystemExit", 0, ""), ("raise SystemExit('words')", 1, "words\n"), ("import sys; sys.exit(True)", 1, ""),
+])
+def test_exit_codes(result: Result, text: str, code: int, err: str) -> None:
+    assert result(text) == (code, "", err)
+
+
+def test_a_traceback_shows_the_script_only(result: Result, tmp_path: Path) -> None:
+    code, _, err = result("def f():\n    1 / 0\nf()\n")
+    assert code == 1
+    assert re.findall(r'File "(.*)", line (\d+)', err) == [(f"{tmp_path}/script.py", "3"), (f"{tmp_path}/script.py", "2")]
+    assert err.endswith("ZeroDivisionError: division by zero\n") and "pyhost" not in err.replace(str(tmp_path), "")
+    code, _, err = result("x = (\n")
+    assert code == 1 and "SyntaxError" in err
+
+
+def test_a_script_that_is_not_there(result: Result) -> None:
+    code, _, err = result(Path("/nowhere/at/all.py"))
+    assert code == 2 and "can't open file" in err
+
+
+def test_blocking_calls_of_the_main_program_let_coroutines_run(result: Result) -> None:
+    code, out, err = result("""
+import time, socket, threading, queue
+from pyhost import coro
+seen = []
+def tick():
+    for number in range(5):
+        seen.append(number)
+        time.sleep(0.01)
+coro.spawn(tick)
+time.sleep(0.3)
+a, b = socket.socketpair()
+coro.spawn(lambda: b.sendall(b"word"))
+box = queue.Queue()
+coro.spawn(box.put, "thing")
+print(seen, a.recv(10), box.get(), threading.current_thread() is threading.main_thread())
+""")
+    assert (code, out, err) == (0, "[0, 1, 2, 3, 4] b'word' thing True\n", "")
+
+
+@pytest.mark.parametrize("wait", ["time.sleep(60)", "pair = socket.socketpair(); pair[0].recv(1)", "threading.Event().wait()", "coro.sleep(60)",
+                                  "coro.park(None)", "coro.Event().wait()", "subprocess.run(['sleep', '60'])"])
+def test_sigint_is_a_keyboard_interrupt_where_the_program_waits(script: Callable[..., Script], wait: str) -> None:
+    running = script(f"import time, socket, threading, subprocess\nfrom pyhost import coro\nprint('ready', flush=True)\n{wait}\n")
+    assert running.line() == "ready"
+    code, _, err = running.end(signal.SIGINT)
+    assert code == 130 and err.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_signal_handlers_run_in_the_main_program(script: Callable[..., Script]) -> None:
+    running = script("""
+import signal, threading, time
+def caught(number, frame):
+    print("caught", threading.current_thread().name, flush=True)
+signal.signal(signal.SIGUSR1, caught)
+print("ready", flush=True)
+time.sleep(0.5)
+print("slept", flush=True)
+""")
+    assert running.line() == "ready"
+    running.process.send_signal(signal.SIGUSR1)
+    assert [running.line(), running.line()] == ["caught MainThread", "slept"]
+    assert running.process.wait(15) == 0
+
+
+def test_sigterm_ends_it_as_any_program(script: Callable[..., Script]) -> None:
+    running = script("import time\nprint('ready', flush=True)\ntime.sleep(60)")
+    running.line()
+    assert running.end(signal.SIGTERM)[0] == -signal.SIGTERM
+
+
+def test_threads_atexit_and_asyncio(result: Result) -> None:
+    code, out, _ = result("""
+import asyncio, atexit, threading, time
+atexit.register(print, "atexit")
+async def both():
+    return await asyncio.gather(asyncio.sleep(0.01, "a"), asyncio.to_thread(lambda: "b"))
+print(asyncio.run(both()))
+threading.Thread(target=lambda: (time.sleep(0.1), print("thread"))).start()
+print("end")
+""")
+    assert (code, out) == (0, "['a', 'b']\nend\nthread\natexit\n")
+
+
+# --- flup ---
+
+FLUP = """#!/usr/bin/python
+# encoding : utf-8
+
+import os
+from flup.server.{module} import WSGIServer
+
+count = 0
+def myapp(environ, start_response):
+    global count
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    count += 1
+    return ['Hello World fastcgi!\\nAccess count %d\\n Running pid: %d' % (count, os.getpid())]
+
+if __name__ == '__main__':
+    WSGIServer(myapp, bindAddress={address!r}).run()
+"""
+
+
+@pytest.mark.parametrize("module", ["fcgi", "fcgi_fork", "fcgi_single"])
+def test_the_second_talk_s_flup_script_as_printed(script: Callable[..., Script], module: str) -> None:
+    port = free_port()
+    running = script(FLUP.format(module=module, address=("127.0.0.1", port)))
+    running.wait_for(port)
+    with FastCGI(("127.0.0.1", port)) as client:
+        for number in (1, 2):
+            assert client.get("/", number).body == f"Hello World fastcgi!\nAccess count {number}\n Running pid: {running.process.pid}".encode()
+    assert running.end() == (0, "", "")
+
+
+def test_flup_s_scgi_on_a_unix_socket(script: Callable[..., Script], tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    script(FLUP.format(module="scgi", address=path).replace("['Hello", "[b'Hello"))
+    wait_until(lambda: os.path.exists(path), "it listens")
+    with Client(path) as client:
+        client.send(scgi_head(variables()))
+        assert b"Access count 1" in client.read_rest()
+
+
+# --- gogreen ---
+
+def test_the_first_talk_s_server_as_printed(script: Callable[..., Script], tmp_path: Path) -> None:
+    (tmp_path / "htdocs" / "sub").mkdir(parents=True)
+    (tmp_path / "htdocs" / "index.html").write_text("<p>first")
+    (tmp_path / "htdocs" / "sub" / "a.txt").write_text("text")
+    (tmp_path / "secret").write_text("no")
+    port = free_port()
+    running = script(SAMPLES / "httpd.py", str(port), str(tmp_path / "htdocs"))
+    running.wait_for(port)
+    found = get(port)
+    assert (found.status, found.body, found.header("Content-Type")) == (200, b"<p>first", "text/html")
+    assert get(port, "/sub/a.txt").text == "text"
+    assert [get(port, path).status for path in ("/none", "/..%2fsecret", "/%2e%2e/secret")] == [404, 404, 400]
+    assert running.end()[0] == 0
+    assert '"GET / HTTP/1.1" 200' in (tmp_path / "access.log").read_text()
+
+
+def test_a_handler_chain_statistics_and_shutdown(script: Callable[..., Script]) -> None:
+    port = free_port()
+    running = script(f"""
+import time
+from gogreen import coro, corohttpd
+class Hello:
+    def match(self, request):
+        return request.uri().startswith("/hello")
+    def handle_request(self, request):
+        request.set_cookie("seen", "1")
+        request.set_header("X-Method", request.method())
+        request.push("hello %s %s" % (request.get_arg("name"), request.get_query_pairs()))
+class Slow:
+    def match(self, request):
+        return request.uri() == "/slow"
+    def handle_request(self, request):
+        request.set_name("slow one")
+        request.push_chunked("a")
+        time.sleep(0.4)
+        request.push_chunked("b")
+class Stop:
+    def match(self, request):
+        return request.uri() == "/stop"
+    def handle_request(self, request):
+        coro.spawn(finish)
+        request.response(201)
+def finish():
+    print("ended", server.shutdown(stop=10), flush=True)
+    coro.shutdown()
+server = corohttpd.HttpServer(args=(("127.0.0.1", {port}),), postreq=[lambda request, code, seconds: print(request.name, code, flush=True)])
+for handler in (Hello(), Slow(), Stop()):
+    server.push_handler(handler)
+server.statistics(["127.0.0.0/8"])
+server.start()
+coro.event_loop(30.0)
+""")
+    running.wait_for(port)
+    hello = get(port, "/hello?name=x")
+    assert (hello.text, hello.header("X-Method"), hello.header("Set-Cookie")) == ("hello x [('name', 'x')]", "get", "seen=1; Path=/")
+    assert running.line() == "Hello 200"
+    assert "Hello: 1 " in get(port, "/statistics").text
+    assert get(port, "/none").status == 404
+    with Client(("127.0.0.1", port)) as slow:
+        slow.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        head = slow.read_head()
+        assert get(port, "/stop").status == 201
+        slow.read_body(head, False)
+        assert head.body == b"ab"
+    out, _ = running.process.communicate(timeout=15)
+    assert running.process.returncode == 0 and out.splitlines()[-2:] == ["slow one 200", "ended True"]
+
+
+def test_wsgi_serve(script: Callable[..., Script]) -> None:
+    port = free_port()
+    running = script(f"""
+import wsgi
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["PATH_INFO"].encode()]
+wsgi.serve(("127.0.0.1", {port}), app)
+""")
+    running.wait_for(port)
+    assert get(port, "/x/y").text == "/x/y"
+    assert running.end()[0] == 0
+
+
+def test_sample_echo(script: Callable[..., Script]) -> None:
+    running = script(SAMPLES / "echo.py", "0")
+    port = int(running.line().split()[-1])
+    clients = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(20)]
+    for number, client in enumerate(clients):
+        client.sendall(b"%d" % number)
+    for number, client in reversed(list(enumerate(clients))):
+        assert client.recv(10) == b"%d" % number
+        client.close()
+    assert running.end()[0] == 0
+
+
+def test_sample_heartbeat(result: Result) -> None:
+    code, out, err = result(SAMPLES / "heartbeat.py", "4")
+    assert (code, sorted(out.split("\n")), err) == (0, ["", "beat 0", "beat 1", "beat 2", "beat 3", "waited"], "")
+
+
+def test_sample_irc_bot(script: Callable[..., Script]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(15)
+        running = script(SAMPLES / "ircbot.py", "127.0.0.1", str(listener.getsockname()[1]), "bot", "#room")
+        sock, _ = listener.accept()
+        with sock, sock.makefile("r", encoding="utf-8", newline="") as irc:
+            sock.settimeout(15)
+
+            def say(line: str) -> None:
+                sock.sendall(line.encode() + b"\r\n")
+
+            assert irc.readline() == "NICK bot\r\n" and irc.readline().startswith("USER bot ")
+            say("PING :here")
+            assert irc.readline() == "PONG :here\r\n"
+            say(":server 001 bot :welcome")
+            assert irc.readline() == "JOIN #room\r\n"
+            say(":me!u@h PRIVMSG #room :!ping")
+            assert irc.readline() == "PRIVMSG #room :pong me\r\n"
+            say(":me!u@h PRIVMSG #room :!quit")
+            assert irc.readline() == "QUIT :bye\r\n"
+        assert running.process.wait(15) == 0
+
+
+def test_sample_backdoor(script: Callable[..., Script]) -> None:
+    running = script(SAMPLES / "door.py", "0")
+    port = int(running.line().split()[-1])
+    with socket.create_connection(("127.0.0.1", port), 10) as sock, sock.makefile("rw", newline="\n") as door:
+        door.write("answer + 1\nfor i in range(2): print(i)\n\n1/0\n")
+        door.flush()
+        sock.shutdown(socket.SHUT_WR)
+        said = door.read()
+    assert "43" in said and "0\n1\n" in said and "ZeroDivisionError" in said
+    assert running.end(signal.SIGUSR2)[:2] == (0, "closed\n")
+
+
+# --- greenlet and gevent ---
+
+GREENLET = """
+from greenlet import greenlet
+
+def test1():
+    print(12)
+    gr2.switch()
+    print(34)
+
+def test2():
+    print(56)
+    gr1.switch()
+    print(78)
+
+gr1 = greenlet(test1)
+gr2 = greenlet(test2)
+gr1.switch()
+"""
+
+
+def test_the_talks_greenlet_example_in_a_script(result: Result) -> None:
+    assert result(GREENLET) == (0, "12\n56\n34\n", "")
+
+
+def test_the_talks_greenlet_example_in_a_handler(script: Callable[..., Script]) -> None:
+    port = free_port()
+    running = script(f"""
+import contextlib, io
+from pyhost.script import serving
+from pyhost import coro
+def app(environ, start_response):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec({GREENLET!r}, {{}})
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [out.getvalue().encode()]
+serving.serve(app, ("127.0.0.1", {port}))
+coro.event_loop()
+""")
+    running.wait_for(port)
+    assert [get(port).text for _ in range(3)] == ["12\n56\n34\n"] * 3
+
+
+GEVENT = """
+import gevent
+def foo():
+    print('Running in foo')
+    gevent.sleep(0)
+    print('Explicit context switch to foo again')
+def bar():
+    print('Explicit context to bar')
+    gevent.sleep(0)
+    print('Implicit context switch back to bar')
+gevent.joinall([
+    gevent.spawn(foo),
+    gevent.spawn(bar),
+])
+"""
+
+
+def test_the_second_talk_s_gevent_example(result: Result) -> None:
+    pytest.importorskip("gevent")
+    words = ["Running in foo", "Explicit context to bar", "Explicit context switch to foo again", "Implicit context switch back to bar"]
+    assert result(GEVENT)[:2] == (0, "\n".join(words) + "\n")
+
+
+def test_a_gevent_server_beside_our_own_coroutines(script: Callable[..., Script]) -> None:
+    pytest.importorskip("gevent")
+    port = free_port()
+    running = script(f"""
+from pyhost import coro
+ticks = []
+def tick():
+    while True:
+        ticks.append(1)
+        coro.sleep(0.01)
+coro.spawn(tick)
+import gevent, gevent.pool
+from gevent.pywsgi import WSGIServer
+def app(environ, start_response):
+    before = len(ticks)
+    gevent.sleep(0.2)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(len(ticks) - before).encode()]
+print(list(gevent.pool.Pool(3).imap(lambda n: (gevent.sleep(0.01), n)[1], range(5))), flush=True)
+WSGIServer(("127.0.0.1", {port}), app, log=None).serve_forever()
+""")
+    assert running.line() == "[0, 1, 2, 3, 4]"
+    running.wait_for(port)
+    with socket.create_connection(("127.0.0.1", port), 15) as sock:
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b""
+        while data := sock.recv(4096):
+            answer += data
+    assert int(answer.rsplit(b"\r\n\r\n")[-1]) >= 5  # the host's coroutines ran while gevent's hub waited
