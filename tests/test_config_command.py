@@ -36,7 +36,7 @@ def conf(tmp_path: Path) -> Callable[[str], str]:
     (("-L",), 0, r"(?s)AcceptPathInfo On\|Off\|Default\n\t.*\n\tAllowed in: .*\n\tDefault: ", r"\Z"),
     (("-q",), 1, r"\Z", r"pyhost: option -q not recognized"),
     (("-f",), 1, r"\Z", r"pyhost: option -f requires argument"),
-    (("word",), 1, r"\Z", r"pyhost: no argument expected: word"),
+    (("-t", "word"), 1, r"\Z", r"pyhost: no argument expected: word"),
     (("-k", "dance"), 1, r"\Z", r"-k dance: start, stop, graceful, graceful-stop or restart expected"),
     ((), 1, r"\Z", r"pyhost: no configuration: give one with -f"),
     (("-t", "-f", "none.conf"), 1, r"\Z", r"none\.conf: a readable file expected: .*none\.conf: No such file or directory"),

@@ -34,7 +34,8 @@ class Served:
         inside = "\n".join((log, f"PyWSGIAlias / pyhost.script.apps:{self.app}", *self.directives))
         if self.address.startswith("unix:"):  # a virtual host has no such address: the main server answers there
             return f"Listen {self.address} {self.protocol}\n{inside}\n"
-        return f"Listen {self.address} {self.protocol}\n<VirtualHost {self.address}>\n{inside}\n</VirtualHost>\n"
+        host = self.address.replace("0.0.0.0:", "*:").replace("[::]:", "*:")  # clients come to some address, never to this one
+        return f"Listen {self.address} {self.protocol}\n<VirtualHost {host}>\n{inside}\n</VirtualHost>\n"
 
 
 _served: list[Served] = []
