@@ -202,6 +202,25 @@ def test_lifespan_startup_that_fails(server: Callable[..., Server]) -> None:
     host.expect_log("StartupFailed: the database is away")
 
 
+def test_lifespan_startup_is_tried_again(server: Callable[..., Server]) -> None:
+    application = """
+tries = []
+async def app(scope, receive, send):
+    message = await receive()
+    if scope["type"] == "lifespan":
+        tries.append(1)
+        await send({"type": "lifespan.startup." + ("failed" if len(tries) < 2 else "complete")})
+        await receive()
+        return await send({"type": "lifespan.shutdown.complete"})
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"%d" % len(tries)})
+"""
+    host = server(location("/a", "app.py", "PythonAutoReload Off"), {"app.py": application})
+    host.check_fds = False
+    host.allow_log(FAULTS)
+    assert [host.get("/a").status for _ in range(3)] == [500, 200, 200] and host.get("/a").text == "2"
+
+
 def test_without_lifespan(server: Callable[..., Server]) -> None:
     host = server(location("/", "app.py:without_lifespan") + location("/sync", "app.py:sync"), {"app.py": RULES})
     host.check_fds = False

@@ -205,10 +205,12 @@ class Hosted:
         self.waiting.clear()
 
     def wait(self, cycle: Any) -> None:
-        """Keep a request until the application has started. Never switches. Raises StartupFailed when it never will."""
-        if self.failed:
-            raise StartupFailed(f"{self.spec} could not be started; the server tries again when its files change")
+        """Keep a request until the application has started; where that has failed, it is tried again. Never switches."""
         self.waiting.append(cycle)
+        if self.failed:
+            self.failed = False
+            hosts.append(self)
+            self.start_task = self.loop.create_task(self.start())
         self.loop.wake()
 
     async def stop(self) -> None:
