@@ -173,7 +173,7 @@ def main(argv: Sequence[str]) -> int:
 
     argv: the program's name and its arguments. Returns the exit code: 0 good, 1 bad command line, configuration or command; or SERVE.
     """
-    if len(argv) > 1 and not argv[1].startswith("-") and bridge.available():
+    if len(argv) > 1 and argv[1] != "serve" and not argv[1].startswith("-") and bridge.available():
         from .. import script
         script.configure(argv[1:])
         return SERVE
