@@ -55,7 +55,7 @@ TASK_ATTRIBUTES = ("Attributes: `name`, `result`, `exception`, `done`, `started`
                    "stretch in seconds).")
 TASK_METHODS = ("join_doc", "get_doc", "kill_doc", "wake_doc")
 CORO: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("Waiting", "__init__", ("sleep", "Yield", "wait_read", "wait_write", "wait_fd", "event_loop")),
+    ("Waiting", "__init__", ("sleep", "Yield", "wait_read", "wait_write", "wait_fd", "event_loop", "shutdown")),
     ("Bounds in time", "timeouts", ("Timeout", "deadline")),
     ("Real threads", "offload", ("blocking",)),
     ("Groups", "group", ("Pool",)),
