@@ -143,6 +143,15 @@ static size_t conn_take_proxy_header(struct conn *c, const char *bytes, size_t l
     return 0;
 }
 
+/* The client was told; what it goes on sending is not worth more than so much. */
+static size_t conn_read_away(struct conn *c, size_t len)
+{
+    c->lingered += (uint32_t)len;
+    if (c->lingered > LIMIT_LINGER_BYTES)
+        conn_close(c);
+    return len;
+}
+
 /* Gives bytes to the gate until it wants no more; returns how many were used. */
 static size_t conn_feed(struct conn *c, const char *bytes, size_t len)
 {
@@ -150,7 +159,7 @@ static size_t conn_feed(struct conn *c, const char *bytes, size_t len)
     if (c->proxy_header_due)
         return 0;
     while (used < len && !c->paused && c->state != CONN_CLOSED) {
-        size_t n = c->state == CONN_LINGERING ? len - used : c->gate->input(c, bytes + used, len - used);
+        size_t n = c->state == CONN_LINGERING ? conn_read_away(c, len - used) : c->gate->input(c, bytes + used, len - used);
         if (n == 0)
             break;
         used += n;
@@ -308,6 +317,7 @@ void conn_linger(struct conn *c)
         return;
     }
     c->state = CONN_LINGERING;
+    c->lingered = 0;
     conn_set_deadline(c, conn_loop(c)->now_ns + (int64_t)LIMIT_LINGER_MS * 1000000);
     conn_resume(c);
     if (c->readable && c->state != CONN_CLOSED)

@@ -59,7 +59,10 @@ struct conn {
     struct outq out;
     uint64_t id;
     struct peer peer, local;    /* theirs, ours */
-    uint32_t requests;          /* answered so far */
+    union {
+        uint32_t requests;      /* answered so far */
+        uint32_t lingered;      /* CONN_LINGERING: bytes read away */
+    };
     uint8_t state;              /* enum conn_state */
     /* bits, for an idle connection is this struct and a slot among the timers: at most 256 bytes */
     bool paused : 1;            /* the gate wants no input now; readable is remembered */

@@ -25,6 +25,7 @@ enum {
     LIMIT_CHUNK_LINE_BYTES = 1024,       /* a chunk-size line with its extensions */
     LIMIT_CHUNK_EXTENSIONS_BYTES = 16384,/* all chunk extensions of one message */
     LIMIT_LINGER_MS = 2000,              /* lingering close: how long it goes on */
+    LIMIT_LINGER_BYTES = 4194304,        /* lingering close: how much is read away; who sends more is cut off */
     LIMIT_WEBSOCKET_CLOSE_MS = 5000,     /* the client's close frame, after ours */
     LIMIT_INTERNAL_REDIRECTS = 10,       /* internal redirects of one request; more: 500 */
     LIMIT_RANGES = 200,                  /* default of MaxRanges: ranges of one response; more: the whole file */

@@ -176,3 +176,16 @@ def test_silence_where_no_request_had_begun(host):
     with host.client() as client:
         client.send(b"\r\n").half_close()
         client.expect_close()
+
+
+def test_lingering_reads_away_only_so_much(host):
+    """Who goes on sending after a refusal is cut off: the bound is LIMIT_LINGER_BYTES, not only a time."""
+    with host.client() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+        assert client.read_response().status == 400
+        sent = 0
+        with pytest.raises(OSError):
+            while sent < 64 << 20:
+                client.send(b"x" * 65536)
+                sent += 65536
+        assert sent < 32 << 20
