@@ -137,7 +137,7 @@ print(seen, a.recv(10), box.get(), threading.current_thread() is threading.main_
 
 
 @pytest.mark.parametrize("wait", ["time.sleep(60)", "pair = socket.socketpair(); pair[0].recv(1)", "threading.Event().wait()", "coro.sleep(60)",
-                                  "coro.park(None)", "coro.Event().wait()", "subprocess.run(['sleep', '60'])"])
+                                  "coro.park(None)", "coro.Event().wait()", "subprocess.run(['sleep', '9'], stdout=-3, stderr=-3)"])
 def test_sigint_is_a_keyboard_interrupt_where_the_program_waits(script: Callable[..., Script], wait: str) -> None:
     running = script(f"import time, socket, threading, subprocess\nfrom pyhost import coro\nprint('ready', flush=True)\n{wait}\n")
     assert running.line() == "ready"
