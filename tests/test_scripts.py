@@ -17,7 +17,7 @@ from support.fcgi import FastCGI, scgi_head, variables
 from support.server import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = ROOT / "samples" / "gogreen"
+SAMPLES = ROOT / "apache-conf" / "gogreen"
 
 
 class Script:

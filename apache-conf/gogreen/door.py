@@ -1,4 +1,4 @@
-"""A program with a back door: a Python prompt in it. pyhost samples/gogreen/door.py [port]"""
+"""A program with a back door: a Python prompt in it. pyhost apache-conf/gogreen/door.py [port]"""
 import signal
 import sys
 

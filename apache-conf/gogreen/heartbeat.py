@@ -1,4 +1,4 @@
-"""Beats while another coroutine waits for something else. pyhost samples/gogreen/heartbeat.py [beats]"""
+"""Beats while another coroutine waits for something else. pyhost apache-conf/gogreen/heartbeat.py [beats]"""
 import sys
 import time
 

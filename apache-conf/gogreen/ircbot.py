@@ -1,4 +1,4 @@
-"""A bot that answers "!ping" in a channel. pyhost samples/gogreen/ircbot.py host port nick channel"""
+"""A bot that answers "!ping" in a channel. pyhost apache-conf/gogreen/ircbot.py host port nick channel"""
 import socket
 import sys
 

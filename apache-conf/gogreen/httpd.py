@@ -1,4 +1,4 @@
-"""The first talk's example. pyhost samples/gogreen/httpd.py [port [folder]]"""
+"""The first talk's example. pyhost apache-conf/gogreen/httpd.py [port [folder]]"""
 import sys
 
 import coro

@@ -1,4 +1,4 @@
-"""An echo server, one coroutine a client. pyhost samples/gogreen/echo.py [port]"""
+"""An echo server, one coroutine a client. pyhost apache-conf/gogreen/echo.py [port]"""
 import socket
 import sys
 
