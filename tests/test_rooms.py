@@ -23,7 +23,7 @@ ROOMS = {
     "story": ["pyhost", "version", "master*", "worker*", "serve*", "pidfile", "identity", "notify", "limits"],
     "client": ["listener*", "listen_*", "cgi_head", "proxy_head", "conn*", "outq", "peer", "tls*", "gate*"],
     "tables": ["conf*", "route*", "regex", "glob", "prefix"],
-    "Python": ["py*", "interp*", "coro*", "green*", "sentinel*"],
+    "Python": ["py*", "interp*", "coro*", "green*", "sentinel*", "blocked"],
     "answers": ["request*", "response*", "static*", "errors", "conditions", "range", "listing", "http_date", "access*", "auth_*", "password", "digest",
                 "env*", "origin", "remote"],
     "doors": ["bridge", "upcall"],

@@ -1,8 +1,8 @@
 """Rows of the table: mod_python's 26 directives, and those of pyhost's own for Python."""
 from __future__ import annotations
 
-import sys
 import os
+import sys
 from collections.abc import Sequence
 
 from . import convert_python as p
