@@ -140,3 +140,27 @@ def test_blocked_stretches_are_counted_by_location(server: Callable[..., Server]
     host.expect_log(r"by GET /other \(Location /other\), the 1st time there")
     host.expect_log(r"by GET /stuck/below \(Location /stuck\), the 2nd time there")
     host.expect_log(r"by GET /stuck \(Location /stuck\), the 3rd time there")
+
+
+@pytest.mark.slow
+def test_lock_waits_in_other_interpreters_are_not_cut_short(server: Callable[..., Server]) -> None:
+    """A limit that docs/green.md states: the deadline comes when the lock's own wait is over."""
+    host = server("".join(location(f"/{name}", "locks_a_while", f"PythonInterpreter {name}", "PyRequestTimeout 100ms")
+                          for name in ("main_interpreter", "beside")))
+    took: dict[str, float] = {}
+    for name in ("main_interpreter", "beside"):
+        start = time.monotonic()
+        assert host.request("GET", f"/{name}").status == 504
+        took[name] = time.monotonic() - start
+    assert took["main_interpreter"] < 0.5 < took["beside"]
+    host.allow_log("python:error")
+
+
+@pytest.mark.slow
+def test_other_interpreters_have_no_time_slices(server: Callable[..., Server]) -> None:
+    """A limit that docs/green.md states: who computes there holds the worker up, and is named."""
+    host = server(location("/busy", "computes_a_while", "PythonInterpreter beside", "PyTimeSlice 10ms", "PyBlockedWarning 100ms") + location("/quick", "quick"))
+    assert host.request("GET", "/quick").text == "quick"
+    busy = host.client().send(build_request("GET", "/busy"))
+    host.expect_log(r"sentinel:warn.*held up for \d+ ms by GET /busy")
+    assert busy.read_response().text == "computed"

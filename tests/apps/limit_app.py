@@ -33,6 +33,13 @@ def locks(req: Any) -> int:
     return int(apache.OK)
 
 
+def locks_a_while(req: Any) -> int:
+    lock = threading.Lock()
+    lock.acquire()
+    req.write(repr(lock.acquire(timeout=0.6)))
+    return int(apache.OK)
+
+
 def swallows(req: Any) -> int:
     """`except Exception` is no way around it."""
     try:

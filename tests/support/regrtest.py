@@ -21,6 +21,7 @@ LIMIT_SECONDS = 300.0
 SKIPPED = ["VSOCK", "Vsock"]  # hang in the plain interpreter too, on machines without such sockets
 if sys.version_info >= (3, 13):
     SKIPPED.append("SubinterpThreadingTests")  # abort in any thread of the plain interpreter that is not its main one
+    SKIPPED.append("InterruptMainTests")  # fail in a plain thread too; here the main thread is the one that runs the handler: a later test is interrupted
 NETWORK = {"test_socketserver"}  # "network" for it means the loopback interface
 
 
