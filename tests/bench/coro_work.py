@@ -1,5 +1,7 @@
 """The works of coro.py, written once: blocking sockets and a spawn function. Run by gevent (monkey-patched), in a handler of pyhost,
-or (what needs no spawn) as plain Python: `python coro_work.py NAME` prints the number."""
+or (what needs no spawn) as plain Python: `python coro_work.py NAME` prints the number alone and beside
+a second thread that sleeps (the kernel then counts the references to each file).
+"""
 from __future__ import annotations
 
 import resource
@@ -110,4 +112,7 @@ def echo(listener: socket.socket, spawn: Spawn) -> None:
 
 if __name__ == "__main__":
     import sys
+    import threading
+    print(WORKS[sys.argv[1]](None, time.sleep))
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
     print(WORKS[sys.argv[1]](None, time.sleep))
