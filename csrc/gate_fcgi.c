@@ -24,6 +24,7 @@ struct fcgi_request { /* in the request's arena */
     uint16_t id;
     uint8_t stage;
     bool keep_conn;
+    bool ended;              /* END_REQUEST has been sent */
 };
 
 struct fcgi { struct fcgi_request *requests; int count; bool closing; };
@@ -276,7 +277,7 @@ static bool dispatch(struct conn *c, const struct fcgi_record *record)
 static void fcgi_echo(const struct request *r, struct slice text)
 {
     struct conn *c = r->conn;
-    if (!c || c->gate != &gate_fcgi || c->state == CONN_CLOSED || !r->gate || r->aborted || r->response == RESPONSE_ENDED)
+    if (!c || c->gate != &gate_fcgi || c->state == CONN_CLOSED || !r->gate || r->aborted || r->response == RESPONSE_ENDED || part_of(r)->ended)
         return;
     send_record(c, FCGI_STDERR, part_of(r)->id, slice_of(text.at, text.len < FCGI_CONTENT_MAX ? text.len : FCGI_CONTENT_MAX));
 }
@@ -368,22 +369,54 @@ static void fcgi_close(struct conn *c)
 
 /* ---- struct gate_out ---- */
 
+enum { FCGI_LAST_BYTES = FCGI_HEADER_BYTES + 16 };
+
+/* 6.2: the end of the stream, then END_REQUEST. */
+static struct slice last_records(struct fcgi_request *f, char out[FCGI_LAST_BYTES])
+{
+    fcgi_header_write(out, FCGI_STDOUT, f->id, 0);
+    fcgi_end_write(out + FCGI_HEADER_BYTES, f->id, 0, FCGI_REQUEST_COMPLETE);
+    f->ended = true;
+    return slice_of(out, FCGI_LAST_BYTES);
+}
+
+/* Head and body in one record and the end behind it, in one write: the server in front sees a whole answer at once, and keeps the connection. */
+static int send_short(struct request *r, struct slice head, struct slice body, bool last)
+{
+    char header[FCGI_HEADER_BYTES], end[FCGI_LAST_BYTES];
+    struct slice parts[OUTQ_PARTS] = {slice_of(header, 0), head, body, slice_of(end, 0)};
+    if (head.len + body.len) {
+        fcgi_header_write(header, FCGI_STDOUT, part_of(r)->id, head.len + body.len);
+        parts[0].len = sizeof header;
+    }
+    if (last && !r->aborted)
+        parts[3] = last_records(part_of(r), end);
+    return conn_send(r->conn, parts, OUTQ_PARTS);
+}
+
+static int send_long(struct conn *c, uint16_t id, struct slice piece)
+{
+    while (piece.len) {
+        size_t n = piece.len < FCGI_CONTENT_MAX ? piece.len : FCGI_CONTENT_MAX;
+        if (send_record(c, FCGI_STDOUT, id, slice_of(piece.at, n)) < 0)
+            return -1;
+        piece.at += n;
+        piece.len -= n;
+    }
+    return 0;
+}
+
 static int fcgi_send(struct request *r, struct slice head, struct slice body, bool last)
 {
     struct conn *c = r->conn;
-    uint16_t id = part_of(r)->id;
-    struct slice pieces[2] = {head, body};
-    (void)last;
     r->wire_bytes_out += head.len + body.len;
-    for (int i = 0; i < 2; i++) {
-        while (pieces[i].len) {
-            size_t n = pieces[i].len < FCGI_CONTENT_MAX ? pieces[i].len : FCGI_CONTENT_MAX;
-            if (send_record(c, FCGI_STDOUT, id, slice_of(pieces[i].at, n)) < 0)
-                return -1;
-            pieces[i].at += n;
-            pieces[i].len -= n;
-        }
+    if (head.len + body.len > FCGI_CONTENT_MAX) {
+        if (send_long(c, part_of(r)->id, head) < 0 || send_long(c, part_of(r)->id, body) < 0)
+            return -1;
+        head.len = body.len = 0;
     }
+    if (send_short(r, head, body, last) < 0)
+        return -1;
     set_deadline(c);
     return 0;
 }
@@ -392,7 +425,8 @@ static int fcgi_send_file(struct request *r, struct slice head, int file_fd, int
 {
     struct conn *c = r->conn;
     char header[FCGI_HEADER_BYTES];
-    int result = fcgi_send(r, head, slice_of(NULL, 0), last);
+    int result = fcgi_send(r, head, slice_of(NULL, 0), false);
+    (void)last; /* the end goes out by ended */
     r->wire_bytes_out += (uint64_t)len;
     while (result == 0 && len) {
         size_t n = len < FCGI_CONTENT_MAX ? (size_t)len : FCGI_CONTENT_MAX;
@@ -419,9 +453,10 @@ static void fcgi_ended(struct request *r)
     struct conn *c = r->conn;
     struct fcgi_request *f = part_of(r);
     buf_clear(&r->in);
-    if (!r->aborted)
-        send_record(c, FCGI_STDOUT, f->id, slice_of(NULL, 0)); /* 6.2: the end of the stream */
-    send_end(c, f->id, FCGI_REQUEST_COMPLETE);
+    if (!f->ended && !r->aborted)
+        send_short(r, slice_of(NULL, 0), slice_of(NULL, 0), true);
+    else if (!f->ended)
+        send_end(c, f->id, FCGI_REQUEST_COMPLETE);
     forget(c, f);
     r->gate = NULL;
     r->conn = NULL;

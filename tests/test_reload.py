@@ -174,7 +174,7 @@ def test_idle_connections_can_still_come_with_a_request_when_the_worker_drains(s
     assert not used.request("GET", "/a.txt").closes
     old = host.workers()
     reload(host)
-    assert used.request("GET", "/a.txt").closes
+    wait_until(lambda: used.request("GET", "/a.txt").closes, "the old worker drains")  # the new one serves a moment before the old one is told
     assert fresh.request("GET", "/a.txt").closes
     wait_until(lambda: old[0] not in host.workers(), "the old worker is gone")
     settle(host, 1)
