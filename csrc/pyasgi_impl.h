@@ -65,6 +65,19 @@ void asgi_cycle_launch(struct cycle *c);
 /* The exception that is set, or none: the application has ended. */
 void asgi_cycle_over(struct cycle *c);
 
+/* pyasgi_future.c. A place holds a future that somebody awaits (strong), or NULL. */
+int asgi_future_is_done(struct asgi_state *s, PyObject *future); /* 1: whoever waited has been cancelled; -1: exception */
+PyObject *asgi_future_wait(struct asgi_state *s, PyObject **at); /* the future that is there already, or a new one; NULL with an exception */
+int asgi_future_resolve(struct asgi_state *s, PyObject **at, PyObject *value); /* 0, or -1 with an exception; the place is empty afterwards */
+int asgi_future_refuse(struct asgi_state *s, PyObject **at); /* the same with the exception that is set, which is taken */
+
+/* Methods of the cycle: pyasgi_receive.c, pyasgi_send.c. The awaitables are done already where nothing has to be waited for. */
+PyObject *asgi_receive(struct cycle *c, PyObject *none);
+PyObject *asgi_send(struct cycle *c, PyObject *message);
+/* Something has happened for which receiver or sender, which are not NULL, may have waited. 0, or -1 with an exception. */
+int asgi_receive_collect(struct cycle *c);
+int asgi_send_collect(struct cycle *c);
+
 /* Puts an iterable of pairs of bytes into headers_out. 0, or -1 with an exception. */
 int asgi_set_headers(struct request *r, PyObject *headers);
 

@@ -1,0 +1,78 @@
+/* receive() of an HTTP scope: the body in events, and the client that has gone. */
+#include "pyasgi_impl.h"
+
+#include <errno.h>
+
+#include "conn.h"
+#include "response.h"
+
+static PyObject *event_disconnect(struct cycle *c)
+{
+    return Py_BuildValue("{OO}", c->state->keys[ASGI_TYPE], c->state->keys[ASGI_DISCONNECT]);
+}
+
+static PyObject *event_body(struct cycle *c, const char *bytes, size_t len)
+{
+    PyObject *body = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
+    if (!body)
+        return NULL;
+    PyObject *const *k = c->state->keys;
+    return Py_BuildValue("{OOONOO}", k[ASGI_TYPE], k[ASGI_REQUEST], k[ASGI_BODY], body, k[ASGI_MORE_BODY], c->received_all ? Py_False : Py_True);
+}
+
+/* The next event, or NULL: nothing yet (no exception). */
+static PyObject *next_event(struct cycle *c)
+{
+    struct request *r = c->request;
+    if (c->received_all)
+        return c->complete || !r->conn || r->conn->eof ? event_disconnect(c) : NULL;
+    if (r->body == BODY_WHOLE && !r->in.len && !r->in_filter) {
+        c->received_all = true;
+        return event_body(c, "", 0);
+    }
+    char *room = PyMem_Malloc(ASGI_BODY_BYTES);
+    if (!room)
+        return PyErr_NoMemory();
+    PyObject *event = NULL;
+    long n = request_body_read(r, room, ASGI_BODY_BYTES);
+    int error = errno;
+    if (n >= 0) {
+        c->received_all = n == 0 || (r->body == BODY_WHOLE && !r->in.len);
+        event = event_body(c, room, (size_t)n);
+    } else if (error != EAGAIN) {
+        c->received_all = true;
+        event = event_disconnect(c);
+    }
+    PyMem_Free(room);
+    return event;
+}
+
+PyObject *asgi_receive(struct cycle *c, PyObject *none)
+{
+    (void)none;
+    PyObject *event = next_event(c);
+    if (event || PyErr_Occurred())
+        return event ? asgi_done_new(c->state, event) : NULL;
+    c->request->on_body = &c->body_waker;
+    return asgi_future_wait(c->state, &c->receiver);
+}
+
+int asgi_receive_collect(struct cycle *c)
+{
+    int done = asgi_future_is_done(c->state, c->receiver);
+    if (done) { /* cancelled: what has come is for the next receive() */
+        Py_CLEAR(c->receiver);
+        return done < 0 ? -1 : 0;
+    }
+    PyObject *event = next_event(c);
+    if (!event && PyErr_Occurred())
+        return -1;
+    if (!event) {
+        c->request->on_body = &c->body_waker;
+        return 0;
+    }
+    int result = asgi_future_resolve(c->state, &c->receiver, event);
+    Py_DECREF(event);
+    return result;
+}
+
