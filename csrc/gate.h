@@ -25,6 +25,10 @@ struct gate_out {
 
 extern const struct gate gate_http, gate_fcgi, gate_scgi, gate_uwsgi, gate_raw, gate_ws;
 
+enum { GATE_NS_PER_MS = 1000000 };
+/* A deadline so many milliseconds from now; 0: none. */
+static inline int64_t gate_after_ms(const struct conn *c, int64_t ms) { return ms ? conn_loop(c)->now_ns + ms * GATE_NS_PER_MS : 0; }
+
 /* The gate for an enum listen_protocol, or NULL when it is not built in. */
 const struct gate *gate_for(int protocol);
 

@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gate_body.h"
 #include "gate_request.h"
-#include "gate_stream.h"
 #include "http_body.h"
 #include "limit.h"
-#include "listener.h"
 #include "log.h"
 #include "response.h"
 #include "route.h"
@@ -16,33 +15,11 @@
 #include "shm.h"
 #include "worker.h"
 
-enum { DISCARD_BODY_BYTES = 262144, DRAIN_IDLE_MS = 1000, NS_PER_MS = 1000000 };
-
-static int64_t now_ns(const struct conn *c) { return conn_loop(c)->now_ns; }
-static int64_t after_ms(const struct conn *c, int64_t ms) { return ms ? now_ns(c) + ms * NS_PER_MS : 0; }
-static const struct server_conf *server_of(const struct conn *c)
-{
-    return c->req && c->req->server ? c->req->server : c->listener->default_server;
-}
-
-/* RequestReadTimeout: so much time at first, more as bytes come in, never more than the maximum. */
-static void rate_deadline(struct conn *c, const struct rate_conf *rate, int64_t start_ns, uint64_t bytes)
-{
-    if (!rate->initial_ms) {
-        conn_set_deadline(c, after_ms(c, server_of(c)->timeout_ms));
-        return;
-    }
-    int64_t allowed = rate->initial_ms;
-    if (rate->min_bytes_per_s)
-        allowed += (int64_t)(bytes * 1000 / (uint64_t)rate->min_bytes_per_s);
-    if (rate->max_ms && allowed > rate->max_ms)
-        allowed = rate->max_ms;
-    conn_set_deadline(c, start_ns + allowed * NS_PER_MS);
-}
+enum { DRAIN_IDLE_MS = 1000 };
 
 static int64_t idle_deadline(const struct conn *c, int64_t keep_ms)
 {
-    return after_ms(c, c->listener->worker->draining && (!keep_ms || keep_ms > DRAIN_IDLE_MS) ? DRAIN_IDLE_MS : keep_ms);
+    return gate_after_ms(c, c->listener->worker->draining && (!keep_ms || keep_ms > DRAIN_IDLE_MS) ? DRAIN_IDLE_MS : keep_ms);
 }
 
 /* ---- requests ---- */
@@ -75,38 +52,19 @@ static bool wants_to_close(const struct conn *c, const struct request *r)
            c->listener->worker->draining;
 }
 
-/* What a request with a body needs, in the request's memory. */
-struct body_reader {
-    struct http_body decoder;
-    char *trailer; /* arena: the trailer section as far as it has come */
-    uint32_t trailer_len, trailer_room;
-};
-
-static struct http_body *decoder_of(const struct request *r) { return &((struct body_reader *)r->gate)->decoder; }
-
-static bool http_prepare_body(struct conn *c, struct request *r)
+static bool prepare_body(struct conn *c, struct request *r)
 {
-    if (http_body_is_empty(r->head.chunked, r->head.length)) {
-        r->body = BODY_WHOLE;
-        conn_pause(c);
-        return true;
-    }
-    struct body_reader *reader = request_alloc(r, sizeof *reader);
-    if (!reader) {
-        conn_close(c);
-        return false;
-    }
-    reader->trailer_len = reader->trailer_room = 0;
-    http_body_init(&reader->decoder, r->head.chunked, r->head.length, 0, (uint32_t)r->server->limit_request_field_size,
-                   (uint32_t)r->server->limit_request_fields);
-    r->gate = reader;
+    if (!http_body_is_empty(r->head.chunked, r->head.length))
+        return stream_body_prepare(c, r);
+    r->body = BODY_WHOLE;
+    conn_pause(c);
     return true;
 }
 
 void stream_head_done(struct conn *c, const char *bytes, size_t used)
 {
     struct request *r = c->req;
-    if (!http_prepare_body(c, r))
+    if (!prepare_body(c, r))
         return;
     struct gate_fault fault = gate_request_fill(c, r, bytes, used);
     r->close_after = wants_to_close(c, r);
@@ -124,7 +82,7 @@ static size_t http_head_input(struct conn *c, const char *bytes, size_t len)
     enum http_fault fault = FAULT_NONE;
     switch (http_head_parse(&r->head, bytes, len, &used, &fault)) {
     case HTTP_MORE:
-        rate_deadline(c, &r->server->read_header, r->start_ns, len);
+        stream_rate_deadline(c, &r->server->read_header, r->start_ns, len);
         return 0;
     case HTTP_BAD:
         http_refuse(c, bytes, len, fault);
@@ -135,131 +93,6 @@ static size_t http_head_input(struct conn *c, const char *bytes, size_t len)
     c->state = CONN_BUSY;
     conn_set_deadline(c, 0);
     stream_head_done(c, bytes, used);
-    return used;
-}
-
-static void body_ended(struct request *r, enum body_state state)
-{
-    r->body = (uint8_t)state;
-    if (r->conn) {
-        conn_set_deadline(r->conn, 0);
-        if (state != BODY_WHOLE)
-            r->close_after = true;
-        conn_pause(r->conn);
-    }
-    if (r->on_body)
-        r->on_body->wake(r->on_body);
-}
-
-static void http_go_on(struct conn *c);
-
-/* The client has a deadline for its body while it is the one that is waited for, not while the handler is. */
-static void body_deadline(struct conn *c)
-{
-    struct request *r = c->req;
-    if (c->paused)
-        conn_set_deadline(c, c->out_waiting ? after_ms(c, r->server->timeout_ms) : 0);
-    else
-        rate_deadline(c, &r->server->read_body, r->body_since_ns ? r->body_since_ns : r->start_ns, r->body_bytes_in - r->body_since_bytes);
-}
-
-static void body_data(struct conn *c, struct request *r, struct slice data)
-{
-    r->body_bytes_in += data.len;
-    r->continue_due = false; /* RFC 9110 10.1.1: whoever sends already need not be asked */
-    if (r->response == RESPONSE_ENDED)
-        return; /* nobody will read it */
-    if (buf_add(&r->in, data.at, data.len) < 0) {
-        body_ended(r, BODY_BROKEN);
-    } else {
-        if (r->in.len >= (uint64_t)r->main->body_memory_bytes)
-            conn_pause(c);
-        if (r->on_body)
-            r->on_body->wake(r->on_body);
-    }
-}
-
-/* The decoder has bounded the section; without memory for it there are no trailers. */
-static void keep_trailer(struct request *r, struct slice piece)
-{
-    struct body_reader *reader = r->gate;
-    uint32_t need = reader->trailer_len + (uint32_t)piece.len;
-    if (need > reader->trailer_room) {
-        char *larger = request_alloc(r, need * 2u);
-        if (!larger)
-            return;
-        if (reader->trailer_len)
-            memcpy(larger, reader->trailer, reader->trailer_len);
-        reader->trailer = larger;
-        reader->trailer_room = need * 2u;
-    }
-    memcpy(reader->trailer + reader->trailer_len, piece.at, piece.len);
-    reader->trailer_len = need;
-}
-
-static void take_trailers(struct request *r)
-{
-    struct body_reader *reader = r->gate;
-    struct http_field *fields;
-    uint32_t count = reader->decoder.trailer_fields;
-    if (!count || !(fields = request_alloc(r, count * sizeof *fields)))
-        return;
-    count = http_trailer_fields(reader->trailer, reader->trailer_len, fields, count);
-    for (uint32_t i = 0; i < count; i++)
-        table_add(&r->trailers_in, slice_of(reader->trailer + fields[i].name_at, fields[i].name_len),
-                  slice_of(reader->trailer + fields[i].value_at, fields[i].value_len));
-}
-
-static void body_refused(struct request *r, enum http_fault fault)
-{
-    struct http_fault_text text = http_fault_info(fault);
-    log_request(r, text.directive ? LEVEL_WARN : LEVEL_INFO, "core", "bad request body: %s%s%s", text.why, text.directive ? ": " : "",
-                text.directive ? text.directive : "");
-    if (text.directive)
-        shm_add(limits_hit, 1);
-    body_ended(r, fault == FAULT_BODY_TOO_LARGE ? BODY_TOO_LARGE : BODY_MALFORMED);
-}
-
-/* LimitRequestBody is known once the configuration of the request is; it holds for what comes and for what has come. */
-size_t stream_body_input(struct conn *c, const char *bytes, size_t len)
-{
-    struct request *r = c->req;
-    struct http_body *decoder = r->gate ? decoder_of(r) : NULL;
-    size_t used = 0;
-    enum body_result result = BODY_DATA;
-    if (decoder && r->conf && r->conf->limit_request_body_bytes)
-        decoder->limit = (uint64_t)r->conf->limit_request_body_bytes;
-    while (result != BODY_MORE && r->body == BODY_READING && (!c->paused || decoder->over)) {
-        size_t n = 0;
-        struct slice data;
-        enum http_fault fault = FAULT_NONE;
-        result = http_body_feed(decoder, slice_of(bytes + used, len - used), &n, &data, &fault);
-        used += n;
-        switch (result) {
-        case BODY_DATA:
-            body_data(c, r, data);
-            break;
-        case BODY_TRAILER:
-            keep_trailer(r, data);
-            break;
-        case BODY_END:
-            take_trailers(r);
-            body_ended(r, BODY_WHOLE);
-            break;
-        case BODY_BAD:
-            body_refused(r, fault);
-            used = len;
-            break;
-        case BODY_MORE:
-            break;
-        }
-    }
-    if (r->body == BODY_READING)
-        body_deadline(c);
-    else if (r->body == BODY_WHOLE)
-        r->continue_due = false;
-    if (r->response == RESPONSE_ENDED && (r->body != BODY_READING || r->body_bytes_in > DISCARD_BODY_BYTES))
-        http_go_on(c);
     return used;
 }
 
@@ -278,25 +111,6 @@ static size_t http_input(struct conn *c, const char *bytes, size_t len)
         return len;
     }
     return len;
-}
-
-void stream_body_wanted(struct request *r)
-{
-    struct conn *c = r->conn;
-    if (r->continue_due) {
-        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        struct slice text = SLICE(go_on);
-        r->continue_due = false;
-        if (r->response == RESPONSE_OPEN)
-            conn_send(c, &text, 1);
-    }
-    bool waited_for_us = c->paused || !c->deadline_ns;
-    conn_resume(c);
-    if (!waited_for_us || r->body != BODY_READING)
-        return;
-    r->body_since_ns = now_ns(c);
-    r->body_since_bytes = r->body_bytes_in;
-    body_deadline(c);
 }
 
 /* ---- responses ---- */
@@ -321,7 +135,7 @@ int stream_send(struct request *r, struct slice head, struct slice body, bool la
     if (conn_send(c, parts, count) < 0)
         return -1;
     if (c->out_waiting && !c->deadline_ns)
-        conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
+        conn_set_deadline(c, gate_after_ms(c, r->server->timeout_ms));
     return 0;
 }
 
@@ -350,7 +164,7 @@ int stream_send_file(struct request *r, struct slice head, int file_fd, int64_t 
     if (send_then_file(r, &head, head.len ? 1 : 0, file_fd, offset, len) < 0)
         return -1;
     if (c->out_waiting && !c->deadline_ns)
-        conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
+        conn_set_deadline(c, gate_after_ms(c, r->server->timeout_ms));
     return 0;
 }
 
@@ -380,16 +194,15 @@ static void http_over(struct conn *c)
     }
 }
 
-/* The response has been handed over. What is left: the rest of the body (a little is read away), the rest of the output. */
-static void http_go_on(struct conn *c)
+void stream_go_on(struct conn *c)
 {
     struct request *r = c->req;
     if (r->body == BODY_READING && !r->close_after) {
         uint64_t left = r->head.chunked ? 0 : r->head.length - r->body_bytes_in;
-        if (r->continue_due || c->eof || left > DISCARD_BODY_BYTES || r->body_bytes_in > DISCARD_BODY_BYTES) {
+        if (r->continue_due || c->eof || left > STREAM_DISCARD_BYTES || r->body_bytes_in > STREAM_DISCARD_BYTES) {
             r->close_after = true;
         } else {
-            rate_deadline(c, &r->server->read_body, now_ns(c), 0);
+            stream_rate_deadline(c, &r->server->read_body, conn_loop(c)->now_ns, 0);
             conn_resume(c);
             return;
         }
@@ -400,19 +213,13 @@ static void http_go_on(struct conn *c)
     }
     c->state = CONN_FLUSHING;
     conn_pause(c);
-    conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
+    conn_set_deadline(c, gate_after_ms(c, r->server->timeout_ms));
 }
 
 void stream_ended(struct request *r)
 {
     buf_clear(&r->in);
-    http_go_on(r->conn);
-}
-
-static void wake(struct waker *w)
-{
-    if (w)
-        w->wake(w);
+    stream_go_on(r->conn);
 }
 
 void stream_drained(struct conn *c)
@@ -420,19 +227,19 @@ void stream_drained(struct conn *c)
     struct request *r = c->req;
     if (!r) {
         if (c->state == CONN_IDLE && !c->out_waiting)
-            conn_set_deadline(c, idle_deadline(c, server_of(c)->keep_alive_timeout_ms));
+            conn_set_deadline(c, idle_deadline(c, stream_server(c)->keep_alive_timeout_ms));
         return;
     }
     if (c->out_waiting)
-        conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
+        conn_set_deadline(c, gate_after_ms(c, r->server->timeout_ms));
     else if (c->state == CONN_FLUSHING)
         http_over(c);
     else if (r->body == BODY_READING)
-        body_deadline(c);
+        stream_body_deadline(c);
     else
         conn_set_deadline(c, 0);
     if (c->req && !response_is_congested(r))
-        wake(r->on_drain);
+        waker_wake(r->on_drain);
 }
 
 /* ---- faults ---- */
@@ -445,14 +252,14 @@ void stream_eof(struct conn *c, bool broken)
         return;
     }
     if (r->body == BODY_READING && !c->paused)
-        body_ended(r, BODY_BROKEN);
+        stream_body_ended(r, BODY_BROKEN);
     if (c->state == CONN_CLOSED || !c->req)
         return;
     if (nothing_follows(c))
         r->close_after = true;
-    wake(r->on_gone);
+    waker_wake(r->on_gone);
     if (r->response == RESPONSE_ENDED && c->state == CONN_BUSY)
-        http_go_on(c);
+        stream_go_on(c);
 }
 
 void stream_timeout(struct conn *c)
@@ -468,11 +275,11 @@ void stream_timeout(struct conn *c)
     } else if (c->state == CONN_BUSY && r->body == BODY_READING && !c->out_waiting) {
         log_request(r, LEVEL_INFO, "core", "the body did not come in time: %s", r->server->read_body.initial_ms ? "RequestReadTimeout" : "Timeout");
         shm_add(limits_hit, 1);
-        body_ended(r, BODY_TIMED_OUT);
+        stream_body_ended(r, BODY_TIMED_OUT);
         if (c->req && r->response == RESPONSE_ENDED)
-            http_go_on(c);
+            stream_go_on(c);
     } else if (r && c->out_waiting && conn_progressed(c)) {
-        conn_set_deadline(c, after_ms(c, r->server->timeout_ms));
+        conn_set_deadline(c, gate_after_ms(c, r->server->timeout_ms));
     } else {
         if (r && c->out_waiting) {
             log_request(r, LEVEL_INFO, "core", "the client takes no more of the answer: Timeout");
@@ -489,7 +296,7 @@ void stream_opened(struct conn *c)
         gate_raw.opened(c);
         return;
     }
-    rate_deadline(c, &c->listener->default_server->read_header, now_ns(c), 0);
+    stream_rate_deadline(c, &c->listener->default_server->read_header, conn_loop(c)->now_ns, 0);
 }
 
 /* Whoever is told by an answer that the connection closes loses nothing; closing it unasked would cross with the next request on its way. So idle
@@ -510,20 +317,16 @@ void stream_close(struct conn *c)
         return;
     c->req = NULL;
     r->conn = NULL;
-    r->aborted = true;
-    if (r->body == BODY_READING)
-        r->body = BODY_BROKEN;
     if (!r->method) { /* its head never came whole: serve has not seen it */
         request_unref(r);
         return;
     }
     if (r->response == RESPONSE_ENDED) {
+        r->aborted = true;
         serve_done(r);
-        return;
+    } else {
+        gate_request_gone(r);
     }
-    wake(r->on_body);
-    wake(r->on_drain);
-    wake(r->on_gone);
 }
 
 static const struct gate_out http_out = {

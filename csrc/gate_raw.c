@@ -2,35 +2,21 @@
  * goes out as it is. When the handler declines, the connection becomes HTTP's, with the bytes that it has not read. */
 #include "gate.h"
 #include "gate_raw.h"
+#include "gate_request.h"
 #include "limit.h"
 #include "listener.h"
 #include "serve.h"
 #include "worker.h"
 
-enum { NS_PER_MS = 1000000 };
-
-static void deadline(struct conn *c)
-{
-    int64_t ms = c->listener->default_server->timeout_ms;
-    conn_set_deadline(c, ms ? conn_loop(c)->now_ns + ms * NS_PER_MS : 0);
-}
+static void deadline(struct conn *c) { conn_set_deadline(c, gate_after_ms(c, c->listener->default_server->timeout_ms)); }
 
 static void raw_opened(struct conn *c)
 {
-    struct worker *w = c->listener->worker;
-    struct request *r = request_new(1);
+    struct request *r = gate_request_new(c);
     if (!r) {
         conn_close(c);
         return;
     }
-    r->conn = c;
-    r->peer = c->peer;
-    r->local = c->local;
-    r->main = w->conf;
-    r->server = c->listener->default_server;
-    r->start_ns = w->loop.now_ns;
-    r->start_us = w->loop.wall_us;
-    r->id = ++w->next_request_id;
     r->method = r->uri = r->unparsed_uri = (char *)"-";
     r->method_number = METHOD_INVALID;
     c->req = r;
@@ -38,17 +24,11 @@ static void raw_opened(struct conn *c)
     serve_connection(r);
 }
 
-static void wake(struct waker *w)
-{
-    if (w)
-        w->wake(w);
-}
-
 static void raw_end(struct request *r, enum body_state state)
 {
     if (r->body == BODY_READING)
         r->body = (uint8_t)state;
-    wake(r->on_body);
+    waker_wake(r->on_body);
 }
 
 static size_t raw_input(struct conn *c, const char *bytes, size_t len)
@@ -64,7 +44,7 @@ static size_t raw_input(struct conn *c, const char *bytes, size_t len)
     r->body_bytes_in += len;
     if (r->in.len >= (uint64_t)r->main->body_memory_bytes)
         conn_pause(c);
-    wake(r->on_body);
+    waker_wake(r->on_body);
     return len;
 }
 
@@ -77,7 +57,7 @@ static void raw_eof(struct conn *c, bool broken)
     conn_set_deadline(c, 0);
     raw_end(c->req, BODY_WHOLE);
     if (c->req)
-        wake(c->req->on_gone);
+        waker_wake(c->req->on_gone);
 }
 
 static void raw_timeout(struct conn *c)
@@ -93,7 +73,7 @@ static void raw_drained(struct conn *c)
     if (!c->req && !c->out_waiting)
         conn_linger(c);
     else if (c->req && c->out.pending * 2 <= LIMIT_OUTPUT_HIGH_BYTES)
-        wake(c->req->on_drain);
+        waker_wake(c->req->on_drain);
 }
 
 static void raw_drain(struct conn *c) { (void)c; } /* how long it may take is the handler's business, up to GracefulShutdownTimeout */
@@ -105,12 +85,7 @@ static void raw_close(struct conn *c)
         return;
     c->req = NULL;
     r->conn = NULL;
-    r->aborted = true;
-    if (r->body == BODY_READING)
-        r->body = BODY_BROKEN;
-    wake(r->on_body);
-    wake(r->on_drain);
-    wake(r->on_gone);
+    gate_request_gone(r);
 }
 
 static int raw_send(struct request *r, struct slice head, struct slice body, bool last)

@@ -79,3 +79,13 @@ struct gate_fault gate_request_fill(struct conn *c, struct request *r, const cha
         return (struct gate_fault){400, "the path has a bad escape, an encoded NUL, or leads above the root", NULL};
     return (struct gate_fault){404, "the path has an encoded slash", "AllowEncodedSlashes"};
 }
+
+void gate_request_gone(struct request *r)
+{
+    r->aborted = true;
+    if (r->body == BODY_READING)
+        r->body = BODY_BROKEN;
+    waker_wake(r->on_body);
+    waker_wake(r->on_drain);
+    waker_wake(r->on_gone);
+}

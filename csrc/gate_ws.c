@@ -15,15 +15,9 @@
 #include "shm.h"
 #include "worker.h"
 
-enum { NS_PER_MS = 1000000, MESSAGE_COST_BYTES = 64 };
+enum { MESSAGE_COST_BYTES = 64 };
 
 static struct websocket *ws_of(const struct conn *c) { return c->gate_state; }
-
-static void wake(struct waker *w)
-{
-    if (w)
-        w->wake(w);
-}
 
 void websocket_free_message(struct ws_message *m)
 {
@@ -62,7 +56,7 @@ static void set_deadline(struct conn *c)
         ms = c->req->server->timeout_ms;
     else if (ws->close_sent || ws->close_received || ws->failed)
         ms = LIMIT_WEBSOCKET_CLOSE_MS;
-    conn_set_deadline(c, ms ? conn_loop(c)->now_ns + ms * NS_PER_MS : 0);
+    conn_set_deadline(c, gate_after_ms(c, ms));
 }
 
 /* Nothing is read while messages wait that nobody takes, or while the client lets our answers to its pings pile up. */
@@ -89,8 +83,8 @@ static void let_go(struct conn *c)
     c->req = NULL;
     r->conn = NULL;
     ws->conn = NULL;
-    wake(ws->on_message);
-    wake(ws->on_drain);
+    waker_wake(ws->on_message);
+    waker_wake(ws->on_drain);
     websocket_unref(ws);
     if (r->response == RESPONSE_ENDED)
         serve_done(r);
@@ -114,8 +108,8 @@ static void ended_with(struct websocket *ws, unsigned code, struct slice reason)
     ws->reason_len = (uint8_t)reason.len;
     if (reason.len)
         memcpy(ws->reason, reason.at, reason.len);
-    wake(ws->on_message);
-    wake(ws->on_drain);
+    waker_wake(ws->on_message);
+    waker_wake(ws->on_drain);
 }
 
 /* ---- frames out ---- */
@@ -210,7 +204,7 @@ static bool keep_message(struct conn *c)
     ws->last = m;
     ws->waiting_bytes += m->bytes.len + MESSAGE_COST_BYTES;
     regulate(c);
-    wake(ws->on_message);
+    waker_wake(ws->on_message);
     return true;
 }
 
@@ -335,7 +329,7 @@ static void ws_drained(struct conn *c)
     set_deadline(c);
     regulate(c);
     if (!websocket_congested(ws))
-        wake(ws->on_drain);
+        waker_wake(ws->on_drain);
     close_if_over(c);
 }
 
@@ -355,7 +349,7 @@ static void ws_close(struct conn *c)
         ws->code = WS_CODE_ABNORMAL;
         r->aborted = true;
         if (r->response != RESPONSE_ENDED)
-            wake(r->on_gone);
+            waker_wake(r->on_gone);
     }
     let_go(c);
 }

@@ -19,6 +19,11 @@ struct request;
 
 /* Something that waits: woken once, from the loop thread. Embedded in heap objects only. */
 struct waker { void (*wake)(struct waker *); };
+static inline void waker_wake(struct waker *w) /* NULL: nobody waits */
+{
+    if (w)
+        w->wake(w);
+}
 
 /* Work for a worker greenlet of one interpreter (coro.h). */
 struct job {

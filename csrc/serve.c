@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "access.h"
 #include "conn.h"
 #include "coro.h"
 #include "env.h"
@@ -16,36 +15,18 @@
 #include "limit.h"
 #include "log.h"
 #include "pyfilter.h"
-#include "pyphase.h"
 #include "pyasgi.h"
 #include "pywsgi.h"
 #include "remote.h"
-#include "response.h"
-#include "route.h"
-#include "serve_auth.h"
 #include "serve_content.h"
+#include "serve_parts.h"
 #include "serve_redirect.h"
 #include "shm.h"
-#include "static.h"
-#include "worker.h"
-
-enum step {
-    STEP_ON,    /* the next phase */
-    STEP_MOVED, /* it goes on elsewhere, or later */
-    STEP_OVER   /* all phases are over */
-};
 
 static void serve_run(struct request *r);
-static void serve_job(struct job *job) { serve_run((struct request *)job); }
+void serve_job(struct job *job) { serve_run((struct request *)job); }
 
 /* ---- moving between the hub and the interpreters ---- */
-
-static enum step move_to_hub(struct request *r)
-{
-    r->job.run = serve_job;
-    worker_on_hub(worker, &r->job);
-    return STEP_MOVED;
-}
 
 /* True: this phase's handlers can run right here. */
 static bool at_home(struct request *r, enum phase phase, enum step *step)
@@ -55,7 +36,7 @@ static bool at_home(struct request *r, enum phase phase, enum step *step)
     if (coro_current() && home && interp_current() == home)
         return true;
     if (!home && coro_current()) {
-        *step = move_to_hub(r); /* only the hub makes interpreters */
+        *step = serve_on_hub(r); /* only the hub makes interpreters */
         return false;
     }
     if (!home)
@@ -75,220 +56,29 @@ static bool at_home(struct request *r, enum phase phase, enum step *step)
     return false;
 }
 
-/* ---- answers that are not a handler's ---- */
-
-static const struct error_document *error_document_for(const struct request *r, int status)
-{
-    for (int i = 0; r->conf && i < r->conf->error_document_count; i++)
-        if (r->conf->error_documents[i].status == status)
-            return &r->conf->error_documents[i];
-    return NULL;
-}
-
-static enum step answer_text(struct request *r, int status, const char *text)
-{
-    response_reset(r);
-    r->status = status;
-    r->content_type = (char *)"text/html; charset=utf-8";
-    response_write(r, text, strlen(text));
-    response_finish(r);
-    return STEP_ON;
-}
-
-static enum step answer_elsewhere(struct request *r, const char *url)
-{
-    response_reset(r);
-    table_set(&r->err_headers_out, SLICE("Location"), slice_text(url));
-    response_error(r, 302, false);
-    return STEP_ON;
-}
-
-/* The request ends with this status: an error document of the configuration, or the built-in page. */
-static enum step end_with(struct request *r, int status)
-{
-    r->at_phase = PHASE_LOG;
-    if (status == 401)
-        access_challenge(r);
-    const struct error_document *document = r->response == RESPONSE_OPEN && !r->error_document ? error_document_for(r, status) : NULL;
-    if (document && document->target[0] == '/') {
-        struct request *to = redirect_error_document(r, status, document->target);
-        if (to) {
-            r->at_phase = PHASE_CLEANUP;
-            to->job.run = serve_job;
-            worker_on_hub(worker, &to->job);
-            r->cleanup_due = true;
-            request_ref(r);
-            return STEP_MOVED;
-        }
-    } else if (document && strncmp(document->target, "http", 4) == 0 && status != 401) {
-        return answer_elsewhere(r, document->target);
-    } else if (document) {
-        return answer_text(r, status, document->target);
-    }
-    response_error(r, r->error_document && r->status >= 400 ? r->status : status, false);
-    return STEP_ON;
-}
-
-/* ---- the phases ---- */
-
-static enum step next_phase(struct request *r)
-{
-    r->at_phase++;
-    return STEP_ON;
-}
-
-static enum step routed(struct request *r, enum route_result result)
-{
-    if (result == ROUTE_NEEDS_HUB)
-        return move_to_hub(r);
-    return result == ROUTE_STATUS ? end_with(r, r->status) : STEP_ON;
-}
-
-/* Before a URI is mapped, only Location sections hold; most servers have no handlers there, and the look-up is left out. */
-static enum step do_post_read_request(struct request *r)
-{
-    int early = 1 << PHASE_POST_READ_REQUEST | 1 << PHASE_TRANS;
-    if (!(r->server->python_hook_phases & early))
-        r->at_phase = PHASE_TRANS;
-    return next_phase(r);
-}
+/* ---- one step ---- */
 
 static enum step do_map(struct request *r)
 {
-    enum step step = routed(r, route_map(worker->route, r, !coro_current()));
+    enum step step = serve_routed(r, route_map(worker->route, r, !coro_current()));
     if (step != STEP_ON || r->at_phase != PHASE_HEADER_PARSER)
         return step;
     if (r->conf->limit_request_body_bytes && r->head.has_length && r->head.length > (uint64_t)r->conf->limit_request_body_bytes) {
         log_request(r, LEVEL_WARN, "core", "Content-Length is larger than LimitRequestBody allows");
         shm_add(limits_hit, 1);
         r->close_after = true;
-        return end_with(r, 413);
+        return serve_end_with(r, 413);
     }
     if (r->conf->setenvif_count || r->conf->setenv_count)
         env_apply(r, false);
     return STEP_ON;
 }
 
-static enum step do_access(struct request *r)
-{
-    char *claimed = r->user; /* req.get_basic_auth_pw() sets it from what the client claims: it counts from the authentication on */
-    r->user = NULL;
-    enum access_result result = r->conf->require ? access_check(r) : ACCESS_GRANTED;
-    r->user = claimed;
-    if (result == ACCESS_DENIED) {
-        log_request(r, LEVEL_ERROR, "core", "client denied by server configuration: %s", r->filename ? r->filename : r->uri);
-        return end_with(r, 403);
-    }
-    r->needs_user = result == ACCESS_NEEDS_USER;
-    r->at_phase = r->needs_user ? PHASE_AUTHEN : PHASE_TYPE;
-    return STEP_ON;
-}
-
-static void authen_resume(struct request *r) { move_to_hub(r); }
-
-static enum step do_authen(struct request *r)
-{
-    struct password_check *slow = NULL;
-    int status = access_basic(r, &slow); /* whoever set r->user: no handler has said that it is right */
-    if (status == ACCESS_BASIC_SLOW) {
-        if (auth_later(&worker->loop, r, slow, authen_resume))
-            return STEP_MOVED;
-        status = access_basic(r, &slow);
-    }
-    return status ? end_with(r, status) : next_phase(r);
-}
-
-static enum step do_authz(struct request *r)
-{
-    if (access_check(r) != ACCESS_GRANTED) {
-        log_request(r, LEVEL_ERROR, "core", "user %s: access to %s denied by Require", r->user ? r->user : "-", r->uri);
-        return end_with(r, 401);
-    }
-    return next_phase(r);
-}
-
-static enum step do_type(struct request *r)
-{
-    route_handler(r);
-    serve_folder_index(r);
-    return next_phase(r);
-}
-
-static enum step do_fixup(struct request *r)
-{
-    if (r->conf->request_header_rule_count)
-        env_request_headers(r);
-    if (r->conf->setenv_count)
-        env_apply(r, true);
-    if (r->conf->redirect_count) {
-        enum step step = routed(r, route_fixup(r));
-        if (step != STEP_ON || r->at_phase != PHASE_FIXUP)
-            return step;
-    }
-    return next_phase(r);
-}
-
-static enum step finish(struct request *r)
-{
-    r->at_phase = PHASE_LOG;
-    response_finish(r);
-    return STEP_ON;
-}
-
-static enum step do_content(struct request *r)
-{
-    char *index = NULL;
-    int status = static_answer(r, &index);
-    if (status > 0)
-        return end_with(r, status);
-    if (status == STATIC_REDIRECT) {
-        struct request *to = redirect_take_over(r, index);
-        if (!to)
-            return end_with(r, 500);
-        r->at_phase = PHASE_CLEANUP;
-        r->cleanup_due = true;
-        request_ref(r);
-        to->job.run = serve_job;
-        worker_on_hub(worker, &to->job);
-        return STEP_MOVED;
-    }
-    return finish(r);
-}
-
-/* The log line is written when the last byte is out, so that it can tell how it went. */
-static enum step do_log(struct request *r)
-{
-    if (!r->out_over && !r->handed_over)
-        return STEP_MOVED;
-    if (!r->handed_over && !r->logged) {
-        r->logged = true;
-        log_access(r);
-    }
-    return next_phase(r);
-}
-
-static enum step do_cleanup(struct request *r)
-{
-    if (r->py)
-        pyphase_finish(r);
-    return STEP_OVER;
-}
-
-/* What C does in a phase, after the Python handlers have had their say. first: a handler's OK replaces it (httpd's RUN_FIRST phases). */
-static const struct { enum step (*in_c)(struct request *); bool first; } phases[PHASES] = {
-    [PHASE_CONNECTION] = {next_phase, false},  [PHASE_POST_READ_REQUEST] = {do_post_read_request, false},
-    [PHASE_TRANS] = {next_phase, false},       [PHASE_HEADER_PARSER] = {next_phase, false},
-    [PHASE_ACCESS] = {do_access, false},       [PHASE_AUTHEN] = {do_authen, true},
-    [PHASE_AUTHZ] = {do_authz, true},          [PHASE_TYPE] = {do_type, false},
-    [PHASE_FIXUP] = {do_fixup, false},         [PHASE_CONTENT] = {do_content, true},
-    [PHASE_LOG] = {do_log, false},             [PHASE_CLEANUP] = {do_cleanup, false},
-};
-
 /* What a Python handler's value means. */
 static enum step after_python(struct request *r, enum phase phase, int value)
 {
     if (phase >= PHASE_LOG)
-        return phases[phase].in_c(r);
+        return serve_phases[phase].run(r);
     if (r->handed_over) { /* the handler redirected inside: the other request answers */
         r->at_phase = PHASE_LOG;
         return STEP_ON;
@@ -296,18 +86,18 @@ static enum step after_python(struct request *r, enum phase phase, int value)
     if (value == PY_LATER)
         return STEP_MOVED;
     if (value == PY_DONE)
-        return finish(r);
+        return serve_end(r);
     if (value > 0)
-        return end_with(r, value);
+        return serve_end_with(r, value);
     if (phase == PHASE_CONTENT)
-        return value == PY_OK ? finish(r) : phases[phase].in_c(r);
+        return value == PY_OK ? serve_end(r) : serve_phases[phase].run(r);
     if (phase == PHASE_AUTHEN && value == PY_OK && !r->user) {
         log_request(r, LEVEL_ERROR, "python", "PythonAuthenHandler returned OK and left req.user unset");
-        return end_with(r, 500);
+        return serve_end_with(r, 500);
     }
-    if (phases[phase].first && value == PY_OK)
-        return next_phase(r);
-    return phases[phase].in_c(r);
+    if (serve_phases[phase].first && value == PY_OK)
+        return serve_next_phase(r);
+    return serve_phases[phase].run(r);
 }
 
 static int run_python(struct request *r, enum phase phase)
@@ -341,7 +131,7 @@ static enum step serve_step(struct request *r)
     enum phase phase = r->at_phase;
     enum step step = STEP_ON;
     if (phase == PHASE_POST_READ_REQUEST && !r->conf && r->server->python_hook_phases & (1 << PHASE_POST_READ_REQUEST | 1 << PHASE_TRANS)) {
-        step = routed(r, route_location(worker->route, r, !coro_current()));
+        step = serve_routed(r, route_location(worker->route, r, !coro_current()));
         if (step != STEP_ON || r->at_phase != phase)
             return step;
     }
@@ -353,11 +143,11 @@ static enum step serve_step(struct request *r)
     }
     bool python_was_asked = phase == PHASE_AUTHEN && r->password != PASSWORD_UNKNOWN;
     if (!r->conf || python_was_asked || !phase_wants_python(r, phase))
-        return phases[phase].in_c(r);
+        return serve_phases[phase].run(r);
     if (!at_home(r, phase, &step))
         return step;
     if (phase == PHASE_CLEANUP)
-        return do_cleanup(r);
+        return serve_phases[phase].run(r);
     return after_python(r, phase, run_python(r, phase));
 }
 
@@ -365,8 +155,7 @@ static enum step serve_step(struct request *r)
 static void serve_over(struct request *r)
 {
     r->phases_over = true;
-    if (r->on_phases_over)
-        r->on_phases_over->wake(r->on_phases_over);
+    waker_wake(r->on_phases_over);
     struct request *behind = r->prev;
     if (behind && behind->cleanup_due) {
         behind->cleanup_due = false;
@@ -491,7 +280,7 @@ void serve_finish(struct request *r, int status)
     if (r->at_phase != PHASE_CONTENT)
         return;
     r->in_phases = true; /* what ends here must not end again under our feet */
-    enum step step = status ? end_with(r, status) : finish(r);
+    enum step step = status ? serve_end_with(r, status) : serve_end(r);
     r->in_phases = false;
     if (step != STEP_MOVED)
         serve_run(r);

@@ -1,0 +1,57 @@
+/* Ends that are not a handler's: error documents of the configuration, built-in pages, hand-overs to another request. */
+#include "access.h"
+#include "serve_parts.h"
+#include "serve_redirect.h"
+
+static const struct error_document *error_document_for(const struct request *r, int status)
+{
+    for (int i = 0; r->conf && i < r->conf->error_document_count; i++)
+        if (r->conf->error_documents[i].status == status)
+            return &r->conf->error_documents[i];
+    return NULL;
+}
+
+static enum step answer_text(struct request *r, int status, const char *text)
+{
+    response_reset(r);
+    r->status = status;
+    r->content_type = (char *)"text/html; charset=utf-8";
+    response_write(r, text, strlen(text));
+    response_finish(r);
+    return STEP_ON;
+}
+
+static enum step answer_elsewhere(struct request *r, const char *url)
+{
+    response_reset(r);
+    table_set(&r->err_headers_out, SLICE("Location"), slice_text(url));
+    response_error(r, 302, false);
+    return STEP_ON;
+}
+
+enum step serve_hand_over(struct request *r, struct request *to)
+{
+    r->at_phase = PHASE_CLEANUP;
+    r->cleanup_due = true;
+    request_ref(r);
+    return serve_on_hub(to);
+}
+
+enum step serve_end_with(struct request *r, int status)
+{
+    r->at_phase = PHASE_LOG;
+    if (status == 401)
+        access_challenge(r);
+    const struct error_document *document = r->response == RESPONSE_OPEN && !r->error_document ? error_document_for(r, status) : NULL;
+    if (document && document->target[0] == '/') {
+        struct request *to = redirect_error_document(r, status, document->target);
+        if (to)
+            return serve_hand_over(r, to);
+    } else if (document && strncmp(document->target, "http", 4) == 0 && status != 401) {
+        return answer_elsewhere(r, document->target);
+    } else if (document) {
+        return answer_text(r, status, document->target);
+    }
+    response_error(r, r->error_document && r->status >= 400 ? r->status : status, false);
+    return STEP_ON;
+}
