@@ -92,7 +92,7 @@ enum coro_wake coro_block(int64_t until_ns);
 void coro_raise_thrown(struct coro *c);
 int64_t coro_now_ns(void);
 
-/* Links a wait and arms epoll. 0: waits; 1: ready at once (a regular file); -1: errno (EBADF). The caller unlinks in every case but -1. */
+/* Links a wait and arms epoll (events 0: only a close ends the wait). 0: waits; 1: ready at once (a regular file); -1: errno (EBADF). The caller unlinks in every case but -1. */
 int fd_wait_link(struct fd_wait *w, struct coro *c, int fd, uint32_t events);
 void fd_wait_unlink(struct fd_wait *w);
 

@@ -101,7 +101,7 @@ int fd_wait_link(struct fd_wait *w, struct coro *c, int fd, uint32_t events)
         return -1;
     append_wait(e, w);
     w->linked = true;
-    if (!entry_arm(e))
+    if (!events || !entry_arm(e))
         return 0;
     int error = errno;
     fd_wait_unlink(w);

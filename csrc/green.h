@@ -35,7 +35,7 @@ int64_t green_now_ns(void);
 /* The waits. All SWITCH; context: handler greenlet, GIL not held, green_may_yield. Return GREEN_READY, ETIMEDOUT, EBADF (closed by another
  * greenlet), EINTR (an exception is to be raised: CPython finds it by PyErr_CheckSignals), ECANCELED (the caller did not look), ENOMEM,
  * or GREEN_BLOCK. until_ns: absolute monotonic, GREEN_FOREVER. */
-int green_wait_fd(int fd, uint32_t events, int64_t until_ns);
+int green_wait_fd(int fd, uint32_t events, int64_t until_ns); /* events 0: until the time or a close */
 struct pollfd;
 int green_wait_fds(const struct pollfd *fds, size_t count, int64_t until_ns);
 int green_sleep_until(int64_t until_ns);

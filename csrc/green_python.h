@@ -16,6 +16,11 @@ int green_watch(void);
 /* The exception that the synthetic signal is to raise in the running greenlet: a new reference, or NULL. */
 PyObject *green_take_thrown(void);
 void green_forget_waiters(void);
+/* green_pysocket.c: a unix socket with a timeout waits in connect() for room in the listen queue, too. Once per process, before any handler;
+ * without the module _socket nothing is done. Context: GIL, no exception set. */
+void green_teach_socket(void);
+/* How long to rest after the try at a full listen queue that rested for pause_ns (0: none yet). */
+int64_t green_connect_pause(int64_t pause_ns);
 /* Whom pthread_self names when libpython asks; 0: the thread itself. */
 extern _Thread_local uintptr_t green_identity __attribute__((tls_model("initial-exec")));
 

@@ -12,8 +12,6 @@
 
 #define HOOKED() (green_coro && green_gil_released())
 
-static const struct timespec connect_back_off = {.tv_nsec = 2000000};
-
 static ssize_t receive(int fd, void *to, size_t n, int flags, struct sockaddr *from, socklen_t *from_len, const void *caller)
 {
     struct green_try state = {0};
@@ -200,63 +198,6 @@ ssize_t green_sendmsg(int fd, const struct msghdr *m, int flags, const void *cal
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
     return HOOKED() ? green_sendmsg(fd, m, flags, GREEN_CALLER()) : green_real.sendmsg(fd, m, flags);
-}
-
-/* A full listen queue of a unix socket cannot be waited for: the kernel tells nobody when it has room. */
-static int connect_back(int fd, const struct sockaddr *to, socklen_t len)
-{
-    int result = GREEN_READY;
-    while (green_real.connect(fd, to, len)) {
-        if (errno != EAGAIN)
-            return -1;
-        result = green_sleep_until(green_now_ns() + connect_back_off.tv_nsec);
-        if (result != ETIMEDOUT) {
-            errno = result;
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* EINTR: the attempt goes on, as with a signal; a second connect() says EALREADY and is waited for like the first. */
-static int connect_wait(int fd)
-{
-    struct green_try state = {.until_ns = GREEN_FOREVER, .known = true};
-    struct timeval tv = {0, 0};
-    socklen_t size = sizeof tv;
-    if (!getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &size) && (tv.tv_sec || tv.tv_usec))
-        state.until_ns = green_now_ns() + (int64_t)tv.tv_sec * 1000000000 + (int64_t)tv.tv_usec * 1000;
-    int result = green_wait_fd(fd, EPOLLOUT, state.until_ns);
-    if (result != GREEN_READY && result != GREEN_BLOCK) {
-        errno = result == ETIMEDOUT ? EINPROGRESS : result;
-        return -1;
-    }
-    int error = 0;
-    size = sizeof error;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size))
-        return -1;
-    errno = error;
-    return error ? -1 : 0;
-}
-
-int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t len)
-{
-    if (!HOOKED() || !green_library_allowed(GREEN_CALLER()))
-        return green_real.connect(fd, to.__sockaddr__, len);
-    int flags = green_real.fcntl(fd, F_GETFL);
-    if (flags < 0 || (flags & O_NONBLOCK))
-        return green_real.connect(fd, to.__sockaddr__, len);
-    green_real.fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-    int result = green_real.connect(fd, to.__sockaddr__, len);
-    if (result && errno == EAGAIN)
-        result = connect_back(fd, to.__sockaddr__, len);
-    else if (result && (errno == EINPROGRESS || errno == EALREADY))
-        result = connect_wait(fd);
-    int error = errno;
-    if (result == 0 || error != EBADF)
-        green_real.fcntl(fd, F_SETFL, flags);
-    errno = error;
-    return result;
 }
 
 /* Looked for first: O_NONBLOCK on a listener would be seen by every process that shares it. */

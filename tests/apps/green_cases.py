@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import errno
 import fcntl
 import logging
 import os
@@ -107,6 +108,109 @@ def socket_connect_refused() -> None:
         except ConnectionRefusedError:
             return
     raise AssertionError("connected to nobody")
+
+
+def error_of(function: Callable[[], object]) -> type[BaseException] | None:
+    try:
+        function()
+    except (OSError, coro.Timeout) as exc:
+        return type(exc)
+    return None
+
+
+def full_listener(path: str) -> tuple[socket.socket, list[socket.socket]]:
+    """A unix listener that has room for nobody else, and those who fill it."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(0)
+    waiting = []
+    while True:
+        client = socket.socket(socket.AF_UNIX)
+        client.setblocking(False)
+        if client.connect_ex(path):
+            client.close()
+            return listener, waiting
+        waiting.append(client)
+
+
+def many_connect(timeout: float | None, ex: bool = False) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path, count, begun = f"{folder}/sock", 40, [0]
+        listener, waiting = full_listener(path)
+
+        def connect() -> bytes:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(timeout)
+                begun[0] += 1
+                if ex:
+                    assert client.connect_ex(path) == 0
+                else:
+                    client.connect(path)
+                assert client.gettimeout() == timeout and os.get_blocking(client.fileno()) == (timeout is None)
+                return client.recv(1)
+
+        tasks = [coro.spawn(connect) for _ in range(count)]
+        while begun[0] < count:
+            time.sleep(0.001)
+        for _ in range(count + len(waiting)):
+            with listener.accept()[0] as peer:
+                peer.send(b"x")
+        assert [task.get() for task in tasks] == [b"x"] * count
+        for one in [listener, *waiting]:
+            one.close()
+
+
+def unix_connect_waits_for_room() -> None:
+    many_connect(None)
+
+
+def unix_connect_ex_waits_for_room() -> None:
+    many_connect(None, ex=True)
+
+
+def unix_connect_with_a_timeout_waits_for_room() -> None:
+    many_connect(60)
+
+
+def unix_connect_ex_with_a_timeout_waits_for_room() -> None:
+    many_connect(60, ex=True)
+
+
+def unix_connect_has_its_limits() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/sock"
+        listener, waiting = full_listener(path)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)
+            assert error_of(lambda: client.connect(path)) is BlockingIOError
+            assert client.connect_ex(path) == errno.EAGAIN
+            client.settimeout(0.03)
+            start = time.monotonic()
+            assert error_of(lambda: client.connect(path)) is TimeoutError
+            assert time.monotonic() - start >= 0.03
+            assert client.connect_ex(path) == errno.EAGAIN
+            client.settimeout(None)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, (0).to_bytes(8, "little") + (30000).to_bytes(8, "little"))
+            start = time.monotonic()
+            assert error_of(lambda: client.connect(path)) is BlockingIOError
+            assert time.monotonic() - start >= 0.03 and os.get_blocking(client.fileno())
+        for timeout in (None, 60):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(timeout)
+                with within(30):
+                    assert error_of(lambda: cancelled_connect(client, path)) is coro.Timeout
+        with socket.socket(socket.AF_UNIX) as client:
+            task = coro.spawn(lambda: error_of(lambda: client.connect(path)))
+            time.sleep(0.005)
+            client.close()
+            assert task.get() is OSError
+        for one in [listener, *waiting]:
+            one.close()
+
+
+def cancelled_connect(client: socket.socket, path: str) -> None:
+    with coro.deadline(0.02):
+        client.connect(path)
 
 
 def socket_timeouts() -> None:
