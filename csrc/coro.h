@@ -81,6 +81,8 @@ struct coro_limits {
 };
 /* Context: handler greenlet, GIL held. 0, or -1 with an exception. */
 int coro_set_limits(const struct coro_limits *limits);
+/* What the running greenlet does from here on is another job, as far as PyBlockedWarning goes: its limit (0: none) and its name. */
+void coro_watch(int64_t blocked_ms, void (*describe)(void *arg, char *to, size_t room), void *arg);
 /* The part that ends with the handler, before its response is flushed and logged: the deadline, and what was thrown and has not arrived. */
 void coro_end_limits(void);
 /* A waker that raises ClientGone in the running greenlet: for req->on_gone. Valid while the greenlet lives. */

@@ -86,6 +86,20 @@ int coro_set_limits(const struct coro_limits *limits)
     return 0;
 }
 
+void coro_watch(int64_t blocked_ms, void (*describe)(void *, char *, size_t), void *arg)
+{
+    struct coro *c = coro_current();
+    if (!c)
+        return;
+    c->describe = NULL; /* a signal may ask between these lines */
+    atomic_signal_fence(memory_order_seq_cst);
+    c->describe_arg = arg;
+    c->blocked_ns = blocked_ms * NS_PER_MS;
+    atomic_signal_fence(memory_order_seq_cst);
+    c->describe = describe;
+    sentinel_watch_job(c->slice_ns, c->blocked_ns);
+}
+
 static bool is_ours(const struct interp *i, PyObject *exception)
 {
     return exception && ((PyObject *)Py_TYPE(exception) == i->timeout_type || (PyObject *)Py_TYPE(exception) == i->gone_type);

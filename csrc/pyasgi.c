@@ -8,13 +8,14 @@
 
 #include "pyapp.h"
 #include "gate_ws.h"
+#include "pyasgi_limit.h"
 #include "pyasgi_ws.h"
 #include "pyphase.h"
 
 static const char *const key_texts[ASGI_KEYS] = {
     "type", "status", "headers", "body", "more_body", "http.request", "http.disconnect", "http.response.start", "http.response.body", "http", "asgi",
     "http_version", "method", "scheme", "path", "raw_path", "query_string", "root_path", "client", "server", "state", "target", "wait", "done", "result",
-    "cancelled", "set_result", "set_exception", "add_done_callback"};
+    "cancelled", "set_result", "set_exception", "add_done_callback", "get", "_context", "_run"};
 
 static struct asgi_state *state_of(PyObject *module) { return PyModule_GetState(module); }
 
@@ -88,6 +89,8 @@ static PyObject *asgi_bind(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *asgi_run(PyObject *module, PyObject *handle) { return asgi_run_handle(state_of(module), handle); }
+
 static PyObject *asgi_submit(PyObject *module, PyObject *args)
 {
     struct asgi_state *s = state_of(module);
@@ -116,14 +119,18 @@ static int asgi_exec(PyObject *module)
     struct asgi_state *s = state_of(module);
     s->cycle_type = (PyTypeObject *)PyType_FromSpec(&asgi_cycle_spec);
     s->done_type = (PyTypeObject *)PyType_FromSpec(&asgi_done_spec);
+    s->ticket_type = (PyTypeObject *)PyType_FromSpec(&asgi_ticket_spec);
+    s->request_var = PyContextVar_New("pyhost.asgi.request", NULL);
+    asgi_limit_init(s);
     s->done_none = s->done_type ? asgi_done_new(s, Py_NewRef(Py_None)) : NULL;
-    return s->cycle_type && s->done_none ? exec_texts(s) : -1;
+    return s->cycle_type && s->ticket_type && s->request_var && s->done_none ? exec_texts(s) : -1;
 }
 
 static PyMethodDef asgi_functions[] = {
     {"collect", asgi_collect, METH_NOARGS, "collect(). Tells futures what has happened, and starts the requests that have come."},
     {"bind", asgi_bind, METH_VARARGS, "bind(make_future, make_task). The running greenlet is the loop's: it is woken when something happens."},
     {"has_marked", asgi_has_marked, METH_NOARGS, "has_marked() -> bool. Is there something to collect()?"},
+    {"run", asgi_run, METH_O, "run(handle). Runs an asyncio.Handle within the bounds of the request to which it belongs."},
     {"submit", asgi_submit, METH_VARARGS, "submit(cycle, (application, state)). Starts a request that had to wait for the application's startup."},
     {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot asgi_module_slots[] = {{Py_mod_exec, asgi_exec}, {0, NULL}};
@@ -138,8 +145,10 @@ static struct asgi_state *asgi_state(void)
 {
     struct interp *i = interp_current();
     PyObject *module = i->asgi ? NULL : PyImport_ImportModule("_asgi");
-    if (module)
+    if (module) {
         i->asgi = state_of(module);
+        ((struct asgi_state *)i->asgi)->interp = i;
+    }
     Py_XDECREF(module); /* the module is asked for nothing any more: its state lives as long as it, which sys.modules keeps */
     return i->asgi;
 }

@@ -8,13 +8,16 @@
 #include "gate_ws.h"
 #include "log.h"
 #include "pyapp.h"
+#include "pyasgi_limit.h"
 #include "pyasgi_ws.h"
 #include "pyclient.h"
 #include "serve.h"
 
+enum { STATUS_GONE = 408 };
+
 /* ---- from the hub to the loop ---- */
 
-static void mark(struct cycle *c)
+void asgi_cycle_mark(struct cycle *c)
 {
     if (c->marked)
         return;
@@ -25,14 +28,21 @@ static void mark(struct cycle *c)
         coro_wake(c->state->loop);
 }
 
-static void on_body(struct waker *w) { mark((struct cycle *)((char *)w - offsetof(struct cycle, body_waker))); }
-static void on_drain(struct waker *w) { mark((struct cycle *)((char *)w - offsetof(struct cycle, drain_waker))); }
-static void on_gone(struct waker *w) { mark((struct cycle *)((char *)w - offsetof(struct cycle, gone_waker))); }
+static void on_body(struct waker *w) { asgi_cycle_mark((struct cycle *)((char *)w - offsetof(struct cycle, body_waker))); }
+static void on_drain(struct waker *w) { asgi_cycle_mark((struct cycle *)((char *)w - offsetof(struct cycle, drain_waker))); }
+
+static void on_gone(struct waker *w)
+{
+    struct cycle *c = (struct cycle *)((char *)w - offsetof(struct cycle, gone_waker));
+    c->gone = true;
+    asgi_cycle_mark(c);
+}
 
 static void cycle_unhook(struct cycle *c)
 {
     struct request *r = c->request;
     asgi_ws_unhook(c);
+    asgi_limit_end(c);
     if (r->on_body == &c->body_waker)
         r->on_body = NULL;
     if (r->on_drain == &c->drain_waker)
@@ -62,6 +72,8 @@ PyObject *asgi_cycle_new(struct asgi_state *s, struct request *r)
     c->gone_waker.wake = on_gone;
     c->more_body = true;
     r->on_gone = &c->gone_waker;
+    if (asgi_limit_begin(c) < 0)
+        Py_CLEAR(c);
     return (PyObject *)c;
 }
 
@@ -85,6 +97,8 @@ static void cycle_dealloc(struct cycle *c)
 
 int asgi_cycle_collect(struct cycle *c)
 {
+    if (asgi_limit_collect(c) < 0)
+        return -1;
     if (c->session && asgi_ws_collect(c) < 0)
         return -1;
     if (c->request->on_body == &c->body_waker)
@@ -109,16 +123,20 @@ static bool is_about_gone(const struct request *r)
     return about;
 }
 
-/* Without a whole response that is a fault. */
-void asgi_cycle_over(struct cycle *c)
+/* The status for what the task has ended with. Without a whole response that is a fault. */
+static int status_of_end(struct cycle *c)
 {
     struct request *r = c->request;
-    int status = 500;
+    int status = asgi_limit_status(c);
+    if (status)
+        return status;
+    status = 500;
     if (c->ws && (!PyErr_Occurred() || pyclient_fault(r))) {
         PyErr_Clear();
         status = 0;
     } else if (PyErr_Occurred() && is_about_gone(r)) {
         PyErr_Clear();
+        status = STATUS_GONE;
         log_request(r, LEVEL_INFO, "asgi", "the client went away");
     } else if (PyErr_Occurred()) {
         if (!c->complete && !c->started && pyapp_show_exception(r))
@@ -128,7 +146,16 @@ void asgi_cycle_over(struct cycle *c)
                                            : "the application raised");
     } else if (!c->complete && r->conn) {
         log_request(r, LEVEL_ERROR, "asgi", "the application returned without a whole response");
+    } else if (!c->complete) {
+        status = STATUS_GONE;
     }
+    return status;
+}
+
+void asgi_cycle_over(struct cycle *c)
+{
+    struct request *r = c->request;
+    int status = status_of_end(c);
     Py_CLEAR(c->task);
     if (!c->complete) {
         c->complete = true;
@@ -187,7 +214,7 @@ static void follow(struct cycle *c, PyObject *task)
     Py_XDECREF(added);
 }
 
-void asgi_cycle_launch(struct cycle *c)
+static void launch(struct cycle *c)
 {
     PyObject *coroutine = call_application(c);
     PyObject *task = coroutine ? PyObject_CallOneArg(c->state->make_task, coroutine) : NULL;
@@ -201,6 +228,20 @@ void asgi_cycle_launch(struct cycle *c)
         follow(c, task);
     Py_XDECREF(done);
     Py_XDECREF(task);
+}
+
+void asgi_cycle_launch(struct cycle *c)
+{
+    if (c->complete) /* its time was over, or its client gone, before the application had started */
+        return;
+    PyObject *token = asgi_limit_set_context(c);
+    asgi_limit_enter(c->state, c);
+    if (token)
+        launch(c);
+    else
+        asgi_cycle_over(c);
+    asgi_limit_leave(c->state);
+    asgi_limit_reset_context(c, token);
 }
 
 /* Python's side could not get as far as a task. */

@@ -7,13 +7,15 @@
 #include "coro.h"
 #include "pywsgi_impl.h"
 #include "request.h"
+#include "timer.h"
 
 enum { ASGI_BODY_BYTES = 65536 };
 
 enum asgi_key { /* interned; texts in pyasgi.c */
     ASGI_TYPE, ASGI_STATUS, ASGI_HEADERS, ASGI_BODY, ASGI_MORE_BODY, ASGI_REQUEST, ASGI_DISCONNECT, ASGI_START, ASGI_RESPONSE_BODY, ASGI_HTTP,
     ASGI_ASGI, ASGI_HTTP_VERSION, ASGI_METHOD, ASGI_SCHEME, ASGI_PATH, ASGI_RAW_PATH, ASGI_QUERY_STRING, ASGI_ROOT_PATH, ASGI_CLIENT, ASGI_SERVER,
-    ASGI_STATE, ASGI_TARGET, ASGI_WAIT, ASGI_DONE, ASGI_RESULT, ASGI_CANCELLED, ASGI_SET_RESULT, ASGI_SET_EXCEPTION, ASGI_ADD_DONE_CALLBACK, ASGI_KEYS
+    ASGI_STATE, ASGI_TARGET, ASGI_WAIT, ASGI_DONE, ASGI_RESULT, ASGI_CANCELLED, ASGI_SET_RESULT, ASGI_SET_EXCEPTION, ASGI_ADD_DONE_CALLBACK, ASGI_GET,
+    ASGI_CONTEXT, ASGI_RUN, ASGI_KEYS
 };
 
 /* A request as its application sees it: what receive and send belong to. */
@@ -31,11 +33,20 @@ struct cycle {
     PyObject *session;       /* strong: of a request for a WebSocket, while its application runs (pyasgi_ws.c) */
     struct websocket *ws;    /* counted reference: once it has been accepted */
     struct asgi_state *state;
+    struct timer deadline;   /* PyRequestTimeout */
+    PyObject *ticket;        /* strong: what its context tells of it (pyasgi_limit.c); NULL: not launched, or over */
     bool marked, started, more_body, complete, received_all;
+    bool due /* the deadline has come */, expired /* it was ended for that */, gone /* the client */, cancelled /* for that */;
 };
 
 struct asgi_state { /* of one interpreter */
-    PyTypeObject *cycle_type, *done_type;
+    struct interp *interp;
+    PyTypeObject *cycle_type, *done_type, *ticket_type;
+    PyObject *request_var; /* strong: ContextVar of the ticket */
+    struct cycle *step;    /* strong: whose step the loop runs, when that is bounded; NULL: none */
+    int64_t step_since_ns;
+    bool step_reported;
+    struct timer step_watch;
     PyObject *done_none;   /* an awaitable that gives None at once */
     PyObject *keys[ASGI_KEYS];
     PyObject *make_future, *make_task; /* of the loop, once it runs: create_future, and what starts a coroutine as a task */
@@ -58,6 +69,8 @@ extern PyType_Spec asgi_cycle_spec, asgi_done_spec;
 PyObject *asgi_done_new(struct asgi_state *s, PyObject *value); /* takes value; an awaitable that gives it at once */
 PyObject *asgi_cycle_new(struct asgi_state *s, struct request *r);
 PyObject *asgi_scope(struct asgi_state *s, struct request *r);
+/* Something has happened to it: it will be collected. Context: loop thread; GIL not needed. */
+void asgi_cycle_mark(struct cycle *c);
 /* What happened to a marked cycle goes to the futures that wait for it. 0, or -1 with an exception. */
 int asgi_cycle_collect(struct cycle *c);
 /* Calls its application and starts what it returns. Never fails: errors become the answer. */

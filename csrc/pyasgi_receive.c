@@ -24,6 +24,8 @@ static PyObject *event_body(struct cycle *c, const char *bytes, size_t len)
 static PyObject *next_event(struct cycle *c)
 {
     struct request *r = c->request;
+    if (c->expired)
+        return event_disconnect(c);
     if (c->received_all)
         return c->complete || !r->conn || r->conn->eof ? event_disconnect(c) : NULL;
     if (r->body == BODY_WHOLE && !r->in.len && !r->in_filter) {

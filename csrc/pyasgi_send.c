@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "pyasgi_limit.h"
 #include "response.h"
 #include "serve.h"
 
@@ -177,6 +178,8 @@ PyObject *asgi_send(struct cycle *c, PyObject *message)
 {
     PyObject *const *k = c->state->keys, *type = field(message, k[ASGI_TYPE]);
     int written = 1;
+    if (asgi_limit_raise(c) < 0)
+        return NULL;
     if (!type) {
         PyErr_SetString(PyExc_TypeError, "a message is a dict with a type");
         return NULL;

@@ -7,6 +7,7 @@
 #include "conn.h"
 #include "gate_ws.h"
 #include "log.h"
+#include "pyasgi_limit.h"
 #include "pyclient.h"
 
 int asgi_ws_refused(struct request *r)
@@ -72,6 +73,7 @@ PyObject *asgi_ws_accept(struct cycle *c, PyObject *args)
     c->ws->on_message = &c->body_waker;
     c->ws->on_drain = &c->drain_waker;
     c->started = true;
+    asgi_limit_end_deadline(c); /* PyRequestTimeout bounds the way here, not what may last for days */
     Py_RETURN_NONE;
 }
 

@@ -31,8 +31,8 @@ static size_t add_ordinal(char *to, size_t used, size_t room, uint64_t number)
     return add(to, add(to, used, room, at), room, ending);
 }
 
-/* In a signal handler: no allocation, no locks. The log escapes what a client wrote. */
-static void describe(void *arg, char *to, size_t room)
+/* No allocation, no locks. The log escapes what a client wrote. */
+void pylimit_describe(void *arg, char *to, size_t room)
 {
     const struct request *r = arg;
     size_t used = add(to, 0, room, r->method);
@@ -59,7 +59,7 @@ int pylimit_begin(struct request *r)
     if (conf->cancel_on_disconnect && !r->on_gone)
         r->on_gone = coro_gone_waker(c);
     struct coro_limits limits = {.green = conf->python_green, .timeout_ms = conf->request_timeout_ms, .slice_ms = conf->time_slice_ms,
-                                 .blocked_ms = conf->blocked_warning_ms, .describe = describe, .arg = r};
+                                 .blocked_ms = conf->blocked_warning_ms, .describe = pylimit_describe, .arg = r};
     return coro_set_limits(&limits);
 }
 

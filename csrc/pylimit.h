@@ -10,5 +10,8 @@ int pylimit_begin(struct request *r);
 void pylimit_end(struct request *r, bool last);
 /* The status of an exception that one of these bounds raised: 504, 408 for a client that is gone; 0: it is the handler's own. */
 int pylimit_status(void);
+/* Of a request that holds others up: method, path, Location, and the how manieth time that happens there, which it counts. Context: the loop thread,
+ * signal handlers on it. */
+void pylimit_describe(void *request, char *to, size_t room);
 
 #endif

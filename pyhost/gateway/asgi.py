@@ -6,6 +6,7 @@ requests, timers and descriptors wake it. What happens per request is in C (csrc
 from __future__ import annotations
 
 import asyncio
+import heapq
 import selectors
 import sys
 import traceback
@@ -22,6 +23,8 @@ T = TypeVar("T")
 SELF_PIPE = 1  # descriptors that every loop has registered
 TURNS_BEFORE_GIVING_WAY = 8  # of a loop that always has something to do
 SHUTDOWN_SECONDS = 10.0
+TIMERS_OFF = 100  # called off and not dropped yet; more are looked for
+TIMER_SECONDS = 86400.0  # the longest single wait
 
 
 class HubSelector(selectors.EpollSelector):
@@ -54,6 +57,7 @@ class HubLoop(asyncio.SelectorEventLoop):
     """The asyncio loop of one interpreter."""
 
     task: Any = None
+    _timer_cancelled_count: int
 
     def __init__(self) -> None:
         super().__init__(HubSelector())
@@ -82,18 +86,47 @@ class HubLoop(asyncio.SelectorEventLoop):
             return self.create_task(coroutine if asyncio.iscoroutine(coroutine) else as_coroutine(coroutine))
 
     def _run_once(self) -> None:
-        """One turn; without timers there is less to do than asyncio's own does."""
-        if self._scheduled or self._debug:  # type: ignore[attr-defined]
+        """One turn, in which each step is known as the request's to which it belongs."""
+        if self._debug:  # type: ignore[attr-defined]
             super()._run_once()  # type: ignore[misc]
             return
         ready = self._ready  # type: ignore[attr-defined]
-        events = self._selector.select(0 if ready or self._stopping else None)  # type: ignore[attr-defined]
+        until_timer = self.seconds_to_timer() if self._scheduled else None  # type: ignore[attr-defined]
+        events = self._selector.select(0 if ready or self._stopping else until_timer)  # type: ignore[attr-defined]
         if events:
             self._process_events(events)  # type: ignore[attr-defined]
+        if until_timer is not None:
+            self.take_due_timers()
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
-                handle._run()
+                _asgi.run(handle)
+
+    def seconds_to_timer(self) -> float | None:
+        """Return how long until the first timer is due, None without one; timers that were called off are dropped."""
+        timers = self._scheduled  # type: ignore[attr-defined]
+        off = self._timer_cancelled_count
+        if off > TIMERS_OFF and off > len(timers) // 2:
+            for timer in timers:
+                timer._scheduled = not timer._cancelled
+            timers[:] = [timer for timer in timers if timer._scheduled]
+            heapq.heapify(timers)
+            self._timer_cancelled_count = 0
+        while timers and timers[0]._cancelled:
+            heapq.heappop(timers)._scheduled = False
+            self._timer_cancelled_count -= 1
+        return min(max(0.0, timers[0]._when - self.time()), TIMER_SECONDS) if timers else None
+
+    def take_due_timers(self) -> None:
+        timers = self._scheduled  # type: ignore[attr-defined]
+        now = self.time() + self._clock_resolution  # type: ignore[attr-defined]
+        while timers and timers[0]._when < now:
+            timer = heapq.heappop(timers)
+            timer._scheduled = False
+            if timer._cancelled:
+                self._timer_cancelled_count -= 1
+            else:
+                self._ready.append(timer)  # type: ignore[attr-defined]
 
     def _write_to_self(self) -> None:
         if self.task is not None:
