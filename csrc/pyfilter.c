@@ -8,56 +8,11 @@
 
 #include "coro.h"
 #include "log.h"
-#include "pyhook.h"
-#include "pytext.h"
 #include "response.h"
 
-enum { FILTER_GATHER_BYTES = 65536, FILTER_READ_BYTES = 8192 };
+enum { FILTER_GATHER_BYTES = 65536 };
 
 static const struct request_filter python_filter;
-
-/* ---- running one ---- */
-
-/* The exception that is set: SERVER_RETURN sets the status, anything else takes the filter out of the way and is reported. */
-static void filter_failed(struct pyrequest *req, struct pyfilter *f)
-{
-    struct pyroom *room = pyroom_get();
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (trace)
-        PyException_SetTraceback(value, trace);
-    PyObject *args = PyErr_GivenExceptionMatches(type, room->server_return) ? PyObject_GetAttrString(value, "args") : NULL;
-    if (args && PyTuple_Check(args) && PyTuple_GET_SIZE(args) && PyLong_Check(PyTuple_GET_ITEM(args, PyTuple_GET_SIZE(args) - 1))) {
-        req->r->status = (int)PyLong_AsLong(PyTuple_GET_ITEM(args, PyTuple_GET_SIZE(args) - 1));
-    } else {
-        f->disabled = true;
-        PyObject *page = PyObject_CallFunction(room->report_filter, "OOOO", req, f, value, req->r->conf->python_debug ? Py_True : Py_False);
-        struct slice text;
-        if (page && PyBytes_Check(page) && !f->is_input) {
-            text = slice_of(PyBytes_AS_STRING(page), (size_t)PyBytes_GET_SIZE(page));
-            pyfilter_push(req, f->next, text, false, false);
-        }
-        Py_XDECREF(page);
-    }
-    Py_XDECREF(args);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(trace);
-    PyErr_Clear();
-}
-
-static void filter_call(struct pyrequest *req, struct pyfilter *f)
-{
-    f->running = true;
-    PyObject *callable = pyhook_callable(req->r->conf, &f->hook, pyhook_directory(req->r, &f->hook), PHASE_CONTENT, (PyObject *)f, false);
-    PyObject *result = callable ? PyObject_CallOneArg(callable, (PyObject *)f) : NULL;
-    f->running = false;
-    if (!result && PyErr_Occurred())
-        filter_failed(req, f);
-    Py_XDECREF(callable);
-    Py_XDECREF(result);
-}
 
 /* ---- output ---- */
 
@@ -83,43 +38,43 @@ static int push_out(struct request *r, struct slice data, bool flush)
 }
 
 /* A filter that is disabled lets through what it has not read. */
-static int push_rest(struct pyrequest *req, struct pyfilter *f, bool flush, bool eos)
+static int push_rest(struct request *r, struct filter_place *f, bool flush, bool eos)
 {
     struct buf rest = f->data;
     f->data = (struct buf){0};
-    int result = pyfilter_push(req, f->next, slice_of(rest.at, rest.len), flush, eos);
+    int result = pyfilter_push(r, f->next, slice_of(rest.at, rest.len), flush, eos);
     buf_clear(&rest);
     return result;
 }
 
-static int filter_run(struct pyrequest *req, struct pyfilter *f)
+static int filter_run(struct request *r, struct filter_place *f)
 {
-    filter_call(req, f);
+    pyfilter_call(f);
     if (f->disabled)
-        return push_rest(req, f, true, f->eos);
+        return push_rest(r, f, true, f->eos);
     if (f->closed)
         return 0;
     if (f->eos)
         f->closed = true;
-    return pyfilter_push(req, f->next, slice_of(NULL, 0), true, f->eos);
+    return pyfilter_push(r, f->next, slice_of(NULL, 0), true, f->eos);
 }
 
-int pyfilter_push(struct pyrequest *req, struct pyfilter *f, struct slice data, bool flush, bool eos)
+int pyfilter_push(struct request *r, struct filter_place *f, struct slice data, bool flush, bool eos)
 {
     while (f && f->disabled && !f->data.len)
         f = f->next;
     if (!f)
-        return push_out(req->r, data, flush);
+        return push_out(r, data, flush);
     if (f->closed)
         return 0;
     if (f->running) /* what a filter writes by the request goes past it */
-        return pyfilter_push(req, f->next, data, flush, eos);
+        return pyfilter_push(r, f->next, data, flush, eos);
     if (data.len && buf_add(&f->data, data.at, data.len)) {
         PyErr_NoMemory();
         return -1;
     }
     f->eos |= eos;
-    return flush || eos || f->data.len >= FILTER_GATHER_BYTES ? filter_run(req, f) : 0;
+    return flush || eos || f->data.len >= FILTER_GATHER_BYTES ? filter_run(r, f) : 0;
 }
 
 /* ---- input ---- */
@@ -144,22 +99,22 @@ static size_t take(struct buf *from, char *to, size_t n)
     return n;
 }
 
-long pyfilter_pull(struct pyrequest *req, struct pyfilter *f, char *to, size_t n)
+long pyfilter_pull(struct request *r, struct filter_place *f, char *to, size_t n)
 {
     if (!f)
-        return pull_body(req->r, to, n);
+        return pull_body(r, to, n);
     for (;;) {
         if (f->data.len)
             return (long)take(&f->data, to, n);
         if (f->disabled && f->line.len)
             return (long)take(&f->line, to, n);
         if (f->disabled)
-            return pyfilter_pull(req, f->next, to, n);
+            return pyfilter_pull(r, f->next, to, n);
         if (f->closed || f->eos)
             return 0;
-        uint64_t before = req->r->body_bytes_read;
-        filter_call(req, f);
-        if (!f->disabled && !f->data.len && req->r->body_bytes_read == before)
+        uint64_t before = r->body_bytes_read;
+        pyfilter_call(f);
+        if (!f->disabled && !f->data.len && r->body_bytes_read == before)
             f->eos = true; /* it neither reads nor writes: there is nothing to wait for */
     }
 }
@@ -175,61 +130,66 @@ static int out_result(int result)
     return -1;
 }
 
-/* The object whose filters can be called here; otherwise (another interpreter, the hub when a client has gone) the bytes go past them. */
-static struct pyrequest *filtering(struct request *r)
+/* Can filters be called here? On the hub (the client has gone) the bytes go past them. */
+static bool filtering(struct request *r)
 {
-    struct pyrequest *req = coro_current() ? pyrequest_existing(r) : NULL;
-    if (!req)
+    if (!coro_current())
         r->out_filter = NULL;
-    return req;
+    return r->out_filter;
 }
 
 static int out_write(struct request *r, const void *data, size_t n)
 {
-    struct pyrequest *req = filtering(r);
-    return req ? out_result(pyfilter_push(req, req->out_filters, slice_of(data, n), false, false)) : response_write(r, data, n);
+    return filtering(r) ? out_result(pyfilter_push(r, r->filters->out, slice_of(data, n), false, false)) : response_write(r, data, n);
 }
 
 static int out_flush(struct request *r)
 {
-    struct pyrequest *req = filtering(r);
-    return req ? out_result(pyfilter_push(req, req->out_filters, slice_of(NULL, 0), true, false)) : response_flush(r);
+    return filtering(r) ? out_result(pyfilter_push(r, r->filters->out, slice_of(NULL, 0), true, false)) : response_flush(r);
 }
 
 static void out_finish(struct request *r)
 {
-    struct pyrequest *req = filtering(r);
-    if (req && out_result(pyfilter_push(req, req->out_filters, slice_of(NULL, 0), false, true)))
+    if (filtering(r) && out_result(pyfilter_push(r, r->filters->out, slice_of(NULL, 0), false, true)))
         log_request(r, LEVEL_INFO, "python", "the client has gone before the filters had written everything");
     r->out_filter = NULL;
 }
 
 static long in_read(struct request *r, void *to, size_t n)
 {
-    struct pyrequest *req = pyrequest_existing(r);
-    return req ? pyfilter_pull(req, req->in_filters, to, n) : pull_body(r, to, n);
+    return coro_current() ? pyfilter_pull(r, r->filters->in, to, n) : pull_body(r, to, n);
 }
 
 static const struct request_filter python_filter = {out_write, out_flush, out_finish, in_read};
 
 /* ---- setting up ---- */
 
-int pyfilter_register(struct pyrequest *req, const char *name, const char *handler, const char *directory, bool is_input)
+static struct pyfilters *filters_of(struct request *r)
 {
-    struct pyregistered *made = request_alloc(req->r, sizeof *made);
+    if (!r->filters && (r->filters = request_alloc(r, sizeof *r->filters)))
+        *r->filters = (struct pyfilters){0};
+    if (!r->filters)
+        PyErr_NoMemory();
+    return r->filters;
+}
+
+int pyfilter_register(struct request *r, const char *name, const char *handler, const char *directory, bool is_input)
+{
+    struct pyfilters *filters = filters_of(r);
+    struct pyregistered *made = filters ? request_alloc(r, sizeof *made) : NULL;
     if (!made) {
         PyErr_NoMemory();
         return -1;
     }
-    *made = (struct pyregistered){.next = req->registered, .name = name, .hook = {.handler = handler, .directory = directory}, .is_input = is_input};
-    req->registered = made;
+    *made = (struct pyregistered){.next = filters->registered, .name = name, .hook = {.handler = handler, .directory = directory}, .is_input = is_input};
+    filters->registered = made;
     return 0;
 }
 
-static const struct hook_conf *filter_find(const struct pyrequest *req, const char *name, bool is_input)
+static const struct hook_conf *filter_find(const struct request *r, const char *name, bool is_input)
 {
-    const struct dir_conf *conf = req->r->conf;
-    for (const struct pyregistered *p = req->registered; p; p = p->next)
+    const struct dir_conf *conf = r->conf;
+    for (const struct pyregistered *p = r->filters->registered; p; p = p->next)
         if (p->is_input == is_input && !strcasecmp(p->name, name))
             return &p->hook;
     int count = !conf ? 0 : is_input ? conf->input_filter_count : conf->output_filter_count;
@@ -240,38 +200,94 @@ static const struct hook_conf *filter_find(const struct pyrequest *req, const ch
     return NULL;
 }
 
-int pyfilter_add(struct pyrequest *req, const char *name, bool is_input)
+static const char *lower_copy(struct request *r, const char *name)
 {
-    const struct hook_conf *hook = filter_find(req, name, is_input);
-    if (!hook) {
-        log_request(req->r, LEVEL_ERROR, "python", "an unknown filter was not added: %s", name);
-        return 0;
+    char *copy = request_strdup(r, slice_text(name));
+    for (char *c = copy; c && *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return copy;
+}
+
+/* "module" means module::inputfilter or module::outputfilter. */
+static const char *whole_handler(struct request *r, const char *handler, bool is_input)
+{
+    const char *object = is_input ? "::inputfilter" : "::outputfilter";
+    size_t len = strlen(handler), more = strlen(object);
+    if (strstr(handler, "::"))
+        return handler;
+    char *text = request_alloc(r, len + more + 1);
+    if (text) {
+        memcpy(text, handler, len);
+        memcpy(text + len, object, more + 1);
     }
-    struct pyfilter *f = pyfilter_new(req, name, hook, is_input);
+    return text;
+}
+
+static struct filter_place *place_new(struct request *r, const char *name, const struct hook_conf *hook, bool is_input)
+{
+    struct filter_place *f = request_alloc(r, sizeof *f);
     if (!f)
-        return -1;
-    if (is_input) { /* the first of the list is nearest to the client */
-        f->next = req->in_filters;
-        req->in_filters = f;
-        req->r->in_filter = &python_filter;
+        return NULL;
+    *f = (struct filter_place){.r = r, .name = lower_copy(r, name), .hook = *hook, .is_input = is_input};
+    f->hook.handler = whole_handler(r, hook->handler, is_input);
+    return f->name && f->hook.handler ? f : NULL;
+}
+
+int pyfilter_add(struct request *r, const char *name, bool is_input)
+{
+    struct pyfilters *filters = filters_of(r);
+    const struct hook_conf *hook = filters ? filter_find(r, name, is_input) : NULL;
+    if (filters && !hook) {
+        log_request(r, LEVEL_ERROR, "python", "an unknown filter was not added: %s", name);
         return 0;
     }
-    struct pyfilter **end = &req->out_filters;
+    struct filter_place *f = hook ? place_new(r, name, hook, is_input) : NULL;
+    if (!f) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (is_input) { /* the first of the list is nearest to the client */
+        f->next = filters->in;
+        filters->in = f;
+        r->in_filter = &python_filter;
+        return 0;
+    }
+    struct filter_place **end = &filters->out;
     while (*end)
         end = &(*end)->next;
     *end = f;
-    if (req->r->response != RESPONSE_ENDED)
-        req->r->out_filter = &python_filter;
+    if (r->response != RESPONSE_ENDED)
+        r->out_filter = &python_filter;
     return 0;
 }
 
+/* Bytes that no filter has taken are nobody's any more, unless another interpreter still has to drop its own. */
+static void chain_drop(struct filter_place *f)
+{
+    for (; f; f = f->next) {
+        if (f->home == interp_current())
+            Py_CLEAR(f->object);
+        if (f->object)
+            continue;
+        buf_clear(&f->data);
+        buf_clear(&f->line);
+    }
+}
+
+void pyfilter_drop(struct request *r)
+{
+    r->out_filter = r->in_filter = NULL;
+    chain_drop(r->filters->out);
+    chain_drop(r->filters->in);
+}
+
 /* "A;B" */
-static void add_names(struct pyrequest *req, const char *names, bool is_input)
+static void add_names(struct request *r, const char *names, bool is_input)
 {
     while (*names) {
         size_t len = strcspn(names, ";");
-        char *name = request_strdup(req->r, slice_of(names, len));
-        if (!name || (len && pyfilter_add(req, name, is_input)))
+        char *name = request_strdup(r, slice_of(names, len));
+        if (!name || (len && pyfilter_add(r, name, is_input)))
             PyErr_Clear();
         names += len + (names[len] == ';');
     }
@@ -288,11 +304,11 @@ static bool has_extension(const struct request *r, const char *extension)
     return false;
 }
 
-static void add_by_extension(struct pyrequest *req, const struct pair_conf *pairs, int count, bool is_input)
+static void add_by_extension(struct request *r, const struct pair_conf *pairs, int count, bool is_input)
 {
     for (int i = 0; i < count; i++)
-        if (has_extension(req->r, pairs[i].key))
-            add_names(req, pairs[i].value, is_input);
+        if (has_extension(r, pairs[i].key))
+            add_names(r, pairs[i].value, is_input);
 }
 
 bool pyfilter_wanted(const struct request *r)
@@ -304,19 +320,14 @@ bool pyfilter_wanted(const struct request *r)
 
 void pyfilter_start(struct request *r)
 {
-    struct pyrequest *req = pyroom_get() ? pyrequest_hold(r) : NULL;
     const struct dir_conf *conf = r->conf;
-    if (!req) {
-        PyErr_Clear();
-        return;
-    }
     for (int i = 0; i < conf->set_input_filter_count; i++)
-        add_names(req, conf->set_input_filters[i], true);
+        add_names(r, conf->set_input_filters[i], true);
     for (int i = 0; i < conf->set_output_filter_count; i++)
-        add_names(req, conf->set_output_filters[i], false);
-    add_by_extension(req, conf->add_input_filter, conf->add_input_filter_count, true);
-    add_by_extension(req, conf->add_output_filter, conf->add_output_filter_count, false);
-    if (req->out_filters) { /* a part of a file is no part of what filters make of it */
+        add_names(r, conf->set_output_filters[i], false);
+    add_by_extension(r, conf->add_input_filter, conf->add_input_filter_count, true);
+    add_by_extension(r, conf->add_output_filter, conf->add_output_filter_count, false);
+    if (r->filters && r->filters->out) { /* a part of a file is no part of what filters make of it */
         struct table *headers = request_headers_in(r);
         table_unset(headers, SLICE("Range"));
         table_unset(headers, SLICE("If-Range"));

@@ -1,7 +1,6 @@
 /* mp_filter: what a filter function is given. */
 #include "pyfilt.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -10,62 +9,37 @@
 
 enum { READ_STEP_BYTES = 8192 };
 
+struct pyfilter {
+    PyObject_HEAD
+    struct pyrequest *req;      /* strong */
+    struct filter_place *place; /* borrowed: in the arena of req->r; NULL without req */
+    int softspace;
+};
+
 static struct pyfilter *filter_of(PyObject *object) { return (struct pyfilter *)object; }
 
-static const char *lower_copy(struct request *r, const char *name)
-{
-    char *copy = request_strdup(r, slice_text(name));
-    for (char *c = copy; c && *c; c++)
-        *c = (char)tolower((unsigned char)*c);
-    return copy;
-}
-
-/* "module" means module::inputfilter or module::outputfilter. */
-static const char *whole_handler(struct request *r, const char *handler, bool is_input)
-{
-    const char *object = is_input ? "::inputfilter" : "::outputfilter";
-    size_t len = strlen(handler), more = strlen(object);
-    if (strstr(handler, "::"))
-        return handler;
-    char *text = request_alloc(r, len + more + 1);
-    if (text) {
-        memcpy(text, handler, len);
-        memcpy(text + len, object, more + 1);
-    }
-    return text;
-}
-
-struct pyfilter *pyfilter_new(struct pyrequest *req, const char *name, const struct hook_conf *hook, bool is_input)
+PyObject *pyfilter_object(struct filter_place *place, struct pyrequest *req)
 {
     PyTypeObject *type = pyroom_type(TYPE_FILTER);
     struct pyfilter *f = (struct pyfilter *)type->tp_alloc(type, 0);
     if (!f)
         return NULL;
     f->req = (struct pyrequest *)Py_NewRef((PyObject *)req);
-    f->name = lower_copy(req->r, name);
-    f->hook = *hook;
-    f->hook.handler = whole_handler(req->r, hook->handler, is_input);
-    f->is_input = is_input;
-    if (!f->name || !f->hook.handler) {
-        Py_DECREF(f);
-        PyErr_NoMemory();
-        return NULL;
-    }
-    return f;
+    f->place = place;
+    return (PyObject *)f;
 }
 
 static int filter_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(filter_of(object)->req);
-    Py_VISIT(filter_of(object)->next);
     return 0;
 }
 
 static int filter_clear(PyObject *object)
 {
+    filter_of(object)->place = NULL;
     Py_CLEAR(filter_of(object)->req);
-    Py_CLEAR(filter_of(object)->next);
     return 0;
 }
 
@@ -74,17 +48,19 @@ static void filter_dealloc(PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     filter_clear(object);
-    buf_clear(&filter_of(object)->data);
-    buf_clear(&filter_of(object)->line);
     type->tp_free(object);
     Py_DECREF(type);
 }
 
-/* The filter, usable now; NULL with ValueError or RuntimeError. */
-static struct pyfilter *filter_live(PyObject *object)
+/* The filter's place, usable now; NULL with ValueError or RuntimeError. */
+static struct filter_place *filter_live(PyObject *object)
 {
-    struct pyfilter *f = filter_of(object);
-    if (!f->req || pyrequest_check_live(f->req))
+    struct filter_place *f = filter_of(object)->place;
+    if (!f) {
+        PyErr_SetString(PyExc_RuntimeError, "this filter is over");
+        return NULL;
+    }
+    if (pyrequest_check_live(filter_of(object)->req))
         return NULL;
     if (f->closed) {
         PyErr_SetString(PyExc_ValueError, "I/O operation on closed filter");
@@ -102,11 +78,11 @@ static PyObject *bytes_taken(struct buf *from, size_t n)
 }
 
 /* Fills the line buffer of an input filter from its source, waiting for it. > 0, 0 at the end, -1 with an exception. SWITCHES. */
-static long filter_fill(struct pyfilter *f)
+static long filter_fill(struct filter_place *f)
 {
     for (;;) {
         char *room = buf_room(&f->line, READ_STEP_BYTES);
-        long got = room ? pyfilter_pull(f->req, f->next, room, READ_STEP_BYTES) : -1;
+        long got = room ? pyfilter_pull(f->r, f->next, room, READ_STEP_BYTES) : -1;
         if (got > 0)
             f->line.len += (uint32_t)got;
         if (got == 0)
@@ -115,7 +91,7 @@ static long filter_fill(struct pyfilter *f)
             return got;
         if (errno != EAGAIN)
             return pyrequest_body_failed(errno);
-        if (pyrequest_wait(&f->req->r->on_body))
+        if (pyrequest_wait(&f->r->on_body))
             return -1;
     }
 }
@@ -123,7 +99,7 @@ static long filter_fill(struct pyfilter *f)
 /* Output: what has come since the last call. Input: what the client sends next. b"" for nothing now, None at the end. */
 static PyObject *filter_read_line(PyObject *object, Py_ssize_t limit, bool line)
 {
-    struct pyfilter *f = filter_live(object);
+    struct filter_place *f = filter_live(object);
     if (!f)
         return NULL;
     struct buf *from = f->is_input ? &f->line : &f->data;
@@ -158,12 +134,12 @@ static PyObject *filter_readline(PyObject *object, PyObject *args)
 
 static PyObject *filter_write(PyObject *object, PyObject *data)
 {
-    struct pyfilter *f = filter_live(object);
+    struct filter_place *f = filter_live(object);
     struct slice text;
     Py_buffer view;
     if (!f || pytext_body(data, &text, &view))
         return NULL;
-    int bad = f->is_input ? buf_add(&f->data, text.at, text.len) : pyfilter_push(f->req, f->next, text, false, false);
+    int bad = f->is_input ? buf_add(&f->data, text.at, text.len) : pyfilter_push(f->r, f->next, text, false, false);
     if (view.obj)
         PyBuffer_Release(&view);
     if (bad && !PyErr_Occurred())
@@ -173,21 +149,21 @@ static PyObject *filter_write(PyObject *object, PyObject *data)
 
 static PyObject *filter_flush(PyObject *object, PyObject *unused)
 {
-    struct pyfilter *f = filter_live(object);
+    struct filter_place *f = filter_live(object);
     (void)unused;
-    if (!f || (!f->is_input && pyfilter_push(f->req, f->next, slice_of(NULL, 0), true, false)))
+    if (!f || (!f->is_input && pyfilter_push(f->r, f->next, slice_of(NULL, 0), true, false)))
         return NULL;
     Py_RETURN_NONE;
 }
 
 static PyObject *filter_close(PyObject *object, PyObject *unused)
 {
-    struct pyfilter *f = filter_live(object);
+    struct filter_place *f = filter_live(object);
     (void)unused;
     if (!f)
         return NULL;
     f->closed = true;
-    if (!f->is_input && pyfilter_push(f->req, f->next, slice_of(NULL, 0), false, true))
+    if (!f->is_input && pyfilter_push(f->r, f->next, slice_of(NULL, 0), false, true))
         return NULL;
     Py_RETURN_NONE;
 }
@@ -195,7 +171,8 @@ static PyObject *filter_close(PyObject *object, PyObject *unused)
 static PyObject *filter_disable(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    filter_of(object)->disabled = true;
+    if (filter_of(object)->place)
+        filter_of(object)->place->disabled = true;
     Py_RETURN_NONE;
 }
 
@@ -217,11 +194,13 @@ enum filter_field { FILTER_CLOSED, FILTER_NAME, FILTER_REQ, FILTER_IS_INPUT, FIL
 
 static PyObject *filter_get(PyObject *object, void *closure)
 {
-    const struct pyfilter *f = filter_of(object);
+    const struct filter_place *f = filter_of(object)->place;
+    if (!f)
+        Py_RETURN_NONE;
     switch ((enum filter_field)(intptr_t)closure) {
     case FILTER_CLOSED: return PyLong_FromLong(f->closed);
     case FILTER_NAME: return pytext_or_none(f->name);
-    case FILTER_REQ: return Py_NewRef(f->req ? (PyObject *)f->req : Py_None);
+    case FILTER_REQ: return Py_NewRef((PyObject *)filter_of(object)->req);
     case FILTER_IS_INPUT: return PyLong_FromLong(f->is_input);
     case FILTER_HANDLER: return pytext_or_none(f->hook.handler);
     case FILTER_DIR: return pytext_or_none(f->hook.directory);

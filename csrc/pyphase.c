@@ -15,6 +15,8 @@
 
 enum { STATUS_ERROR = 500 };
 
+static const char main_interpreter[] = "main_interpreter";
+
 /* ---- which interpreter ---- */
 
 static const char *directory_of_file(struct request *r)
@@ -43,21 +45,35 @@ static const char *directory_of_directive(struct request *r, enum phase phase)
     return list && list->count ? pyhook_directory(r, &list->hooks[0]) : NULL;
 }
 
-const char *pyphase_interpreter(struct request *r, enum phase phase)
+/* What the rules name without looking at handlers; NULL: the directive's directory, or main_interpreter, is left. */
+static const char *interpreter_of_conf(struct request *r, bool mapped)
 {
     const struct dir_conf *conf = r->conf;
-    const char *name = NULL;
-    if (!conf)
-        return "main_interpreter";
     if (conf->python_interpreter)
         return conf->python_interpreter;
-    if (conf->python_interp_per_server && !conf->python_interp_per_directory && !conf->python_interp_per_directive)
-        name = r->server->server_name ? r->server->server_name : r->main->servers[0]->server_name;
-    else if (conf->python_interp_per_directory)
-        name = phase > PHASE_TRANS ? directory_of_file(r) : NULL;
-    else if (conf->python_interp_per_directive)
+    if (conf->python_interp_per_directory)
+        return mapped ? directory_of_file(r) : NULL;
+    if (conf->python_interp_per_server && !conf->python_interp_per_directive)
+        return r->server->server_name ? r->server->server_name : r->main->servers[0]->server_name;
+    return NULL;
+}
+
+static bool by_directive(const struct dir_conf *conf) { return conf->python_interp_per_directive && !conf->python_interp_per_directory; }
+
+const char *pyphase_interpreter(struct request *r, enum phase phase)
+{
+    const char *name = r->conf ? interpreter_of_conf(r, phase > PHASE_TRANS) : NULL;
+    if (!name && r->conf && by_directive(r->conf))
         name = directory_of_directive(r, phase);
-    return name ? name : "main_interpreter";
+    return name ? name : main_interpreter;
+}
+
+const char *pyphase_filter_interpreter(struct request *r, const struct hook_conf *filter)
+{
+    const char *name = r->conf ? interpreter_of_conf(r, true) : NULL;
+    if (!name && r->conf && by_directive(r->conf))
+        name = pyhook_directory(r, filter);
+    return name ? name : main_interpreter;
 }
 
 /* ---- whether there is something to do ---- */
@@ -344,10 +360,13 @@ static void finish_siblings(struct request *r, const struct pyrequest *self)
 void pyphase_finish(struct request *r)
 {
     struct pyrequest *self = pyroom_get() ? pyrequest_existing(r) : NULL;
+    bool has_handlers = r->py && pyphase_has(r, PHASE_CLEANUP);
+    if (!self && has_handlers && pyroom_get() && !(self = pyrequest_hold(r))) /* they may be in an interpreter that has not seen the request */
+        PyErr_Clear();
     if (self && !self->over) {
         Py_INCREF(self);
         run_cleanups(self);
-        if (pyphase_has(r, PHASE_CLEANUP))
+        if (has_handlers)
             pyphase_run(r, PHASE_CLEANUP);
         Py_DECREF(self);
     }

@@ -14,6 +14,8 @@ bool pyphase_has(const struct request *r, enum phase phase);
 /* Name of the interpreter that the rules choose for this phase (PythonInterpreter, per directory, per directive, ServerName as written where
  * pyhost is told to; main_interpreter by default). Static or arena text. Context: as above. */
 const char *pyphase_interpreter(struct request *r, enum phase phase);
+/* The same for a filter of the content. */
+const char *pyphase_filter_interpreter(struct request *r, const struct hook_conf *filter);
 /* Runs them. Returns PY_OK, PY_DECLINED, PY_DONE or a status. Exceptions are logged here and give 500, or PY_DONE where PythonDebug has written
  * the page into the response. Context: a worker greenlet of that interpreter, GIL held. SWITCHES. */
 int pyphase_run(struct request *r, enum phase phase);

@@ -44,8 +44,6 @@ struct pyrequest {
     struct pyhook_walk walk;     /* of the phase that runs */
     struct pyadded *added;       /* in the arena of r */
     struct pycleanup *cleanups;  /* owned */
-    struct pyfilter *out_filters, *in_filters; /* strong: the first of each chain (pyfilter.c) */
-    struct pyregistered *registered; /* in the arena of r */
     struct buf line;             /* body bytes read ahead by readline */
     uint32_t line_at;            /* of them already given away */
     bool held;                   /* a strong reference belongs to the request's life: dropped by pyrequest_let_go */

@@ -33,13 +33,6 @@ struct pyrequest *pyrequest_existing(const struct request *r)
     return NULL;
 }
 
-/* The last phase is over and nobody came to run cleanups: objects in all interpreters must not act on it any more. No GIL needed. */
-static void request_over(struct request *r)
-{
-    for (struct pyrequest *p = r->py; p; p = p->sibling)
-        p->over = true;
-}
-
 static struct pyrequest *request_make(struct request *r)
 {
     struct pyrequest *self = request_alloc_object(pyroom_get());
@@ -51,7 +44,6 @@ static struct pyrequest *request_make(struct request *r)
     self->sibling = r->py;
     self->over = r->phases_over;
     r->py = self;
-    r->py_done = request_over;
     return self;
 }
 
@@ -81,11 +73,8 @@ void pyrequest_let_go(struct request *r)
     if (!self)
         return;
     self->over = true;
-    if (self->out_filters || self->in_filters) { /* they hold the request's object */
-        r->out_filter = r->in_filter = NULL;
-        Py_CLEAR(self->out_filters);
-        Py_CLEAR(self->in_filters);
-    }
+    if (r->filters)
+        pyfilter_drop(r);
     if (self->held) {
         self->held = false;
         Py_DECREF(self);
@@ -110,8 +99,6 @@ static int request_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->connection);
     Py_VISIT(self->options);
     Py_VISIT(self->config);
-    Py_VISIT(self->out_filters);
-    Py_VISIT(self->in_filters);
     for (struct pycleanup *c = self->cleanups; c; c = c->next) {
         Py_VISIT(c->callable);
         Py_VISIT(c->data);
@@ -139,8 +126,6 @@ static int request_clear(PyObject *object)
     Py_CLEAR(self->connection);
     Py_CLEAR(self->options);
     Py_CLEAR(self->config);
-    Py_CLEAR(self->out_filters);
-    Py_CLEAR(self->in_filters);
     Py_CLEAR(self->xmethods);
     request_drop_cleanups(self);
     return 0;

@@ -6,7 +6,7 @@ static PyObject *add_filter(PyObject *object, PyObject *name, bool is_input)
 {
     struct pyrequest *self = pyreq(object);
     char *text = pyrequest_check_live(self) ? NULL : pytext_arena(self->r, name);
-    return text && !pyfilter_add(self, text, is_input) ? Py_NewRef(Py_None) : NULL;
+    return text && !pyfilter_add(self->r, text, is_input) ? Py_NewRef(Py_None) : NULL;
 }
 
 PyObject *pyrequest_add_input_filter(PyObject *object, PyObject *name) { return add_filter(object, name, true); }
@@ -21,7 +21,7 @@ static PyObject *register_filter(PyObject *object, PyObject *args, bool is_input
         return NULL;
     const char *n = pytext_arena(self->r, name), *h = n ? pytext_arena(self->r, handler) : NULL;
     const char *d = h ? pyrequest_directory(self->r, directory) : NULL;
-    if (!h || PyErr_Occurred() || pyfilter_register(self, n, h, d, is_input))
+    if (!h || PyErr_Occurred() || pyfilter_register(self->r, n, h, d, is_input))
         return NULL;
     Py_RETURN_NONE;
 }

@@ -15,6 +15,7 @@
 
 struct conn;
 struct interp;
+struct pyfilters;
 struct request;
 
 /* Something that waits: woken once, from the loop thread. Embedded in heap objects only. */
@@ -137,8 +138,8 @@ struct request {
     struct request *prev, *next, *main_request; /* internal redirects and sub-requests; strong references to prev and main_request */
     uint8_t redirects;
     void *py;                    /* borrowed: the Python request object (it holds a reference on this struct), or NULL */
-    void (*py_done)(struct request *); /* set with py: called when all phases are over */
     const struct request_filter *out_filter, *in_filter; /* NULL: none */
+    struct pyfilters *filters;   /* pyfilter.c's, in the arena; NULL: none */
     void *gate;                  /* the gate's own state for this request */
 
     struct arena_block *arena;   /* blocks beyond the first */

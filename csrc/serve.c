@@ -180,6 +180,8 @@ static void serve_run(struct request *r)
 
 /* ---- doors ---- */
 
+void serve_on_hub(struct job *job) { worker_on_hub(worker, job); }
+
 static bool refuse_early(struct request *r)
 {
     if (worker->in_flight > (uint32_t)r->main->max_requests_in_flight) {

@@ -204,7 +204,11 @@ def report_filter(req: Any, fltr: Any, error: BaseException, debug: bool) -> byt
     lines = list(traceback_lines(error, error.__traceback__))
     for line in lines:
         req.log_error(f"Filter: {fltr.name} {fltr.handler}: {line}", _LOG_ERR)
-    return _page(f"Filter: {fltr.name} {fltr.handler}", lines).encode() if debug else b""
+    if not debug or fltr.is_input:
+        return b""
+    req.status = _SERVER_ERROR
+    req.content_type = "text/html; charset=utf-8"
+    return _page(f"{fltr.name} {fltr.handler}", lines).encode()
 
 
 def _page(what: str, lines: Sequence[str]) -> str:

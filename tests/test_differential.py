@@ -48,6 +48,7 @@ class Case:
     version: str = "HTTP/1.1"
     chunked: bool = False
     before: str = ""  # a target that is asked for first on the same connection, so by the same process
+    record: str = ""  # a file below state/ that handlers write into, to the line that begins with "cleanup"; it is a part of the answer
 
     def bytes(self) -> bytes:
         if self.before:
@@ -146,6 +147,23 @@ def phase_cases() -> Iterator[Case]:
     yield Case("static file beside handlers", "/plain.txt")
 
 
+def interpreter_cases() -> Iterator[Case]:
+    """A handler, filters, a log handler and a cleanup handler of one request, each where its own rule puts it."""
+    record = "interpreters"
+    yield Case("interpreters per directive", "/interp/a/b/x", record=record)
+    yield Case("interpreters per directive, two filters", "/interp/a/b/x?two", record=record)
+    yield Case("interpreters per directive, registered filter", "/interp/a/b/x?registered", record=record)
+    yield Case("interpreters per directive, input filter", "/interp/a/b/x", "POST", (), b"one\ntwo", record=record)
+    yield Case("interpreters per directive, failing filter", "/interp/a/b/broken/x", record=record)
+    yield Case("interpreters per directive, static file", "/interp/a/b/static/f.txt", record=record)
+    yield Case("interpreters per directive, attribute of the request", "/interp/a/b/x?attribute", record=record)
+    yield Case("interpreters per directory", "/interp/perdir/sub/x", record=record)
+    yield Case("PythonInterpreter in Directory", "/interp/files/three.x", record=record)
+    yield Case("PythonInterpreter in Files", "/interp/files/one.x", record=record)
+    yield Case("PythonInterpreter in Location", "/interp/files/two.x", record=record)
+    yield Case("interpreters per directive in a Location", "/interploc/x", record=record)
+
+
 def publisher_cases() -> Iterator[Case]:
     names = ["", "foobar", "foobar/", "index.py", "index/foobar", "tests", "tests.py/x/", "num", "num/real", "text", "text/upper", "lst", "dct/keys",
              "nothing", "page", "raw", "_private", "obj/method", "obj/attr", "obj/__class__", "obj", "Klass", "sys", "getcwd", "check_output", "nosuch", "obj/nosuch",
@@ -174,7 +192,7 @@ def other_cases() -> Iterator[Case]:
     yield Case("cgi script with Status", "/cgi/status.py")
 
 
-CASES = [*handler_cases(), *form_cases(), *phase_cases(), *publisher_cases(), *other_cases()]
+CASES = [*handler_cases(), *form_cases(), *phase_cases(), *interpreter_cases(), *publisher_cases(), *other_cases()]
 
 
 @dataclass
@@ -188,6 +206,16 @@ class Host:
 
     def ask(self, case: Case) -> str:
         """The answer as one line of text: status, the headers that matter, the body."""
+        record = self.root / "state" / case.record
+        if case.record:
+            record.unlink(missing_ok=True)
+        answer = self.ask_once(case)
+        if not case.record:
+            return answer
+        wait_until(lambda: record.exists() and "cleanup" in record.read_text(), f"the cleanup handler of {case.name} on {self.name} has run", 20)
+        return f"{answer} | then {record.read_text().replace(str(self.root), 'ROOT')!r}"
+
+    def ask_once(self, case: Case) -> str:
         with socket.create_connection(("127.0.0.1", self.port), 15) as sock:
             sock.sendall(case.bytes())
             data = b""
@@ -243,14 +271,15 @@ def unchunked(data: bytes) -> bytes:
 
 def fill(root: Path) -> None:
     """The same files for both."""
-    for folder in ["h", "debug", "stack", "stack/replaced", "stack/declined", "klass", "missing", "noobject", "phases", "auth", "denied", "accessdone", "ext", "filtered", "modulephases", "init", "samea", "sameb", "named", "pub", "psp", "cgi"]:
+    for folder in ["h", "debug", "stack", "stack/replaced", "stack/declined", "klass", "missing", "noobject", "phases", "auth", "denied", "accessdone", "ext", "filtered", "modulephases", "init", "samea", "sameb", "named", "interp/a/b/broken", "interp/a/b/static",
+                   "interp/perdir/sub", "interp/files", "pub", "psp", "cgi"]:
         (root / "www" / folder).mkdir(parents=True, exist_ok=True)
     (root / "state").mkdir(exist_ok=True)
-    for name in ("cases_handlers", "cases_wsgi", "cases_init", "silentmodule", "neighbour"):
+    for name in ("cases_handlers", "cases_wsgi", "cases_init", "cases_interp", "silentmodule", "neighbour"):
         shutil.copy(SOURCES / f"{name}.py", root / "www/h" / f"{name}.py")
     shutil.copy(SOURCES / "cases_pub.py", root / "www/pub/index.py")
     files = {
-        "h/data.txt": "0123456789", "h/x.txt": "text", "plain.txt": "plain\n", "pub/tests.py": "def index(req): return 'tests.index'\ndef x(req): return 'tests.x'\n",
+        "h/data.txt": "0123456789", "interp/a/b/static/f.txt": "static", "h/x.txt": "text", "plain.txt": "plain\n", "pub/tests.py": "def index(req): return 'tests.index'\ndef x(req): return 'tests.x'\n",
         "cgi/script.py": "import os, sys\nprint('Content-Type: text/plain\\nX-A: 1\\n')\nprint(os.environ['REQUEST_METHOD'], os.environ['QUERY_STRING'], "
                          "os.environ['SCRIPT_NAME'], os.environ['PATH_INFO'], os.environ['GATEWAY_INTERFACE'])\n",
         "cgi/status.py": "print('Status: 404 Not Found\\nContent-Type: text/plain\\n')\nprint('gone')\n",

@@ -146,8 +146,9 @@ def test_filters_of_responses(server: Start) -> None:
     assert host.get("/two").body == b"> ONE\n> TWO > ENDend"
     assert host.get("/broken").body == b"one\ntwo end"
     host.expect_log("Filter: broken filters::broken: ValueError: filter")
-    debug = host.get("/debug").body
-    assert b'Mod_python error: "Filter: broken filters::broken"' in debug and debug.endswith(b"one\ntwo end")
+    debug = host.get("/debug")
+    assert (debug.status, debug.header("Content-Type")) == (500, "text/html; charset=utf-8")
+    assert b'Mod_python error: "broken filters::broken"' in debug.body and debug.body.endswith(b"one\ntwo end")
     assert host.get("/names").body == b"names 0 filters::names 0 /names"
     host.expect_log("late: I/O operation on closed filter")
     assert host.get("/passing").body == b"one\ntwo end"

@@ -621,10 +621,14 @@ def extension(req):
     return show(req, req.extension)
 
 
+KEPT = []
+
+
 def outputfilter(filter):
     data = filter.read()
     while data:
-        filter.write(data.upper())
+        KEPT.append(data.upper())  # mod_python hands it on without holding it
+        filter.write(KEPT[-1])
         data = filter.read()
     if data is None:
         filter.close()
