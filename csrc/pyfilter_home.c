@@ -157,7 +157,7 @@ static void call_there(struct filter_place *f, struct interp *home, const char *
     if (home)
         visit_submit(v, home);
     else
-        serve_on_hub(&v->job);
+        serve_hub_job(&v->job);
     visit_wait(v);
     free(v);
     r->on_gone = gone;

@@ -180,7 +180,7 @@ static void serve_run(struct request *r)
 
 /* ---- doors ---- */
 
-void serve_on_hub(struct job *job) { worker_on_hub(worker, job); }
+void serve_hub_job(struct job *job) { worker_on_hub(worker, job); }
 
 static bool refuse_early(struct request *r)
 {

@@ -20,6 +20,6 @@ int serve_internal_redirect(struct request *r, const char *uri);
 /* A look at what another URI would be (sub-request up to the fixup phase); a new request object, or NULL. As above. */
 struct request *serve_subrequest(struct request *r, const char *uri);
 /* Runs a job on the hub, soon. Context: loop thread. */
-void serve_on_hub(struct job *job);
+void serve_hub_job(struct job *job);
 
 #endif
