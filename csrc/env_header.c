@@ -78,14 +78,9 @@ done:
 static bool list_has(struct slice list, struct slice item)
 {
     for (size_t i = 0, start; i < list.len; i++) {
-        while (i < list.len && (list.at[i] == ' ' || list.at[i] == '\t'))
-            i++;
         for (start = i; i < list.len && list.at[i] != ',';)
             i++;
-        size_t end = i;
-        while (end > start && (list.at[end - 1] == ' ' || list.at[end - 1] == '\t'))
-            end--;
-        if (slice_eq(slice_of(list.at + start, end - start), item))
+        if (slice_eq(slice_trim(slice_of(list.at + start, i - start)), item))
             return true;
     }
     return false;

@@ -18,20 +18,11 @@ static struct slice field(struct request *r, struct slice name)
     return e && e->value ? slice_of(e->value, e->value_len) : slice_of(NULL, 0);
 }
 
-static struct slice trim(struct slice s)
-{
-    while (s.len && (s.at[0] == ' ' || s.at[0] == '\t'))
-        s = slice_of(s.at + 1, s.len - 1);
-    while (s.len && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 static bool list_has(struct slice list, struct slice word, bool nocase)
 {
     while (list.len) {
         const char *comma = memchr(list.at, ',', list.len);
-        struct slice one = trim(slice_of(list.at, comma ? (size_t)(comma - list.at) : list.len));
+        struct slice one = slice_trim(slice_of(list.at, comma ? (size_t)(comma - list.at) : list.len));
         if (nocase ? slice_eq_nocase(one, word) : slice_eq(one, word))
             return true;
         list = comma ? slice_of(comma + 1, list.len - (size_t)(comma + 1 - list.at)) : slice_of(NULL, 0);

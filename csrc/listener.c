@@ -13,6 +13,7 @@
 #include "gate.h"
 #include "limit.h"
 #include "log.h"
+#include "response_head.h"
 #include "shm.h"
 #include "worker.h"
 
@@ -77,11 +78,13 @@ void listener_pause(struct listener *l, int64_t until_ns)
 }
 
 /* 503 to a client for which there is no room; it would otherwise wait in the queue for nothing. */
-static void listener_refuse(int fd)
+static void listener_refuse(const struct listener *l, int fd)
 {
-    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
-    char away[512];
-    if (send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+    struct slice common = response_common_fields(&l->worker->loop, l->default_server);
+    char answer[384], away[512];
+    int len = snprintf(answer, sizeof answer, "HTTP/1.1 503 Service Unavailable\r\n%.*sConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+                       (int)common.len, common.at);
+    if (send(fd, answer, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
         shutdown(fd, SHUT_WR);
     while (recv(fd, away, sizeof away, MSG_DONTWAIT) > 0)
         continue;
@@ -99,7 +102,7 @@ static void listener_out_of_descriptors(struct listener *l, int error)
         close(w->reserve_fd);
         int fd = accept4(l->conf->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0)
-            listener_refuse(fd);
+            listener_refuse(l, fd);
         w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
     listener_pause(l, w->loop.now_ns + (int64_t)PAUSE_MS * NS_PER_MS);

@@ -63,6 +63,9 @@ static int open_all(struct main_conf *conf, struct identity *identity)
     return -1;
 }
 
+/* No workers: this process answers (-X). */
+static bool serves_itself(const struct main_conf *conf) { return conf->one_process || conf->start_servers < 1; }
+
 static void say_start(const struct main_conf *conf, const struct identity *identity)
 {
     char address[160], all[1024] = "";
@@ -72,8 +75,10 @@ static void say_start(const struct main_conf *conf, const struct identity *ident
         int n = snprintf(all + at, sizeof all - at, "%s%s", i ? ", " : "", address);
         at += n > 0 ? (size_t)n : 0;
     }
-    log_error(NULL, LEVEL_NOTICE, "core", "pyhost on Python %d.%d.%d serves with %d worker%s on %s", PY_MAJOR_VERSION, PY_MINOR_VERSION, PY_MICRO_VERSION,
-              conf->start_servers, conf->start_servers == 1 ? "" : "s", all);
+    char workers[40] = "in one process";
+    if (!serves_itself(conf))
+        snprintf(workers, sizeof workers, "with %d worker%s", conf->start_servers, conf->start_servers == 1 ? "" : "s");
+    log_error(NULL, LEVEL_NOTICE, "core", "pyhost on Python %d.%d.%d serves %s on %s", PY_MAJOR_VERSION, PY_MINOR_VERSION, PY_MICRO_VERSION, workers, all);
     if ((conf->user || conf->group) && geteuid() != 0)
         log_error(NULL, LEVEL_WARN, "core", "User and Group are not used: only root can change them");
     else if (identity->uid == 0 && (conf->user || conf->group))
@@ -256,7 +261,7 @@ int master_run(struct main_conf *conf)
     int code = 0;
     if (!conf->script)
         say_start(conf, &identity);
-    if (conf->one_process || conf->start_servers < 1) {
+    if (serves_itself(conf)) {
         code = run_one_process(conf, &identity);
         leave(conf);
         return code;

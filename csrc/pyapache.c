@@ -26,20 +26,13 @@ static PyObject *apache_log_error(PyObject *module, PyObject *args)
 {
     PyObject *message, *server = Py_None;
     int level = LEVEL_ERROR;
-    struct slice text;
-    Py_buffer view;
     (void)module;
     if (!PyArg_ParseTuple(args, "O|iO:log_error", &message, &level, &server))
         return NULL;
     const struct server_conf *conf = NULL;
     if (server != Py_None && !(conf = pyserver_conf(server)))
         return NULL;
-    if (pytext_body(message, &text, &view))
-        return NULL;
-    log_error(conf, level & 15 ? level & 15 : LEVEL_ERROR, "python", "%.*s", (int)text.len, text.at);
-    if (view.obj)
-        PyBuffer_Release(&view);
-    Py_RETURN_NONE;
+    return pytext_log(NULL, conf, message, level);
 }
 
 /* _log_text(text): what Python writes to sys.stderr or sys.stdout, line by line and without a prefix. */

@@ -219,16 +219,7 @@ static int conn_set_keepalive(PyObject *object, PyObject *value, void *unused)
 
 static PyObject *conn_log_error(PyObject *object, PyObject *args)
 {
-    PyObject *message;
-    int level = LEVEL_ERROR;
-    struct slice text;
-    Py_buffer view;
-    if (!PyArg_ParseTuple(args, "O|i:log_error", &message, &level) || pytext_body(message, &text, &view))
-        return NULL;
-    log_request(((struct pyconn *)object)->r, level & 15 ? level & 15 : LEVEL_ERROR, "python", "%.*s", (int)text.len, text.at);
-    if (view.obj)
-        PyBuffer_Release(&view);
-    Py_RETURN_NONE;
+    return pytext_log_error(((struct pyconn *)object)->r, NULL, args);
 }
 
 /* The request through which a connection handler reads; NULL with an exception: a request owns its connection's bytes. */

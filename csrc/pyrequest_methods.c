@@ -178,17 +178,7 @@ static PyObject *request_get_options(PyObject *object, PyObject *unused)
 
 static PyObject *request_log_error(PyObject *object, PyObject *args)
 {
-    PyObject *message;
-    int level = LEVEL_ERROR;
-    struct slice text;
-    Py_buffer view;
-    if (!PyArg_ParseTuple(args, "O|i:log_error", &message, &level) || pytext_body(message, &text, &view))
-        return NULL;
-    log_request(pyreq(object)->r, level & 15 ? level & 15 : LEVEL_ERROR, "python", "%.*s", (int)text.len, text.at);
-    log_echo(pyreq(object)->r, text);
-    if (view.obj)
-        PyBuffer_Release(&view);
-    Py_RETURN_NONE;
+    return pytext_log_error(pyreq(object)->r, NULL, args);
 }
 
 static PyObject *request_add_common_vars(PyObject *object, PyObject *unused)

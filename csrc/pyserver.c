@@ -125,16 +125,7 @@ static PyObject *server_get_options(PyObject *object, PyObject *unused)
 
 static PyObject *server_log_error(PyObject *object, PyObject *args)
 {
-    PyObject *message;
-    int level = LEVEL_ERROR;
-    struct slice text;
-    Py_buffer view;
-    if (!PyArg_ParseTuple(args, "O|i:log_error", &message, &level) || pytext_body(message, &text, &view))
-        return NULL;
-    log_error(((struct pyserver *)object)->server, level & 15 ? level & 15 : LEVEL_ERROR, "python", "%.*s", (int)text.len, text.at);
-    if (view.obj)
-        PyBuffer_Release(&view);
-    Py_RETURN_NONE;
+    return pytext_log_error(NULL, ((struct pyserver *)object)->server, args);
 }
 
 static PyObject *server_register_cleanup(PyObject *object, PyObject *args)

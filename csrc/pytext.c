@@ -1,6 +1,8 @@
 /* Text at the border. A str whose characters all fit into latin-1 is stored by CPython as exactly those bytes, so nothing is encoded. */
 #include "pytext.h"
 
+#include "log.h"
+
 PyObject *pytext_or_none(const char *text)
 {
     return text ? pytext_from(slice_text(text)) : Py_NewRef(Py_None);
@@ -67,4 +69,29 @@ int pytext_body(PyObject *object, struct slice *out, Py_buffer *view)
     }
     PyErr_Format(PyExc_TypeError, "expected str or bytes, not %.100s", Py_TYPE(object)->tp_name);
     return -1;
+}
+
+PyObject *pytext_log(struct request *r, const struct server_conf *server, PyObject *message, int level)
+{
+    struct slice text;
+    Py_buffer view;
+    if (pytext_body(message, &text, &view))
+        return NULL;
+    level = level & 15 ? level & 15 : LEVEL_ERROR; /* above the four bits: mod_python's APLOG_NOERRNO and its like */
+    if (r) {
+        log_request(r, level, "python", "%.*s", (int)text.len, text.at);
+        log_echo(r, text);
+    } else {
+        log_error(server, level, "python", "%.*s", (int)text.len, text.at);
+    }
+    if (view.obj)
+        PyBuffer_Release(&view);
+    Py_RETURN_NONE;
+}
+
+PyObject *pytext_log_error(struct request *r, const struct server_conf *server, PyObject *args)
+{
+    PyObject *message;
+    int level = LEVEL_ERROR;
+    return PyArg_ParseTuple(args, "O|i:log_error", &message, &level) ? pytext_log(r, server, message, level) : NULL;
 }

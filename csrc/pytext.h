@@ -20,5 +20,9 @@ char *pytext_arena(struct request *r, PyObject *object);
 /* What goes into a body: UTF-8 of a str, the bytes of a bytes-like object. view is filled for the latter and must be released with
  * PyBuffer_Release when view->obj is set. 0, or -1 with an exception. */
 int pytext_body(PyObject *object, struct slice *out, Py_buffer *view);
+/* Writes message into the error log: with the client of r, or of a server (both may be NULL). None, or NULL with an exception. */
+PyObject *pytext_log(struct request *r, const struct server_conf *server, PyObject *message, int level);
+/* The same with the arguments of a method log_error(message[, level]). */
+PyObject *pytext_log_error(struct request *r, const struct server_conf *server, PyObject *args);
 
 #endif

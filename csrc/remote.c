@@ -26,15 +26,6 @@ static bool is_private(const unsigned char a[16])
     return is_listed(nets, sizeof nets / sizeof *nets, a);
 }
 
-static struct slice trimmed(struct slice s)
-{
-    while (s.len && (s.at[0] == ' ' || s.at[0] == '\t'))
-        s = slice_of(s.at + 1, s.len - 1);
-    while (s.len && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 static struct slice unquoted(struct slice s)
 {
     return s.len >= 2 && s.at[0] == '"' && s.at[s.len - 1] == '"' ? slice_of(s.at + 1, s.len - 2) : s;
@@ -44,11 +35,11 @@ static struct slice unquoted(struct slice s)
 static bool last_element(struct slice *list, struct slice *element)
 {
     size_t from = list->len;
-    if (!trimmed(*list).len)
+    if (!slice_trim(*list).len)
         return false;
     while (from && list->at[from - 1] != ',')
         from--;
-    *element = trimmed(slice_of(list->at + from, list->len - from));
+    *element = slice_trim(slice_of(list->at + from, list->len - from));
     list->len = from ? from - 1 : 0;
     return true;
 }
@@ -79,7 +70,7 @@ static struct slice parameter(struct slice element, struct slice name)
     for (size_t from = 0, to; from < element.len; from = to + 1) {
         for (to = from; to < element.len && element.at[to] != ';';)
             to++;
-        struct slice pair = trimmed(slice_of(element.at + from, to - from));
+        struct slice pair = slice_trim(slice_of(element.at + from, to - from));
         if (pair.len > name.len && pair.at[name.len] == '=' && strncasecmp(pair.at, name.at, name.len) == 0)
             return unquoted(slice_of(pair.at + name.len + 1, pair.len - name.len - 1));
     }
@@ -133,7 +124,7 @@ static void scheme_apply(struct request *r, struct slice scheme)
 static void field_shorten(struct request *r, struct slice name, struct slice left)
 {
     struct table *headers = request_headers_in(r);
-    left = trimmed(left);
+    left = slice_trim(left);
     if (!left.len)
         table_unset(headers, name);
     else if (table_set(headers, name, left) < 0)

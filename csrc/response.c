@@ -38,6 +38,8 @@ static int response_build(struct request *r, bool last)
     if (response_head_build(r, out->cgi_head, out->has_chunks, last, &head) < 0)
         return -1;
     r->response = RESPONSE_STARTED;
+    if (r->clength >= 0 && r->out.len > (uint64_t)r->clength)
+        r->out.len = (uint32_t)r->clength;
     return 0;
 }
 
@@ -49,14 +51,16 @@ static void head_release(void)
         buf_clear(&head);
 }
 
-/* Why nothing can be written; 0: it can. */
-static int write_fault(const struct request *r)
+enum may_write { WRITE_FAULT = -1 /* errno is set */, WRITE_SWALLOWED, WRITE_OUT };
+
+static enum may_write may_write(const struct request *r)
 {
     if (r->handed_over)
-        return 0; /* handed over to an internal redirect: swallowed, as mod_python does */
-    if (!r->conn)
-        return EPIPE;
-    return r->response == RESPONSE_ENDED ? EINVAL : 0;
+        return WRITE_SWALLOWED; /* an internal redirect answers; as in mod_python */
+    if (r->conn && r->response != RESPONSE_ENDED)
+        return WRITE_OUT;
+    errno = r->conn ? EINVAL : EPIPE;
+    return WRITE_FAULT;
 }
 
 /* How many of n more bytes the announced length allows; the others are cut (and logged once, at the end). */
@@ -79,21 +83,15 @@ static int send_pieces(struct request *r, struct slice first, struct slice body,
 
 int response_flush(struct request *r)
 {
-    int fault = write_fault(r);
-    if (fault) {
-        errno = fault;
-        return -1;
-    }
-    if (r->handed_over)
-        return 0;
+    enum may_write may = may_write(r);
+    if (may != WRITE_OUT)
+        return may;
     if (r->out_filter)
         return r->out_filter->flush(r);
     struct slice first = {NULL, 0};
     if (r->response == RESPONSE_OPEN) {
         if (response_build(r, false) < 0)
             return -1;
-        if (r->clength >= 0 && r->out.len > (uint64_t)r->clength)
-            r->out.len = (uint32_t)r->clength;
         first = head_slice();
     }
     if (!first.len && !r->out.len)
@@ -106,13 +104,9 @@ int response_flush(struct request *r)
 
 int response_write(struct request *r, const void *data, size_t n)
 {
-    int fault = write_fault(r);
-    if (fault) {
-        errno = fault;
-        return -1;
-    }
-    if (r->handed_over)
-        return 0;
+    enum may_write may = may_write(r);
+    if (may != WRITE_OUT)
+        return may;
     if (r->out_filter)
         return r->out_filter->write(r, data, n);
     size_t take = within_length(r, n);
@@ -176,13 +170,9 @@ static int file_through_filter(struct request *r, int fd, int64_t offset, int64_
 
 int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
 {
-    int fault = write_fault(r);
-    if (fault) {
-        errno = fault;
-        return -1;
-    }
-    if (r->handed_over)
-        return 0;
+    enum may_write may = may_write(r);
+    if (may != WRITE_OUT)
+        return may;
     if (r->out_filter)
         return file_through_filter(r, fd, offset, len);
     int64_t take = file_within_length(r, len);
@@ -234,8 +224,6 @@ static int finish_open(struct request *r)
 {
     if (response_build(r, true) < 0)
         return -1;
-    if (r->clength >= 0 && r->out.len > (uint64_t)r->clength)
-        r->out.len = (uint32_t)r->clength;
     struct slice body = slice_of(r->out.at, r->out.len);
     if (body.len && body.len <= JOIN_BYTES && !r->no_body_out && buf_add(&head, body.at, body.len) == 0)
         body.len = 0; /* one piece costs the kernel less than two */

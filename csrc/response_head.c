@@ -49,12 +49,18 @@ static void common_refresh(int64_t second, int tokens)
 
 static bool table_has(const struct table *t, struct slice key) { return t->count && table_find(t, key); }
 
-static int head_common(struct request *r, struct buf *to)
+struct slice response_common_fields(const struct loop *loop, const struct server_conf *server)
 {
-    int64_t second = conn_loop(r->conn)->wall_us / 1000000;
-    int tokens = r->server ? r->server->server_tokens : 3;
+    int64_t second = loop->wall_us / 1000000;
+    int tokens = server ? server->server_tokens : 3;
     if (second != common.second || tokens != common.tokens)
         common_refresh(second, tokens);
+    return slice_of(common.text, (size_t)common.len);
+}
+
+static int head_common(struct request *r, struct buf *to)
+{
+    response_common_fields(conn_loop(r->conn), r->server);
     bool own_date = table_has(&r->headers_out, SLICE("Date")), own_server = table_has(&r->headers_out, SLICE("Server"));
     if (!own_date && !own_server)
         return buf_add(to, common.text, (size_t)common.len);

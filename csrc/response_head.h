@@ -4,9 +4,13 @@
 
 #include "response.h"
 
+struct loop;
+
 /* Decides the framing (r->clength, chunked_out, close_after, no_body_out) and writes the head into to (emptied first). cgi: as CGI fields. last: all
  * of the body is in r->out. 0, or -1 with errno EPROTO (something in it must not be sent; logged) or ENOMEM. Context: loop thread. */
 int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, struct buf *to);
+/* "Date: …\r\nServer: …\r\n" of this second; valid until the next call. */
+struct slice response_common_fields(const struct loop *loop, const struct server_conf *server);
 bool response_has_no_body(const struct request *r);
 
 #endif

@@ -26,5 +26,14 @@ static inline bool slice_eq_nocase(struct slice a, struct slice b)
 {
     return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
 }
+/* Without the spaces and tabs around it. */
+static inline struct slice slice_trim(struct slice s)
+{
+    while (s.len && (s.at[0] == ' ' || s.at[0] == '\t'))
+        s = slice_of(s.at + 1, s.len - 1);
+    while (s.len && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
 
 #endif

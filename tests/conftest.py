@@ -18,6 +18,7 @@ error in the log unless `host.expect_log(regex)` waited for it (or `allow_log` l
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import pytest
 
-from support.server import Server
+from support.server import Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,19 +70,60 @@ def run(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Callable[...,
 def server(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """A function that starts a server; several may run in one test, each in its own folder."""
     servers: list[Server] = []
+    yield starter(binary, base_env, tmp_path, servers)
+    finish(servers)
+
+
+@pytest.fixture(scope="module")
+def module_server(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """As `server`, for servers that the tests of a module share (see Server.checked)."""
+    servers: list[Server] = []
+    yield starter(binary, base_env, tmp_path_factory.mktemp("module"), servers)
+    finish(servers)
+
+
+@pytest.fixture
+def sample(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start a file of apache-conf, in a copy of that folder, on a free port: sample(name, *arguments, workers=2)."""
+    servers: list[Server] = []
+
+    def start(name: str, *args: str, workers: int = 0) -> Server:
+        folder = tmp_path / "conf"
+        shutil.copytree(ROOT / "apache-conf", folder, ignore=shutil.ignore_patterns("__pycache__", "*.pid"))
+        host = Server(binary, tmp_path / "host", "", {}, (), base_env, preamble=False)
+        port = host.ports["PORT"] = free_port()
+        more = ("-c", f"StartServers {workers}") if workers else ("-X",)
+        host.args = ("-C", f"Define PORT {port}", "-C", f"Define RUN {tmp_path}", "-c", f"PidFile {tmp_path}/x.pid", *more, *args)
+        host.conf_file = folder / name
+        host.write_conf = lambda conf=None: None  # type: ignore[method-assign]
+        host.check_fds = False  # modules are watched from the first one on
+        servers.append(host)
+        return host.start()
+
+    yield start
+    finish(servers)
+
+
+def starter(binary: Path, base_env: dict[str, str], folder: Path, servers: list[Server]) -> Callable[..., Server]:
+    """Return the function that starts a server below a folder and notes it."""
 
     def start(conf: str = "", files: dict[str, str | bytes] | None = None, *, workers: int = 0, args: tuple[str, ...] = (),
-              env: dict[str, str] | None = None, preamble: bool = True, started: bool = True) -> Server:
+              env: dict[str, str] | None = None, preamble: bool = True, started: bool = True, check_fds: bool = True) -> Server:
         if workers:
             conf += f"\nStartServers {workers}\n"
         else:
             args = (*args, "-X")
-        root = tmp_path / f"host{len(servers)}" if servers else tmp_path
+        root = folder / f"host{len(servers)}" if servers else folder
         host = Server(binary, root, conf, files or {}, args, {**base_env, **(env or {})}, preamble)
+        host.check_fds = check_fds
         servers.append(host)
         return host.start() if started else host
 
-    yield start
+    return start
+
+
+def finish(servers: list[Server]) -> None:
+    """Stop them and check what must hold."""
     failures = []
     for host in reversed(servers):
         try:

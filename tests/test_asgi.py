@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import signal
 import threading
 import time
@@ -26,22 +25,15 @@ CONF = """
 
 
 @pytest.fixture(scope="module")
-def shared(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    host = Server(binary, tmp_path_factory.mktemp("asgi"), CONF, {"app/rules.py": RULES}, ("-X",), base_env).start()
-    host.check_fds = False
-    yield host
-    host.finish()
+def shared(module_server: Callable[..., Server]) -> Server:
+    return module_server(CONF, {"app/rules.py": RULES}, check_fds=False)
 
 
 @pytest.fixture
 def host(shared: Server) -> Iterator[Server]:
-    """The shared server; afterwards it still answers, and nothing was logged that was not expected."""
-    shared.checked_lines = len(shared.error_log.splitlines())
-    shared.expected.clear()
-    yield shared
-    assert shared.get("/a/hello").body == b"hello"
-    assert not shared.unexpected_lines()
-    shared.expected.append(re.compile(""))
+    with shared.checked():
+        yield shared
+        assert shared.get("/a/hello").body == b"hello"
 
 
 def test_scope(host: Server) -> None:

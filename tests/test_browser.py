@@ -1,41 +1,17 @@
 """The publisher application of apache-conf in a real browser: a form, a session, an upload."""
 from __future__ import annotations
 
-import shutil
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support.browser import Browser, find_chromium
-from support.server import Server, free_port
+from support.server import Server
 
 SAMPLES = Path(__file__).resolve().parent.parent / "apache-conf"
-
-
-@pytest.fixture
-def sample(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start a sample in a copy of the folder, on a free port, with two workers where asked."""
-    started: list[Server] = []
-
-    def start(name: str, workers: int = 0) -> Server:
-        folder = tmp_path / "conf"
-        shutil.copytree(SAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pid"))
-        host = Server(binary, tmp_path / "host", "", {}, (), base_env, preamble=False)
-        port = host.ports["PORT"] = free_port()
-        more = ("-c", f"StartServers {workers}") if workers else ("-X",)
-        host.args = ("-C", f"Define PORT {port}", "-C", f"Define RUN {tmp_path}", "-c", f"PidFile {tmp_path}/x.pid", *more)
-        host.conf_file = folder / name
-        host.write_conf = lambda conf=None: None  # type: ignore[method-assign]
-        host.check_fds = False
-        started.append(host)
-        return host.start()
-
-    yield start
-    for host in started:
-        host.finish()
 
 
 def png(width: int, height: int) -> bytes:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,10 +28,8 @@ CONF = f"""
 
 
 @pytest.fixture(scope="module")
-def host(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(binary, tmp_path_factory.mktemp("coro"), CONF, {}, ("-X",), base_env).start()
-    yield server
-    server.stop()
+def host(module_server: Callable[..., Server]) -> Server:
+    return module_server(CONF, check_fds=False)
 
 
 @pytest.mark.parametrize("name", CASES)

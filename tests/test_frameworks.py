@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -134,14 +134,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def django(request: pytest.FixtureRequest, binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[Server]:
+def django(request: pytest.FixtureRequest, module_server: Callable[..., Server], site: Path) -> Server:
     application = (f"PyWSGIAlias / mysite.{request.param}:application" if request.param == "wsgi" else
                    "<Location />\nSetHandler asgi\nPyWSGIApplication mysite.asgi:application\n</Location>")
-    host = Server(binary, tmp_path_factory.mktemp(request.param), f"PythonPath \"['{site}'] + sys.path\"\n{application}\n", {}, ("-X",), base_env).start()
-    host.check_fds = False
-    yield host
+    host = module_server(f"PythonPath \"['{site}'] + sys.path\"\n{application}\n", check_fds=False)
     host.allow_log("Not Found|StreamingHttpResponse|warn")
-    host.finish()
+    return host
 
 
 def token(page: str) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,10 +41,10 @@ def cases_of(name: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def host(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(binary, tmp_path_factory.mktemp("green"), CONF, {}, ("-X",), base_env).start()
-    yield server
-    server.stop()
+def host(module_server: Callable[..., Server]) -> Server:
+    server = module_server(CONF, check_fds=False)
+    server.allow_log("coro:error|python:error")  # cases raise on purpose where nobody catches
+    return server
 
 
 def call(host: Server, name: str) -> str:

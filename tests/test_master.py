@@ -60,6 +60,12 @@ def launch(host: Server, env: dict[str, str], place: dict[int, socket.socket] | 
 # workers
 
 
+def test_one_process_says_so_and_has_no_workers(server: Start) -> None:
+    host = server("", PAGE)
+    host.expect_log(r"pyhost on Python [\d.]+ serves in one process on 127\.0\.0\.1:\d+")
+    assert host.workers() == [host.pid] and host.get("/a.txt").text == "a"
+
+
 def test_as_many_workers_as_start_servers_says(server: Start) -> None:
     assert len(ready(server("", PAGE, workers=3)).workers()) == 3
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import pytest
 
@@ -135,13 +136,10 @@ FILES: dict[str, str | bytes] = {
 
 
 @pytest.fixture(scope="module")
-def shared(request: pytest.FixtureRequest, binary: object, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Server:
+def shared(module_server: Callable[..., Server]) -> Server:
     """One server for all questions that change nothing."""
-    host = Server(binary, tmp_path_factory.mktemp("publisher"), CONF, FILES, ("-X",), base_env)  # type: ignore[arg-type]
-    host.start()
-    host.check_fds = False
+    host = module_server(CONF, FILES, check_fds=False)
     host.allow_log("PythonHandler mod_python.publisher|publisher:")
-    request.addfinalizer(host.finish)
     return host
 
 

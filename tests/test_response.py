@@ -225,26 +225,18 @@ FILES: dict[str, str | bytes] = {"www/app/app.py": APP, "www/app/data.bin": byte
 
 
 @pytest.fixture(scope="module")
-def module_host(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    host = Server(binary, tmp_path_factory.mktemp("response"), CONF, FILES, ("-X",), base_env).start()
+def module_host(module_server: Callable[..., Server]) -> Server:
+    host = module_server(CONF, FILES)
     assert host.get("/app/plain").status == 200  # the module is loaded, its interpreter has what it keeps
     host.files_before = {}
     host.settled()
-    yield host
-    host.finish()
+    return host
 
 
 @pytest.fixture
 def host(module_host: Server) -> Iterator[Server]:
-    """The server of this module; it lives, holds no more descriptors and has said nothing unexpected after each test."""
-    yield module_host
-    for client in module_host.clients:
-        client.close()
-    module_host.clients.clear()
-    assert module_host.process is not None and module_host.process.poll() is None, module_host.stderr[-3000:]
-    wait_until(lambda: not module_host.leaked(), f"descriptors closed: {module_host.leaked()}", 5.0)
-    bad = module_host.unexpected_lines()
-    assert not bad, "\n".join(bad)
+    with module_host.checked():
+        yield module_host
 
 
 def wait_seen(host: Server, word: str) -> str:

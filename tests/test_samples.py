@@ -3,9 +3,8 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,28 +14,6 @@ from support.server import Server
 from support.websocket import HEAD, TEXT, Socket, frame
 
 SAMPLES = Path(__file__).resolve().parent.parent / "apache-conf"
-
-
-@pytest.fixture
-def sample(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start a sample, in a copy of the folder, on a free port."""
-    started: list[Server] = []
-
-    def start(name: str, *args: str) -> Server:
-        folder = tmp_path / "conf"
-        shutil.copytree(SAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pid"))
-        host = Server(binary, tmp_path / "host", "", {}, (), base_env, preamble=False)
-        port = host.ports["PORT"] = __import__("support.server", fromlist=["free_port"]).free_port()
-        host.args = ("-X", "-C", f"Define PORT {port}", "-C", f"Define RUN {tmp_path}", "-c", f"PidFile {tmp_path}/x.pid", *args)
-        host.conf_file = folder / name
-        host.write_conf = lambda conf=None: None  # type: ignore[method-assign]
-        host.check_fds = False  # modules are watched from the first one on
-        started.append(host)
-        return host.start()
-
-    yield start
-    for host in started:
-        host.finish()
 
 
 def test_quickstart_answers(sample: Callable[..., Server]) -> None:

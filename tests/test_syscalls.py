@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from support.client import Client, build_request
+from support.conf import APP as APP_CONF
 from support.server import Server, wait_until
 
-CONF = """
+CONF = APP_CONF + """
 ServerRoot "@ROOT@"
 ServerName localhost
 PidFile "@ROOT@/pyhost.pid"
@@ -26,13 +27,7 @@ MaxKeepAliveRequests 0
 <Directory "@ROOT@/www">
     Require all granted
 </Directory>
-<Location /app>
-    SetHandler mod_python
-    PythonPath "['@ROOT@/www'] + sys.path"
-    PythonHandler app
-</Location>
 PythonAutoReload Off
-PyWSGIAlias /wsgi @ROOT@/www/app.py:application
 """
 APP = """
 from mod_python import apache

@@ -233,13 +233,9 @@ ECHOES: dict[str, tuple[list[bytes], list[tuple[int, bytes]]]] = {
 
 
 @pytest.fixture(scope="module")
-def shared(binary: object, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Server:
+def shared(module_server: Callable[..., Server]) -> Server:
     """One server for the tables."""
-    root = tmp_path_factory.mktemp("websocket")
-    host = Server(binary, root, CONF, {"www/handlers.py": HANDLER, "www/app.py": WSGI}, ("-X",), base_env)  # type: ignore[arg-type]
-    host.start()
-    yield host  # type: ignore[misc]
-    host.finish()
+    return module_server(CONF, {"www/handlers.py": HANDLER, "www/app.py": WSGI})
 
 
 def talk(sock: Socket, sent: list[bytes], expected: list[tuple[int, bytes]]) -> None:

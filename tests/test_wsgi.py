@@ -21,24 +21,16 @@ FAULTS = r"wsgi:error|Traceback|on purpose|python:"
 
 
 @pytest.fixture(scope="module")
-def shared(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    root = tmp_path_factory.mktemp("wsgi")
+def shared(module_server: Callable[..., Server]) -> Server:
     conf = 'PyWSGIAlias /w "@ROOT@/app/rules.py"\n<Location /w>\n    PyOutputBuffer 65536\n</Location>\n'
-    host = Server(binary, root, conf, {"app/rules.py": RULES, "app/data.bin": DATA}, ("-X",), base_env).start()
-    host.check_fds = False
-    yield host
-    host.finish()
+    return module_server(conf, {"app/rules.py": RULES, "app/data.bin": DATA}, check_fds=False)
 
 
 @pytest.fixture
 def host(shared: Server) -> Iterator[Server]:
-    """The shared server; afterwards it still answers, and nothing was logged that was not expected."""
-    shared.checked_lines = len(shared.error_log.splitlines())
-    shared.expected.clear()
-    yield shared
-    assert shared.get("/w/hello").body == b"hello"
-    assert not shared.unexpected_lines()
-    shared.expected.append(__import__("re").compile(""))
+    with shared.checked():
+        yield shared
+        assert shared.get("/w/hello").body == b"hello"
 
 
 def closed(host: Server, name: str) -> None:

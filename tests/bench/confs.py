@@ -4,6 +4,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from support.server import free_port
+
 BODY = "Hello World!\\n"
 HANDLER = f'''
 import time
@@ -38,19 +40,19 @@ PyMaxConnections 20000
 PythonAutoReload {reload}
 """
 KINDS = {
-    "handler": (9401, "On", "<Location />\nSetHandler mod_python\nPythonPath \"sys.path+['{home}']\"\nPythonHandler bench_handler\n</Location>\n"),
-    "wsgi": (9402, "Off", "PyWSGIAlias / {home}/bench_wsgi.py:application\n"),
-    "static": (9403, "Off", "DocumentRoot {home}/docs\n<Directory {home}/docs>\nRequire all granted\n</Directory>\n"),
+    "handler": ("On", "<Location />\nSetHandler mod_python\nPythonPath \"sys.path+['{home}']\"\nPythonHandler bench_handler\n</Location>\n"),
+    "wsgi": ("Off", "PyWSGIAlias / {home}/bench_wsgi.py:application\n"),
+    "static": ("Off", "DocumentRoot {home}/docs\n<Directory {home}/docs>\nRequire all granted\n</Directory>\n"),
 }
 
 
 def many_vhosts(count: int, home: Path) -> str:
     hosts = "".join(f"<VirtualHost *>\nServerName host{i}.example\n</VirtualHost>\n" for i in range(count))
-    return KINDS["handler"][2].format(home=home) + "<VirtualHost *>\nServerName localhost\n</VirtualHost>\n" + hosts
+    return KINDS["handler"][1].format(home=home) + "<VirtualHost *>\nServerName localhost\n</VirtualHost>\n" + hosts
 
 
 def many_locations(count: int, home: Path) -> str:
-    return "".join(f"<Location /place{i}>\nSetEnv PLACE {i}\n</Location>\n" for i in range(count)) + KINDS["handler"][2].format(home=home)
+    return "".join(f"<Location /place{i}>\nSetEnv PLACE {i}\n</Location>\n" for i in range(count)) + KINDS["handler"][1].format(home=home)
 
 
 def write(home: Path) -> dict[str, tuple[int, Path, str]]:
@@ -59,11 +61,12 @@ def write(home: Path) -> dict[str, tuple[int, Path, str]]:
     (home / "bench_handler.py").write_text(HANDLER)
     (home / "bench_wsgi.py").write_text(WSGI)
     (home / "docs" / "hello.txt").write_bytes(b"Hello World!\n")
-    texts = {kind: (port, reload, text.format(home=home)) for kind, (port, reload, text) in KINDS.items()}
-    texts["vhosts-1000"] = (9404, "On", many_vhosts(1000, home))
-    texts["locations-1000"] = (9405, "On", many_locations(1000, home))
+    texts = {kind: (reload, text.format(home=home)) for kind, (reload, text) in KINDS.items()}
+    texts["vhosts-1000"] = ("On", many_vhosts(1000, home))
+    texts["locations-1000"] = ("On", many_locations(1000, home))
     made = {}
-    for name, (port, reload, text) in texts.items():
+    for name, (reload, text) in texts.items():
+        port = free_port()
         conf = home / f"{name}.conf"
         conf.write_text(COMMON.format(home=home, name=name, port=port, reload=reload) + text)
         made[name] = (port, conf, "/hello.txt" if name == "static" else "/")

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from support.server import free_port
+
 from . import confs
 from .scale import wait_for
 
@@ -17,7 +19,6 @@ __all__ = ["run"]
 
 HERE = Path(__file__).resolve().parent
 CONNECTIONS, WARM_SECONDS, SECONDS, AT_LEAST = 200, 6.0, 4.0, 50
-PORTS = {"pyhost": 9407, "gunicorn-gevent": 9408}
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -69,13 +70,13 @@ def run(home: Path) -> None:
         print(f"not installed: {', '.join(missing)}")
         return
     from support.databases import mariadb
-    conf = home / "driver.conf"
-    conf.write_text(confs.COMMON.format(home=home, name="driver", port=PORTS["pyhost"], reload="Off") + f"PyWSGIAlias / {HERE}/driver_app.py:application\n")
+    conf, ports = home / "driver.conf", {name: free_port() for name in ("pyhost", "gunicorn-gevent")}
+    conf.write_text(confs.COMMON.format(home=home, name="driver", port=ports["pyhost"], reload="Off") + f"PyWSGIAlias / {HERE}/driver_app.py:application\n")
     commands = {"pyhost": [str(confs.program()), "-X", "-f", str(conf)],
-                "gunicorn-gevent": [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{PORTS['gunicorn-gevent']}", "-w", "1", "-k", "gevent",
+                "gunicorn-gevent": [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{ports['gunicorn-gevent']}", "-w", "1", "-k", "gevent",
                                     "--worker-connections", "1000", "driver_app:application"]}
     with mariadb() as database:
-        found = {name: measure(command, PORTS[name], database) for name, command in commands.items()}
+        found = {name: measure(command, ports[name], database) for name, command in commands.items()}
     for name, rate in found.items():
         print(f"{name:<20}{rate:10.0f} requests/s, {CONNECTIONS} connections")
     print(f"ratio {found['pyhost'] / found['gunicorn-gevent']:.0f} (at least {AT_LEAST})", flush=True)

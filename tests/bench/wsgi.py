@@ -22,6 +22,8 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.server import free_port
+
 from . import confs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -135,12 +137,6 @@ def family(pid: int) -> list[int]:
     except OSError:
         return []
     return [pid, *(each for child in children for each in family(int(child)))]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
 
 
 def pyhost(name: str, application: str) -> str:

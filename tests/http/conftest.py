@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.client import Client, Response
-from support.server import Server, wait_until
+from support.server import Server
 
 APP = Path(__file__).with_name("app.py")
 CONF = """
@@ -30,34 +30,17 @@ LimitRequestBody 0
 NEXT = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-def start_host(binary: Path, base_env: dict[str, str], root: Path, conf: str = CONF) -> Server:
-    app = APP.read_text()
-    files: dict[str, str | bytes] = {"www/index.html": "hello", "www/app/app.py": app, "www/small/app.py": app, "www/a b.txt": "space",
-                                     "www/sub/deep/file.txt": "deep", "www/secret.txt": "s", "outside.txt": "outside"}
-    return Server(binary, root, conf, files, ("-X",), base_env).start()
-
-
 @pytest.fixture(scope="module")
-def module_host(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    host = start_host(binary, base_env, tmp_path_factory.mktemp("host"))
-    yield host
-    host.finish()
+def module_host(module_server: Callable[..., Server]) -> Server:
+    app = APP.read_text()
+    return module_server(CONF, {"www/index.html": "hello", "www/app/app.py": app, "www/small/app.py": app, "www/a b.txt": "space",
+                                "www/sub/deep/file.txt": "deep", "www/secret.txt": "s", "outside.txt": "outside"})
 
 
 @pytest.fixture
 def host(module_host: Server) -> Iterator[Server]:
-    """The server of this module; after the test its log has no unexpected error and its descriptors are those of before."""
-    module_host.expected.clear()
-    module_host.checked_lines = module_host.error_log.count("\n")
-    yield module_host
-    for client in module_host.clients:
-        client.close()
-    module_host.clients.clear()
-    assert module_host.process is not None and module_host.process.poll() is None, f"the server died:\n{module_host.stderr[-3000:]}"
-    wait_until(lambda: not module_host.leaked(), f"descriptors closed: {module_host.leaked()}", 5.0)
-    bad = module_host.unexpected_lines()
-    module_host.checked_lines = module_host.error_log.count("\n")
-    assert not bad, "\n".join(bad)
+    with module_host.checked():
+        yield module_host
 
 
 @pytest.fixture

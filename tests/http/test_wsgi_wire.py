@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from support.client import ProtocolError
-from support.server import Server
 
 APP = Path(__file__).with_name("wsgi_app.py")
 CONF = """
@@ -21,11 +20,8 @@ POST = b"POST /w/%s HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture(scope="module")
-def module_host(binary, base_env, tmp_path_factory):
-    root = tmp_path_factory.mktemp("wsgi")
-    host = Server(binary, root, CONF, {"www/wsgi_app.py": APP.read_text(), "www/index.html": "hello"}, ("-X",), base_env).start()
-    yield host
-    host.finish()
+def module_host(module_server):
+    return module_server(CONF, {"www/wsgi_app.py": APP.read_text(), "www/index.html": "hello"})
 
 
 def sound(client):

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from support.client import Client, build_request
+from support.conf import APP as APP_CONF
 from support.server import Server, wait_until
 
 SOAK = bool(os.environ.get("PYHOST_SOAK"))
 REQUESTS, RELOADS = (100_000, 100) if SOAK else (10_000, 12)
 BATCH = 50
-CONF = """
+CONF = APP_CONF + """
 MaxKeepAliveRequests 0
 PyMaxConnections 1000
 ErrorDocument 404 "there is nothing of this name"
@@ -22,12 +23,6 @@ ErrorDocument 404 "there is nothing of this name"
     Require all granted
     Options +Indexes
 </Directory>
-<Location /app>
-    SetHandler mod_python
-    PythonPath "['@ROOT@/www'] + sys.path"
-    PythonHandler app
-</Location>
-PyWSGIAlias /wsgi @ROOT@/www/app.py:application
 """
 APP = """
 import asyncio, time

@@ -16,21 +16,16 @@ from pathlib import Path
 import pytest
 
 from support.client import Client, ProtocolError, build_request
+from support.conf import APP as APP_CONF
 from support.server import Server, open_files, wait_until
 
 SECONDS = max(8.0, float(os.environ.get("PYHOST_SOAK") or 0))
-CONF = """
+CONF = APP_CONF + """
 GracefulShutdownTimeout 20
 RequestReadTimeout header=10 body=10
 <Directory "@ROOT@/www">
     Require all granted
 </Directory>
-<Location /app>
-    SetHandler mod_python
-    PythonPath "['@ROOT@/www'] + sys.path"
-    PythonHandler app
-</Location>
-PyWSGIAlias /wsgi @ROOT@/www/app.py:application
 """
 APP = """
 import time

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .client import Client, Response
@@ -248,6 +250,22 @@ class Server:
             if now and more:
                 return f"process {pid}: {dict(more)}"
         return ""
+
+    @contextmanager
+    def checked(self) -> Iterator[Server]:
+        """For each of the tests that share a server: afterwards it lives, holds no more descriptors and has logged nothing unexpected."""
+        self.expected.clear()
+        self.checked_lines = len(self.error_log.splitlines())
+        yield self
+        for client in self.clients:
+            client.close()
+        self.clients.clear()
+        assert self.process is not None and self.process.poll() is None, f"the server died:\n{self.stderr[-3000:]}"
+        if self.check_fds:
+            wait_until(lambda: not self.leaked(), f"descriptors closed: {self.leaked()}", 5.0)
+        bad = self.unexpected_lines()
+        self.checked_lines = len(self.error_log.splitlines())
+        assert not bad, "\n".join(bad)
 
     def finish(self) -> None:
         """What must hold after every test. Runs the checks only when the process lives; stops it."""
