@@ -101,12 +101,10 @@ def test_workers_that_die_at_start_are_started_ever_more_slowly_and_the_master_l
 def test_ttin_and_ttou_change_the_number_of_workers(server: Start) -> None:
     host = ready(server("", PAGE, workers=2))
     host.check_fds = False
-    host.send_signal(signal.SIGTTIN)
-    wait_until(lambda: len(host.workers()) == 3, "three workers")
-    for _ in range(2):
-        host.send_signal(signal.SIGTTOU)
-        wait_until(lambda: re.search("from now on", host.error_log), "told")
-    wait_until(lambda: len(host.workers()) == 2, "fewer workers")
+    for number, count in ((signal.SIGTTIN, 3), (signal.SIGTTOU, 2), (signal.SIGTTOU, 1)):
+        host.send_signal(number)
+        host.expect_log(f"{count} workers? from now on")
+        wait_until(lambda count=count: len(host.workers()) == count, f"{count} workers")
     assert host.get("/a.txt").body == b"a"
 
 
