@@ -27,6 +27,9 @@ bool green_library_allowed(const void *address);
 bool green_in_libpython(const void *address);
 /* Notes where libpython lies; false when it is in this very program, so that its calls cannot be told apart. */
 bool green_find_libpython(const void *inside);
+/* Links libpython's own mutexes and condition variables (the GIL's) straight to libc, which they would be passed to anyway. Once, after
+ * green_find_libpython, before other threads run. What cannot be linked stays as it is. */
+void green_link_python(const void *inside);
 /* Adds "name" prefixes of libraries (PyGreenLibraries), borrowed for ever. */
 void green_allow_library(const char *prefix);
 bool green_on_stack(const void *address);

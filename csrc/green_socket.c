@@ -8,44 +8,64 @@
 #include <sys/sendfile.h>
 
 #include "green_hooks.h"
+#include "green_raw.h"
 #include "green_real.h"
 
 #define HOOKED() (green_coro && green_gil_released())
 
-static ssize_t receive(int fd, void *to, size_t n, int flags, struct sockaddr *from, socklen_t *from_len, const void *caller)
+static ssize_t receive_now(int fd, void *to, size_t n, int flags, struct sockaddr *from, socklen_t *from_len)
+{
+    return green_raw6(SYS_recvfrom, fd, (long)to, (long)n, flags | MSG_DONTWAIT, (long)from, (long)from_len);
+}
+
+static ssize_t send_now(int fd, const void *from, size_t n, int flags, const struct sockaddr *to, socklen_t to_len)
+{
+    return green_raw6(SYS_sendto, fd, (long)from, (long)n, flags | MSG_DONTWAIT, (long)to, (long)to_len);
+}
+
+struct incoming { void *to; size_t n; int flags; struct sockaddr *from; socklen_t *from_len; };
+
+/* r: what the first try said. */
+static ssize_t receive(int fd, const struct incoming *in, ssize_t r, const void *caller)
 {
     struct green_try state = {0};
     size_t got = 0;
-    for (;;) {
-        ssize_t r = green_real.recvfrom(fd, (char *)to + got, n - got, flags | MSG_DONTWAIT, from, from_len);
-        if (r > 0 && (flags & MSG_WAITALL) && got + (size_t)r < n) {
+    for (;; r = receive_now(fd, (char *)in->to + got, in->n - got, in->flags, in->from, in->from_len)) {
+        if (r > 0 && (in->flags & MSG_WAITALL) && got + (size_t)r < in->n) {
             got += (size_t)r;
             continue;
         }
         if (r >= 0)
             return (ssize_t)got + r;
-        if (errno != EAGAIN || (flags & MSG_DONTWAIT))
+        if (errno != EAGAIN || (in->flags & MSG_DONTWAIT))
             return got ? (ssize_t)got : -1;
         int again = green_again(fd, EPOLLIN, SO_RCVTIMEO, &state, caller);
         if (again == 0)
-            r = green_real.recvfrom(fd, (char *)to + got, n - got, flags, from, from_len);
+            r = green_real.recvfrom(fd, (char *)in->to + got, in->n - got, in->flags, in->from, in->from_len);
         if (again <= 0)
             return r >= 0 ? (ssize_t)got + r : got ? (ssize_t)got : -1;
     }
 }
 
+/* The way of a call that finds what it wants is kept short; whether the caller may wait is asked when it has to. */
+static inline ssize_t receive_try(int fd, void *to, size_t n, int flags, struct sockaddr *from, socklen_t *from_len, const void *caller)
+{
+    ssize_t r = receive_now(fd, to, n, flags, from, from_len);
+    if (__builtin_expect(r >= 0, 1) && ((size_t)r == n || !(flags & MSG_WAITALL)))
+        return r;
+    return receive(fd, &(struct incoming){to, n, flags, from, from_len}, r, caller);
+}
+
 ssize_t recv(int fd, void *to, size_t n, int flags)
 {
-    if (!HOOKED())
-        return green_real.recv(fd, to, n, flags);
-    return receive(fd, to, n, flags, NULL, NULL, GREEN_CALLER());
+    return green_coro ? receive_try(fd, to, n, flags, NULL, NULL, GREEN_CALLER()) : green_real.recv(fd, to, n, flags);
 }
 
 ssize_t recvfrom(int fd, void *restrict to, size_t n, int flags, __SOCKADDR_ARG from, socklen_t *restrict from_len)
 {
-    if (!HOOKED())
+    if (!green_coro)
         return green_real.recvfrom(fd, to, n, flags, from.__sockaddr__, from_len);
-    return receive(fd, to, n, flags, from.__sockaddr__, from_len, GREEN_CALLER());
+    return receive_try(fd, to, n, flags, from.__sockaddr__, from_len, GREEN_CALLER());
 }
 
 /* The fortified twins have checked nothing yet: room is what the buffer has. */
@@ -53,16 +73,16 @@ ssize_t __recv_chk(int fd, void *to, size_t n, size_t room, int flags)
 {
     if (n > room)
         abort();
-    return HOOKED() ? receive(fd, to, n, flags, NULL, NULL, GREEN_CALLER()) : green_real.recv(fd, to, n, flags);
+    return green_coro ? receive_try(fd, to, n, flags, NULL, NULL, GREEN_CALLER()) : green_real.recv(fd, to, n, flags);
 }
 
 ssize_t __recvfrom_chk(int fd, void *restrict to, size_t n, size_t room, int flags, __SOCKADDR_ARG from, socklen_t *restrict from_len)
 {
     if (n > room)
         abort();
-    if (!HOOKED())
+    if (!green_coro)
         return green_real.recvfrom(fd, to, n, flags, from.__sockaddr__, from_len);
-    return receive(fd, to, n, flags, from.__sockaddr__, from_len, GREEN_CALLER());
+    return receive_try(fd, to, n, flags, from.__sockaddr__, from_len, GREEN_CALLER());
 }
 
 ssize_t green_recvmsg(int fd, struct msghdr *m, int flags, const void *caller)
@@ -87,40 +107,48 @@ ssize_t recvmsg(int fd, struct msghdr *m, int flags)
     return HOOKED() ? green_recvmsg(fd, m, flags, GREEN_CALLER()) : green_real.recvmsg(fd, m, flags);
 }
 
-static ssize_t transmit(int fd, const void *from, size_t n, int flags, const struct sockaddr *to, socklen_t to_len, const void *caller)
+struct outgoing { const void *from; size_t n; int flags; const struct sockaddr *to; socklen_t to_len; };
+
+/* r: what the first try said. */
+static ssize_t transmit(int fd, const struct outgoing *out, ssize_t r, const void *caller)
 {
     struct green_try state = {0};
     size_t sent = 0;
-    for (;;) {
-        ssize_t r = green_real.sendto(fd, (const char *)from + sent, n - sent, flags | MSG_DONTWAIT, to, to_len);
+    for (;; r = send_now(fd, (const char *)out->from + sent, out->n - sent, out->flags, out->to, out->to_len)) {
         if (r >= 0) {
             sent += (size_t)r;
-            if (sent >= n || (flags & MSG_DONTWAIT) || (!state.known && green_fd_nonblocking(fd)))
+            if (sent >= out->n || (out->flags & MSG_DONTWAIT) || (!state.known && green_fd_nonblocking(fd)))
                 return (ssize_t)sent;
             continue;
         }
-        if (errno != EAGAIN || (flags & MSG_DONTWAIT))
+        if (errno != EAGAIN || (out->flags & MSG_DONTWAIT))
             return sent ? (ssize_t)sent : -1;
         int again = green_again(fd, EPOLLOUT, SO_SNDTIMEO, &state, caller);
         if (again == 0)
-            r = green_real.sendto(fd, (const char *)from + sent, n - sent, flags, to, to_len);
+            r = green_real.sendto(fd, (const char *)out->from + sent, out->n - sent, out->flags, out->to, out->to_len);
         if (again <= 0)
             return r >= 0 ? (ssize_t)sent + r : sent ? (ssize_t)sent : -1;
     }
 }
 
+static inline ssize_t send_try(int fd, const void *from, size_t n, int flags, const struct sockaddr *to, socklen_t to_len, const void *caller)
+{
+    ssize_t r = send_now(fd, from, n, flags, to, to_len);
+    if (__builtin_expect((size_t)r == n, 1))
+        return r;
+    return transmit(fd, &(struct outgoing){from, n, flags, to, to_len}, r, caller);
+}
+
 ssize_t send(int fd, const void *from, size_t n, int flags)
 {
-    if (!HOOKED())
-        return green_real.send(fd, from, n, flags);
-    return transmit(fd, from, n, flags, NULL, 0, GREEN_CALLER());
+    return green_coro ? send_try(fd, from, n, flags, NULL, 0, GREEN_CALLER()) : green_real.send(fd, from, n, flags);
 }
 
 ssize_t sendto(int fd, const void *from, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_len)
 {
-    if (!HOOKED())
+    if (!green_coro)
         return green_real.sendto(fd, from, n, flags, to.__sockaddr__, to_len);
-    return transmit(fd, from, n, flags, to.__sockaddr__, to_len, GREEN_CALLER());
+    return send_try(fd, from, n, flags, to.__sockaddr__, to_len, GREEN_CALLER());
 }
 
 static size_t total_of(const struct iovec *iov, size_t count)

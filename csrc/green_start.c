@@ -64,6 +64,7 @@ bool green_init(void)
         log_error(NULL, LEVEL_NOTICE, "green", "libpython is part of this program: blocking calls of handlers block the worker");
         return false;
     }
+    green_link_python((const void *)(uintptr_t)&PyEval_RestoreThread);
     green_teach_socket();
     return install_handler() == 0;
 }

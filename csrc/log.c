@@ -36,6 +36,13 @@ static const struct server_conf *server_or_main(const struct server_conf *server
     return server || !current ? server : current->servers[0];
 }
 
+int log_main_fd(void)
+{
+    const struct server_conf *server = server_or_main(NULL);
+    int fd = server ? server->error_fd : start.fd;
+    return log_fd_is_syslog(fd) ? -1 : fd;
+}
+
 bool log_wants(const struct server_conf *server, int level)
 {
     server = server_or_main(server);

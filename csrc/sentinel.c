@@ -66,6 +66,15 @@ void sentinel_wake(void)
 static void pause_a_look(void) { nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL); }
 
 /* One line that names the request, one per frame of its stack. */
+static void write_report(int64_t stretch_ns, const char *text)
+{
+    const char *line = strchr(text, '\n');
+    size_t first = line ? (size_t)(line - text) : strlen(text);
+    log_error(NULL, LEVEL_WARN, "sentinel", "the worker has been held up for %lld ms by %.*s", (long long)(stretch_ns / NS_PER_MS), (int)first, text);
+    if (line && line[1])
+        log_text(NULL, NULL, LEVEL_WARN, "sentinel", slice_text(line + 1), true);
+}
+
 static void report(int64_t stretch_ns)
 {
     atomic_store(&sentinel.answered, false);
@@ -75,11 +84,11 @@ static void report(int64_t stretch_ns)
     const char *text = atomic_load(&sentinel.answered) ? sentinel.report : "(it does not answer: it waits in the kernel)";
     if (!*text)
         text = "a handler that has given way meanwhile";
-    const char *line = strchr(text, '\n');
-    size_t first = line ? (size_t)(line - text) : strlen(text);
-    log_error(NULL, LEVEL_WARN, "sentinel", "the worker has been held up for %lld ms by %.*s", (long long)(stretch_ns / NS_PER_MS), (int)first, text);
-    if (line && line[1])
-        log_text(NULL, NULL, LEVEL_WARN, "sentinel", slice_text(line + 1), true);
+    int fd = log_main_fd();
+    if (sentinel_borrow_file(fd)) {
+        write_report(stretch_ns, text);
+        sentinel_return_file(fd);
+    }
 }
 
 struct stretch { uint64_t progress; int64_t since_ns, sliced_ns; unsigned patience; bool reported; unsigned idle; };
@@ -124,6 +133,8 @@ static void rest(struct stretch *s)
 static void *sentinel_thread(void *unused)
 {
     struct stretch s = {.progress = 0, .since_ns = now_ns(), .patience = 1};
+    if (log_main_fd() >= 0) /* libc keeps syslog's descriptor to itself */
+        sentinel_leave_files();
     for (;;) {
         pause_a_look();
         look(&s);

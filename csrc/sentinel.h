@@ -27,6 +27,12 @@ enum sentinel_order { SENTINEL_GIVE_WAY = 1, SENTINEL_REPORT = 2 };
 int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room));
 void sentinel_wake(void);
 
+/* sentinel_files.c; context of all: the sentinel's thread. At its start: from now on it has descriptors of its own, none, if the system lets it. */
+void sentinel_leave_files(void);
+/* The loop's descriptor under the same number, until it is returned. fd -1: syslog's, which cannot be borrowed. False: it cannot be had. */
+bool sentinel_borrow_file(int fd);
+void sentinel_return_file(int fd);
+
 /* Context of both: the loop thread, at each switch and job; a handful of stores. */
 static inline void sentinel_watch_job(int64_t slice_ns, int64_t blocked_ns)
 {
