@@ -1,6 +1,8 @@
 """PyRequestTimeout, coro.deadline, PyCancelOnDisconnect, PyTimeSlice and PyBlockedWarning against the real binary."""
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.client import Client, build_request
-from support.server import Server, wait_until
+from support.server import Server, open_files, wait_until
 
 APPS = Path(__file__).parent / "apps"
 
@@ -125,6 +127,26 @@ def test_handler_that_blocks_is_named_with_its_stack(server: Callable[..., Serve
     assert host.request("GET", "/stuck?x").text == "computed"
     host.expect_log(r"sentinel:warn.*held up for 1\d\d ms by GET /stuck \(Location /stuck\)")
     host.expect_log(r"sentinel:warn.*in computes_a_while")
+
+
+def files_of_threads(pid: int) -> list[int]:
+    """How many descriptors each thread of the process but the first has open."""
+    return [len(os.listdir(f"/proc/{pid}/task/{task}/fd")) for task in os.listdir(f"/proc/{pid}/task") if int(task) != pid]
+
+
+def test_sentinel_shares_no_descriptors_and_writes_to_the_log_of_today(server: Callable[..., Server]) -> None:
+    """The kernel counts references to what two threads share, at each call; and a log that was opened again is another file."""
+    host = server("PyTimeSlice Off\nPyBlockedWarning 50ms\n" + location("/stuck", "computes_a_while"))
+    worker = host.workers()[0]
+    wait_until(lambda: files_of_threads(worker) == [1], "the sentinel has a pidfd and nothing else")
+    (host.root / "error.log").rename(host.root / "old-error.log")
+    host.send_signal(signal.SIGUSR1)
+    wait_until(lambda: (host.root / "error.log").exists(), "a new file")
+    wait_until(lambda: not any("old-error" in name for name in open_files(worker)), "the old one is closed")
+    assert host.request("GET", "/stuck").text == "computed"
+    host.expect_log(r"sentinel:warn.*held up for \d+ ms by GET /stuck")
+    assert "held up" not in host.read("old-error.log")
+    wait_until(lambda: files_of_threads(worker) == [1], "it has let go of the log")
 
 
 @pytest.mark.slow
