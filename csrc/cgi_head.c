@@ -6,51 +6,60 @@
 
 #include "errors.h"
 
-enum variable { METHOD, REQUEST_URI, SCRIPT_NAME, PATH_INFO, QUERY, PROTOCOL, CONTENT_TYPE, HOST, VARIABLES };
-
-struct reader {
-    struct slice of[VARIABLES];
-    struct cgi_vars *vars;
+enum variable {
+    METHOD, REQUEST_URI, SCRIPT_NAME, PATH_INFO, QUERY, PROTOCOL, CONTENT_TYPE, HOST, /* for the head */
+    LENGTH, REMOTE_ADDR, REMOTE_PORT, SERVER_ADDR, SERVER_PORT, SERVER_NAME, HTTPS, SCHEME, REMOTE_USER, AUTH_TYPE, /* for struct cgi_vars */
+    VARIABLES
 };
+
+struct reader { struct slice of[VARIABLES]; };
+
+struct name { const char *at; unsigned len; };
+#define NAME(text) {text, sizeof text - 1}
+static const struct name names[VARIABLES] = {
+    [METHOD] = NAME("REQUEST_METHOD"), [REQUEST_URI] = NAME("REQUEST_URI"), [SCRIPT_NAME] = NAME("SCRIPT_NAME"), [PATH_INFO] = NAME("PATH_INFO"),
+    [QUERY] = NAME("QUERY_STRING"), [PROTOCOL] = NAME("SERVER_PROTOCOL"), [CONTENT_TYPE] = NAME("CONTENT_TYPE"), [HOST] = NAME("HTTP_HOST"),
+    [LENGTH] = NAME("CONTENT_LENGTH"), [REMOTE_ADDR] = NAME("REMOTE_ADDR"), [REMOTE_PORT] = NAME("REMOTE_PORT"),
+    [SERVER_ADDR] = NAME("SERVER_ADDR"), [SERVER_PORT] = NAME("SERVER_PORT"), [SERVER_NAME] = NAME("SERVER_NAME"), [HTTPS] = NAME("HTTPS"),
+    [SCHEME] = NAME("REQUEST_SCHEME"), [REMOTE_USER] = NAME("REMOTE_USER"), [AUTH_TYPE] = NAME("AUTH_TYPE")};
+
+/* Its place in the list, or count. */
+static size_t place_of(struct slice name, const struct name *list, size_t count)
+{
+    size_t i = 0;
+    while (i < count && (name.len != list[i].len || name.at[name.len - 1] != list[i].at[name.len - 1] || memcmp(name.at, list[i].at, name.len) != 0))
+        i++;
+    return i;
+}
+
+static bool is_field(struct slice name) { return name.len > 5 && memcmp(name.at, "HTTP_", 5) == 0; }
 
 static struct slice *slot_for(struct reader *r, struct slice name)
 {
-    static const struct { const char *name; unsigned len; enum variable which; } mine[] = {
-#define ROW(text, which) {text, sizeof text - 1, which}
-        ROW("REQUEST_METHOD", METHOD), ROW("REQUEST_URI", REQUEST_URI), ROW("SCRIPT_NAME", SCRIPT_NAME), ROW("PATH_INFO", PATH_INFO),
-        ROW("QUERY_STRING", QUERY), ROW("SERVER_PROTOCOL", PROTOCOL), ROW("CONTENT_TYPE", CONTENT_TYPE), ROW("HTTP_HOST", HOST)};
-#undef ROW
-    for (size_t i = 0; i < sizeof mine / sizeof *mine; i++)
-        if (slice_is(name, mine[i].name, mine[i].len))
-            return &r->of[mine[i].which];
-    struct { const char *name; struct slice *to; } theirs[] = {
-        {"CONTENT_LENGTH", &r->vars->content_length}, {"REMOTE_ADDR", &r->vars->remote_addr}, {"REMOTE_PORT", &r->vars->remote_port},
-        {"SERVER_ADDR", &r->vars->server_addr}, {"SERVER_PORT", &r->vars->server_port}, {"SERVER_NAME", &r->vars->server_name},
-        {"HTTPS", &r->vars->https}, {"REQUEST_SCHEME", &r->vars->scheme}, {"REMOTE_USER", &r->vars->remote_user}, {"AUTH_TYPE", &r->vars->auth_type}};
-    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
-        if (slice_eq(name, slice_text(theirs[i].name)))
-            return theirs[i].to;
-    return NULL;
+    if (is_field(name))
+        return slice_is(name, names[HOST].at, names[HOST].len) ? &r->of[HOST] : NULL;
+    size_t place = place_of(name, names, VARIABLES);
+    return place < VARIABLES ? &r->of[place] : NULL;
 }
 
+/* No control byte but the tab. */
 static bool is_line_safe(struct slice s)
 {
+    static const bool bad[256] = {[0 ... '\t' - 1] = true, ['\t' + 1 ... 0x1f] = true, [0x7f] = true};
     for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.at[i] < 0x20 && s.at[i] != '\t')
+        if (bad[(unsigned char)s.at[i]])
             return false;
-    return !memchr(s.at ? s.at : "", 0x7f, s.len);
+    return true;
 }
 
 static bool is_name(struct slice s)
 {
+    static const bool good[256] = {['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true, ['_'] = true, ['-'] = true, ['.'] = true};
     for (size_t i = 0; i < s.len; i++)
-        if (!((s.at[i] >= 'A' && s.at[i] <= 'Z') || (s.at[i] >= 'a' && s.at[i] <= 'z') || (s.at[i] >= '0' && s.at[i] <= '9') ||
-              (s.at[i] && strchr("_-.", s.at[i]))))
+        if (!good[(unsigned char)s.at[i]])
             return false;
     return s.len > 0;
 }
-
-static bool is_field(struct slice name) { return name.len > 5 && memcmp(name.at, "HTTP_", 5) == 0; }
 
 static const char *read_variables(struct reader *r, const struct cgi_pair *pairs, int count)
 {
@@ -108,22 +117,22 @@ static int add_field(struct buf *head, struct slice name, struct slice value)
 /* Framing and hop-by-hop fields were between the client and the gateway. */
 static bool is_hop(struct slice name)
 {
-    static const char *const hops[] = {"HTTP_CONNECTION", "HTTP_KEEP_ALIVE", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE",
-                                       "HTTP_TE", "HTTP_TRAILER", "HTTP_UPGRADE", "HTTP_EXPECT", "HTTP_PROXY", "HTTP_HOST", "HTTP_PROXY_CONNECTION"};
-    for (size_t i = 0; i < sizeof hops / sizeof *hops; i++)
-        if (slice_eq(name, slice_text(hops[i])))
-            return true;
-    return false;
+    static const struct name hops[] = {
+        NAME("HTTP_CONNECTION"), NAME("HTTP_KEEP_ALIVE"), NAME("HTTP_TRANSFER_ENCODING"), NAME("HTTP_CONTENT_LENGTH"), NAME("HTTP_CONTENT_TYPE"),
+        NAME("HTTP_TE"), NAME("HTTP_TRAILER"), NAME("HTTP_UPGRADE"), NAME("HTTP_EXPECT"), NAME("HTTP_PROXY"), NAME("HTTP_HOST"),
+        NAME("HTTP_PROXY_CONNECTION")};
+    size_t count = sizeof hops / sizeof *hops;
+    return place_of(name, hops, count) < count;
 }
 
 static int add_fields(struct buf *head, const struct reader *r, const struct cgi_pair *pairs, int count)
 {
-    struct slice host = r->of[HOST].len ? r->of[HOST] : r->vars->server_name;
+    struct slice host = r->of[r->of[HOST].len ? HOST : SERVER_NAME];
     if (host.len && add_field(head, SLICE("HOST"), host) < 0)
         return -1;
     if (r->of[CONTENT_TYPE].len && add_field(head, SLICE("CONTENT_TYPE"), r->of[CONTENT_TYPE]) < 0)
         return -1;
-    if (r->vars->content_length.len && add_field(head, SLICE("CONTENT_LENGTH"), r->vars->content_length) < 0)
+    if (r->of[LENGTH].len && add_field(head, SLICE("CONTENT_LENGTH"), r->of[LENGTH]) < 0)
         return -1;
     for (int i = 0; i < count; i++)
         if (is_field(pairs[i].name) && !is_hop(pairs[i].name) &&
@@ -134,10 +143,13 @@ static int add_fields(struct buf *head, const struct reader *r, const struct cgi
 
 const char *cgi_head_build(const struct cgi_pair *pairs, int count, struct buf *head, struct cgi_vars *vars)
 {
-    struct reader r = {.vars = vars};
-    *vars = (struct cgi_vars){0};
+    struct reader r = {0};
     head->len = 0;
     const char *fault = read_variables(&r, pairs, count);
+    *vars = (struct cgi_vars){
+        .content_length = r.of[LENGTH], .remote_addr = r.of[REMOTE_ADDR], .remote_port = r.of[REMOTE_PORT], .server_addr = r.of[SERVER_ADDR],
+        .server_port = r.of[SERVER_PORT], .server_name = r.of[SERVER_NAME], .https = r.of[HTTPS], .scheme = r.of[SCHEME],
+        .remote_user = r.of[REMOTE_USER], .auth_type = r.of[AUTH_TYPE]};
     if (fault)
         return fault;
     if (vars->content_length.len && cgi_number(vars->content_length) < 0)

@@ -49,6 +49,8 @@ static void conn_find_local(struct conn *c)
         peer_from(&c->local, &local);
 }
 
+static int conn_watch(struct conn *c) { return loop_add(conn_loop(c), &c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET); }
+
 struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer)
 {
     struct worker *w = listener->worker;
@@ -65,7 +67,8 @@ struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer
     c->proxy_header_due = listener->conf->proxy_protocol;
     conn_find_local(c);
     c->id = ++w->next_conn_id;
-    if (loop_add(&w->loop, &c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+    c->unwatched = c->gate->talks_at_once;
+    if (!c->unwatched && conn_watch(c) < 0) {
         close(fd);
         free(c);
         return NULL;
@@ -113,6 +116,13 @@ static void conn_later(struct deferred *d)
     if (c->state == CONN_CLOSED) {
         free(c);
         return;
+    }
+    if (c->unwatched) {
+        c->unwatched = false;
+        if (conn_watch(c) < 0) {
+            conn_close(c);
+            return;
+        }
     }
     if (c->out_broken) {
         c->gate->eof(c, true);
@@ -243,6 +253,15 @@ static void conn_flush(struct conn *c)
         c->gate->drained(c);
 }
 
+void conn_start(struct conn *c)
+{
+    if (!c->unwatched || c->state == CONN_CLOSED)
+        return;
+    conn_do_later(c);
+    c->readable = true;
+    conn_pump(c);
+}
+
 static void conn_ready(struct source *s, uint32_t events)
 {
     struct conn *c = (struct conn *)s;
@@ -295,6 +314,11 @@ static int conn_sent(struct conn *c, enum outq_result result)
 int conn_send(struct conn *c, const struct slice *parts, int count)
 {
     return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send(&c->out, c->source.fd, parts, count));
+}
+
+int conn_send_last(struct conn *c, const struct slice *parts, int count)
+{
+    return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send_last(&c->out, c->source.fd, parts, count));
 }
 
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len, bool copied)

@@ -27,6 +27,7 @@ enum conn_state {
 /* A protocol. One static table each: gate_http, gate_fcgi, gate_scgi, gate_uwsgi. */
 struct gate {
     const char *name;
+    bool talks_at_once; /* who connects has a request: it is looked for before epoll is asked */
     /* The connection has been accepted: set the first deadline. */
     void (*opened)(struct conn *c);
     /* New bytes, everything not used so far. Returns how many were used. It may call conn_close or conn_linger. Not called while
@@ -69,6 +70,7 @@ struct conn {
     bool readable : 1;          /* edge seen, EAGAIN not reached */
     bool eof : 1;
     bool in_input : 1;          /* the gate's input is on the stack */
+    bool unwatched : 1;         /* not in epoll yet: it may be over before the turn is */
     bool declined : 1;          /* its connection handler does not want it: it is HTTP */
     bool proxy_header_due : 1;  /* PROXY protocol header must come first */
     bool out_waiting : 1;       /* the queue is not empty: EPOLLOUT matters */
@@ -81,6 +83,8 @@ struct conn {
 
 /* Context of all: the loop thread. */
 struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer); /* takes fd; NULL with errno */
+/* Reads what has come with the connection; called once, when its gate has opened it. */
+void conn_start(struct conn *c);
 /* No later than this; 0: no deadline. Cheap to call per request. */
 void conn_set_deadline(struct conn *c, int64_t at_ns);
 /* Has the client taken any byte of the output since the last call? The kernel reports room only in large steps, which a slow reader may need
@@ -91,6 +95,8 @@ void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 /* Sends now and queues the rest. 0, or -1: the client is gone. */
 int conn_send(struct conn *c, const struct slice *parts, int count);
+/* The same where conn_close follows before anything else: the answer and the end of the connection go out together. */
+int conn_send_last(struct conn *c, const struct slice *parts, int count);
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len, bool copied);
 /* Closes when the queue is empty: shuts down our side and reads the client's bytes away for LIMIT_LINGER_MS. */
 void conn_linger(struct conn *c);

@@ -10,6 +10,7 @@
 
 struct gate_out {
     bool cgi_head;  /* "Status: 200 OK" instead of a status line; no Date, Server, Connection, framing fields */
+    bool one_request;/* a connection has one, and nothing follows its body: when that has been read, closing loses nothing */
     bool has_chunks;/* chunked framing exists (HTTP/1.1 decides per request) */
     /* Frames and hands over: head (may be empty), then body bytes. last: nothing follows. 0, or -1 with errno EPIPE. */
     int (*send)(struct request *r, struct slice head, struct slice body, bool last);

@@ -105,6 +105,7 @@ static bool stdin_data(struct conn *c, struct fcgi_request *f, struct slice cont
     struct request *r = f->request;
     if (f->stage == STAGE_PARAMS)
         return false;
+    f->stdin_over |= !content.len;
     if (r->body != BODY_READING)
         return true; /* more than CONTENT_LENGTH, or nobody wants it */
     uint64_t room = f->length - r->body_bytes_in, take = content.len < room ? content.len : room;
@@ -282,5 +283,5 @@ static void fcgi_close(struct conn *c)
 }
 
 const struct gate gate_fcgi = {
-    .name = "fastcgi", .opened = fcgi_opened, .input = fcgi_input, .eof = fcgi_eof, .timeout = fcgi_timeout, .drained = fcgi_drained,
+    .name = "fastcgi", .talks_at_once = true, .opened = fcgi_opened, .input = fcgi_input, .eof = fcgi_eof, .timeout = fcgi_timeout, .drained = fcgi_drained,
     .drain = fcgi_drain, .close = fcgi_close, .out = &gate_fcgi_out};

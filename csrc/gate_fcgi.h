@@ -16,6 +16,7 @@ struct fcgi_request { /* in the request's arena */
     uint16_t id;
     uint8_t stage;
     bool keep_conn;
+    bool stdin_over;         /* the end of its FCGI_STDIN has come */
     bool ended;              /* END_REQUEST has been sent */
 };
 

@@ -35,6 +35,12 @@ void fcgi_close_when_done(struct conn *c)
         fcgi_set_deadline(c);
 }
 
+/* 3.5: the server in front has said that this is the last one, and has sent all of it: closing at once loses nothing. */
+static bool closes_at_once(const struct conn *c, const struct fcgi_request *f)
+{
+    return fcgi_of(c)->count == 1 && !f->keep_conn && f->stdin_over && !c->in.len && !c->out_waiting;
+}
+
 int fcgi_send_record(struct conn *c, enum fcgi_type type, uint16_t id, struct slice content)
 {
     char header[FCGI_HEADER_BYTES];
@@ -73,7 +79,7 @@ static int send_short(struct request *r, struct slice head, struct slice body, b
     }
     if (last && !r->aborted)
         parts[3] = last_records(fcgi_part(r), end);
-    return conn_send(r->conn, parts, OUTQ_PARTS);
+    return last && closes_at_once(r->conn, fcgi_part(r)) ? conn_send_last(r->conn, parts, OUTQ_PARTS) : conn_send(r->conn, parts, OUTQ_PARTS);
 }
 
 static int send_long(struct conn *c, uint16_t id, struct slice piece)
@@ -139,10 +145,13 @@ static void fcgi_ended(struct request *r)
         send_short(r, slice_of(NULL, 0), slice_of(NULL, 0), true);
     else if (!f->ended)
         fcgi_send_end(c, f->id, FCGI_REQUEST_COMPLETE);
+    bool at_once = closes_at_once(c, f);
     fcgi_forget(c, f);
     r->gate = NULL;
     r->conn = NULL;
     c->requests++;
+    if (at_once)
+        conn_close(c);
     serve_done(r);
     if (c->state == CONN_CLOSED)
         return;

@@ -115,6 +115,12 @@ static size_t http_input(struct conn *c, const char *bytes, size_t len)
 
 /* ---- responses ---- */
 
+/* With its answer this connection is over, and nothing is left to read that closing could reset. */
+static bool closes_at_once(const struct conn *c, const struct request *r)
+{
+    return c->gate->out->one_request && r->close_after && r->body == BODY_WHOLE && !c->in.len;
+}
+
 int stream_send(struct request *r, struct slice head, struct slice body, bool last)
 {
     struct conn *c = r->conn;
@@ -132,7 +138,7 @@ int stream_send(struct request *r, struct slice head, struct slice body, bool la
     }
     for (int i = 0; i < count; i++)
         r->wire_bytes_out += parts[i].len;
-    if (conn_send(c, parts, count) < 0)
+    if ((last && closes_at_once(c, r) ? conn_send_last(c, parts, count) : conn_send(c, parts, count)) < 0)
         return -1;
     if (c->out_waiting && !c->deadline_ns)
         conn_set_deadline(c, gate_after_ms(c, r->server->timeout_ms));
@@ -177,11 +183,13 @@ void stream_moved(struct request *from, struct request *to) { from->conn->req = 
 static void http_over(struct conn *c)
 {
     struct request *r = c->req;
-    bool close = r->close_after || nothing_follows(c);
+    bool at_once = closes_at_once(c, r), close = r->close_after || nothing_follows(c);
     int64_t keep = r->server->keep_alive_timeout_ms;
     c->req = NULL;
     r->conn = NULL;
     c->requests++;
+    if (at_once)
+        conn_close(c);
     serve_done(r);
     if (c->state == CONN_CLOSED)
         return;

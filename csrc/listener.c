@@ -43,6 +43,8 @@ struct listener *listener_start(struct worker *w, const struct listen_conf *conf
     int one = 1;
     if (conf->address.family != AF_UNIX)
         setsockopt(conf->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted sockets inherit it */
+    if (conf->address.family != AF_UNIX && l->gate && l->gate->talks_at_once) /* wakes us for the request, not for the connection before it */
+        setsockopt(conf->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &one, sizeof one);
     listener_resume(l);
     return l;
 }
@@ -140,6 +142,7 @@ static bool listener_accept(struct listener *l)
     if (c) {
         shm_add(connections_total, 1);
         c->gate->opened(c);
+        conn_start(c);
     }
     return true;
 }

@@ -63,25 +63,26 @@ static enum outq_result outq_keep(struct outq *q, const char *at, size_t len)
 }
 
 /* What the socket takes of the parts right now; -1: it is broken. */
-static ssize_t outq_send_now(int fd, const struct slice *parts, int count)
+static ssize_t outq_send_now(int fd, const struct slice *parts, int count, int flags)
 {
     struct iovec vector[OUTQ_PARTS];
     int used = 0;
+    flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
     for (int i = 0; i < count; i++)
         if (parts[i].len)
             vector[used++] = (struct iovec){(void *)parts[i].at, parts[i].len};
     struct msghdr message = {.msg_iov = vector, .msg_iovlen = (size_t)used};
     ssize_t n = used == 0   ? 0
-                : used == 1 ? send(fd, vector[0].iov_base, vector[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                            : sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+                : used == 1 ? send(fd, vector[0].iov_base, vector[0].iov_len, flags)
+                            : sendmsg(fd, &message, flags);
     if (n < 0 && errno != EINTR && outq_fault() == OUTQ_BROKEN)
         return -1;
     return n < 0 ? 0 : n;
 }
 
-enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, int count)
+static enum outq_result send_or_keep(struct outq *q, int fd, const struct slice *parts, int count, int flags)
 {
-    ssize_t now = q->first ? 0 : outq_send_now(fd, parts, count);
+    ssize_t now = q->first ? 0 : outq_send_now(fd, parts, count, flags);
     if (now < 0)
         return OUTQ_BROKEN;
     size_t sent = (size_t)now;
@@ -96,6 +97,9 @@ enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, in
     }
     return result;
 }
+
+enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, int count) { return send_or_keep(q, fd, parts, count, 0); }
+enum outq_result outq_send_last(struct outq *q, int fd, const struct slice *parts, int count) { return send_or_keep(q, fd, parts, count, MSG_MORE); }
 
 static ssize_t file_copy(const struct outq_piece *p, int fd, size_t part)
 {

@@ -28,6 +28,8 @@ enum outq_result {
 /* Sends the parts (at most OUTQ_PARTS, some may be empty) at once as far as the socket takes them, queues a copy of the rest. */
 enum { OUTQ_PARTS = 4 };
 enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, int count);
+/* The same for the last bytes before the socket is closed at once: they may wait for that, and go out in one packet with the end. */
+enum outq_result outq_send_last(struct outq *q, int fd, const struct slice *parts, int count);
 /* Queues len bytes of file_fd from offset (takes the descriptor over, closes it when done) and sends what the socket takes.
  * copied: by read and send instead of sendfile (EnableSendfile Off). */
 enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len, bool copied);

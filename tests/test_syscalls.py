@@ -15,6 +15,7 @@ import pytest
 
 from support.client import Client, build_request
 from support.conf import APP as APP_CONF
+from support.fcgi import pairs, record, scgi_head, uwsgi_head, variables
 from support.server import Server, wait_until
 
 CONF = APP_CONF + """
@@ -135,3 +136,35 @@ def test_a_static_file_is_opened_sized_read_and_closed(traced: Server, tmp_path:
     each = {name: round(count / REQUESTS) for name, count in calls.items() if name not in ELSEWHERE}
     assert sum(each.values()) <= 8, each
     assert each["recvfrom"] == each["sendto"] == each["openat2"] == 1 and calls.get("epoll_ctl", 0) <= 2, calls
+
+
+GATES = CONF.replace("PythonAutoReload Off", """PythonAutoReload Off
+Listen 127.0.0.1:@PORT@
+Listen 127.0.0.1:@PORT2@ fastcgi
+Listen 127.0.0.1:@PORT3@ scgi
+Listen 127.0.0.1:@PORT4@ uwsgi""")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("port", ["PORT2", "PORT3", "PORT4"])
+def test_a_request_of_a_gateway_is_accepted_read_answered_and_closed(server: Callable[..., Server], tmp_path: Path, port: str) -> None:
+    """No epoll_ctl, no shutdown, no second read: the answer leaves in one packet with the end of the connection."""
+    if not shutil.which("strace") or os.environ.get("PYHOST_SANITIZE"):
+        pytest.skip("strace is not installed, or a sanitizer makes calls of its own")
+    host = server(GATES, files={"www/app.py": APP}, preamble=False)
+    values = variables("GET", "/wsgi")
+    data = {"PORT2": record(1, 1, b"\0\1\0\0\0\0\0\0") + record(4, 1, pairs(values)) + record(4, 1) + record(5, 1),
+            "PORT3": scgi_head(values), "PORT4": uwsgi_head(values)}[port]
+
+    def ask(count: int) -> None:
+        for _ in range(count):
+            with Client(("127.0.0.1", host.ports[port])) as client:
+                assert b"Hello World!" in client.send(data).read_rest()
+
+    ask(5)
+    with counted(host.pid, tmp_path / "calls") as calls:
+        ask(REQUESTS)
+    each = {name: round(count / REQUESTS) for name, count in calls.items() if name not in ELSEWHERE}
+    each.pop("accept4")  # once more when there is none: only then is the queue known to be empty
+    assert {name: count for name, count in each.items() if count and "wait" not in name} in (
+        {"recvfrom": 1, "close": 1, "sendto": 1}, {"recvfrom": 1, "close": 1, "sendmsg": 1}), calls

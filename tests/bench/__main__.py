@@ -1,4 +1,4 @@
-"""`python -m bench [hello|wait|idle|scale|interpreters|coro|driver]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
+"""`python -m bench [hello|wait|idle|scale|interpreters|coro|driver|gateways]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
 from __future__ import annotations
 
 import os
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import confs, coro, driver, interpreters, scale
+from . import confs, coro, driver, gateways, interpreters, scale
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPARE = ROOT.parent / "shared" / "bench" / "compare.py"
@@ -34,7 +34,7 @@ def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
 
 
 def main() -> None:
-    works = sys.argv[1:] or ["hello", "wait", "idle", "scale", "interpreters", "coro", "driver"]
+    works = sys.argv[1:] or ["hello", "wait", "idle", "scale", "interpreters", "coro", "driver", "gateways"]
     made = confs.write(HOME / "pyhost")
     for work in works:
         if work == "scale":
@@ -45,6 +45,8 @@ def main() -> None:
             coro.main()
         elif work == "driver":
             driver.run(HOME / "pyhost")
+        elif work == "gateways":
+            gateways.main(HOME)
         else:
             compare(work, {k: v for k, v in made.items() if k in ("handler", "wsgi", "static")})
 
