@@ -1,9 +1,9 @@
 /* The module `_coro`: waits and spawning as Python sees them. The task type is in pytask.c. */
 #include "pycoro.h"
 
-#include "blocked.h"
 #include "coro_spawn.h"
 #include "green.h"
+#include "shm.h"
 
 /* --- functions --- */
 
@@ -176,7 +176,7 @@ static PyObject *coro_py_blocked(PyObject *module, PyObject *unused)
     PyObject *counts = PyDict_New();
     uint64_t count;
     const char *place;
-    for (unsigned n = 0; counts && (place = blocked_at(n, &count)); n++) {
+    for (unsigned n = 0; counts && (place = blocked_at(&shm_slot->blocked, n, &count)); n++) {
         PyObject *key = PyUnicode_DecodeUTF8(place, (Py_ssize_t)strlen(place), "replace"), *value = PyLong_FromUnsignedLongLong(count);
         if (!key || !value || PyDict_SetItem(counts, key, value))
             Py_CLEAR(counts);

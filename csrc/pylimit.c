@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "blocked.h"
 #include "coro.h"
+#include "shm.h"
 
 enum { STATUS_TIMEOUT = 504, STATUS_GONE = 408 };
 
@@ -43,7 +43,7 @@ void pylimit_describe(void *arg, char *to, size_t room)
         used = add(to, used, room, r->conf->location);
         used = add(to, used, room, ")");
     }
-    used = add_ordinal(to, add(to, used, room, ", the "), room, blocked_count(r->conf ? r->conf->location : NULL));
+    used = add_ordinal(to, add(to, used, room, ", the "), room, blocked_count(&shm_slot->blocked, r->conf ? r->conf->location : NULL));
     add(to, used, room, " time there");
     for (char *at = to; *at; at++)
         if (*at == '\n')

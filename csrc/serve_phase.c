@@ -6,6 +6,7 @@
 #include "serve_content.h"
 #include "serve_parts.h"
 #include "serve_redirect.h"
+#include "serve_status.h"
 #include "static.h"
 
 /* Before a URI is mapped, only Location sections hold; most servers have no handlers there, and the look-up is left out. */
@@ -79,7 +80,7 @@ static enum step do_fixup(struct request *r)
 static enum step do_content(struct request *r)
 {
     char *index = NULL;
-    int status = static_answer(r, &index);
+    int status = status_wanted(r) ? status_answer(r) : static_answer(r, &index);
     if (status > 0)
         return serve_end_with(r, status);
     if (status == STATIC_REDIRECT) {

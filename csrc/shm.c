@@ -2,6 +2,7 @@
 #include "shm.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 
 struct shm *shm;
@@ -31,6 +32,8 @@ void shm_bury(int slot)
     past->errors_5xx += atomic_exchange(&s->errors_5xx, 0);
     past->errors_4xx += atomic_exchange(&s->errors_4xx, 0);
     past->limits_hit += atomic_exchange(&s->limits_hit, 0);
+    blocked_add(&past->blocked, &s->blocked);
+    memset(&s->blocked, 0, sizeof s->blocked);
     past->log_lost += atomic_exchange(&s->log_lost, 0);
     s->connections = s->busy = 0;
     s->log_used = s->log_flushed = 0;

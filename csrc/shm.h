@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "blocked.h"
+
 enum { SHM_SLOTS = 256, SHM_LOG_BYTES = 65536, SHM_LOG_LOCKS = 64, SHM_LOCKS = 64 };
 
 enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_READY, SLOT_STOPPING, SLOT_DEAD };
@@ -22,6 +24,7 @@ struct slot {
     _Atomic uint32_t log_used;        /* bytes of log in use */
     _Atomic uint32_t log_flushed;     /* files of the running flush that are done, in order of their first record */
     _Atomic uint64_t log_lost;        /* access lines lost: the disk was full, or the file broken */
+    struct blocked blocked;           /* stretches in which handlers held it up */
     _Alignas(8) char log[SHM_LOG_BYTES]; /* access lines not yet written, as records: see log_gather.c */
 };
 
@@ -35,6 +38,7 @@ struct shm_log_lock {
 
 struct shm_past { /* what workers that are gone had counted */
     _Atomic uint64_t workers, requests, connections_total, bytes_out, bytes_in, errors_5xx, errors_4xx, limits_hit, log_lost;
+    struct blocked blocked; /* written by the master */
 };
 
 struct shm {

@@ -23,11 +23,11 @@ ROOMS = {
     "story": ["pyhost", "version", "master*", "worker*", "serve*", "pidfile", "identity", "notify", "limits"],
     "client": ["listener*", "listen_*", "cgi_head", "proxy_head", "conn*", "outq", "peer", "tls*", "gate*"],
     "tables": ["conf*", "route*", "regex", "glob", "prefix"],
-    "Python": ["py*", "interp*", "coro*", "green*", "sentinel*", "blocked"],
+    "Python": ["py*", "interp*", "coro*", "green*", "sentinel*"],
     "answers": ["request*", "response*", "static*", "errors", "conditions", "range", "listing", "http_date", "access*", "auth_*", "password", "digest",
                 "env*", "origin", "remote"],
     "doors": ["bridge", "upcall"],
-    "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "offload*", "slice", "limit", "table", "hash"],
+    "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "blocked", "offload*", "slice", "limit", "table", "hash"],
 }
 PYTHON = ["Python.h", "structmember.h", "py*.h", "interp*.h", "coro*.h", "green*.h", "greenlet.h"]
 MUST_NOT_INCLUDE = {

@@ -18,7 +18,7 @@ def auth_type(_ctx: object, words: object) -> str | None:
 ROWS: tuple[Directive, ...] = (
     # handlers and types
     row("SetHandler", ANYWHERE, "name|None", c.set_handler, "1", "dir.set_handler",
-        "Handler for everything here: mod_python, wsgi, default-handler …", override="FileInfo"),
+        "Handler for everything here: mod_python, wsgi, asgi, server-status, default-handler …", override="FileInfo"),
     row("AddHandler", ANYWHERE, "name .ext …", c.by_extension(), "2-", "dir.add_handler", "Handler for files with an extension.",
         override="FileInfo", rule=KEYED),
     row("RemoveHandler", "VDLFH", ".ext …", c.remove_extension, "1-", "dir.add_handler", "Takes AddHandler back for extensions.",

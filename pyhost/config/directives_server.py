@@ -99,6 +99,7 @@ ROWS: tuple[Directive, ...] = (
         "Proxies that are believed about any client address, private ones too.", rule=APPEND),
     row("RemoteIPProxyProtocol", SERVER, "On|Off", v.flag, "1", "server._proxy_protocol",
         "Do connections to these addresses begin with a PROXY header (v1 or v2)?", default="Off"),
+    row("ExtendedStatus", MAIN, "On|Off", v.flag, "1", "", "Accepted: the pages of `SetHandler server-status` always have all there is.", default="On"),
     # logs
     row("ErrorLog", SERVER, "file | |command | syslog[:facility]", c.error_log, "1", "server.error_log", "Where errors are logged.",
         default="(standard error)"),
