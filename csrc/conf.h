@@ -148,6 +148,8 @@ struct dir_conf {
     int64_t output_high_bytes;            /* PyOutputBuffer */
     int64_t websocket_ping_ms;            /* PyWebSocketPing, 0: off */
     int64_t websocket_message_bytes;      /* PyWebSocketMessageLimit, 0: no limit */
+    int websocket_compression;            /* PyWebSocketCompression: 0 Off, 1 On, 2 Context */
+    int websocket_window_bits;            /* PyWebSocketWindow */
     int max_ranges;                       /* -1: any number, 0: Range is ignored */
     /* Python */
     int hook_list_count;

@@ -43,6 +43,8 @@ void websocket_unref(struct websocket *ws)
     if (!ws || --ws->refs)
         return;
     drop_messages(ws);
+    ws_codec_clear(&ws->codec);
+    buf_clear(&ws->packed);
     free(ws);
 }
 
@@ -114,6 +116,31 @@ static void ended_with(struct websocket *ws, unsigned code, struct slice reason)
 
 /* ---- frames out ---- */
 
+struct slice websocket_pack(struct websocket *ws, struct slice message)
+{
+    struct slice packed = ws->deflate ? ws_codec_compress(&ws->codec, message) : slice_of(NULL, 0);
+    ws->packed.len = 0;
+    if (packed.len > WS_FRAGMENT_BYTES) {
+        int failed = buf_add(&ws->packed, packed.at, packed.len);
+        if (failed && ws->codec.terms.keep_out) /* the client would miss it in its window */
+            websocket_close(ws, WS_CODE_ERROR, slice_of(NULL, 0));
+        packed = failed ? slice_of(NULL, 0) : slice_of(ws->packed.at, ws->packed.len);
+    }
+    ws->packed_now = packed.at != NULL;
+    return ws->packed_now ? packed : message;
+}
+
+struct slice websocket_packed(const struct websocket *ws, struct slice message)
+{
+    return ws->packed_now ? slice_of(ws->packed.at, ws->packed.len) : message;
+}
+
+void websocket_pack_end(struct websocket *ws)
+{
+    ws->packed_now = false;
+    buf_clear(&ws->packed);
+}
+
 int websocket_send(struct websocket *ws, enum ws_opcode opcode, bool fin, struct slice payload)
 {
     char head[WS_HEAD_BYTES];
@@ -122,7 +149,8 @@ int websocket_send(struct websocket *ws, enum ws_opcode opcode, bool fin, struct
         return -1;
     }
     struct conn *c = ws->conn;
-    struct slice parts[2] = {slice_of(head, ws_write_head(head, opcode, fin, payload.len)), payload};
+    bool compressed = ws->packed_now && (opcode == WS_TEXT || opcode == WS_BINARY);
+    struct slice parts[2] = {slice_of(head, ws_write_head(head, opcode, fin, compressed, payload.len)), payload};
     bool waited = c->out_waiting;
     c->req->wire_bytes_out += parts[0].len + payload.len;
     c->req->body_bytes_out += payload.len;
@@ -184,10 +212,32 @@ static bool keep_piece(struct conn *c, struct slice data)
     return true;
 }
 
+/* The message that has come was compressed. */
+static bool expand(struct conn *c)
+{
+    struct websocket *ws = ws_of(c);
+    struct buf text = {0};
+    struct ws_utf8 utf8 = {0};
+    enum ws_expand result = ws_codec_expand(&ws->codec, slice_of(ws->message.at, ws->message.len), ws->reader.limit, &text);
+    buf_clear(&ws->message);
+    ws->message = text;
+    if (result == WS_EXPAND_TOO_BIG)
+        fail(c, WS_CODE_TOO_BIG, "the message is too big when it is expanded");
+    else if (result == WS_EXPAND_BAD)
+        fail(c, WS_CODE_NOT_TEXT, "a compressed message cannot be expanded");
+    else if (ws->reader.opcode == WS_TEXT && (!ws_utf8_feed(&utf8, text.at, text.len) || utf8.need))
+        fail(c, WS_CODE_NOT_TEXT, "a text is not UTF-8");
+    else
+        return true;
+    return false;
+}
+
 /* A message that comes when we have said close is nobody's any more. */
 static bool keep_message(struct conn *c)
 {
     struct websocket *ws = ws_of(c);
+    if (ws->reader.compressed && !ws->code && !expand(c))
+        return false;
     struct ws_message *m = ws->code ? NULL : malloc(sizeof *m);
     if (!m) {
         buf_clear(&ws->message);

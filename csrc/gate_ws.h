@@ -3,6 +3,7 @@
 #ifndef PYHOST_GATE_WS_H
 #define PYHOST_GATE_WS_H
 
+#include "gate_ws_codec.h"
 #include "request.h"
 #include "ws_frame.h"
 
@@ -22,6 +23,10 @@ struct websocket {
     struct buf message;     /* owned: what has come of the message that is being read */
     struct ws_message *first, *last; /* owned: whole messages that nobody has taken */
     size_t waiting_bytes;
+    bool deflate;           /* messages may be compressed */
+    bool packed_now;        /* the message that goes out is */
+    struct ws_codec codec;
+    struct buf packed;      /* owned: a compressed message that goes out in several frames */
     int64_t ping_ms;        /* 0: none are sent */
     bool close_sent, close_received, failed /* the client broke the protocol */, heard /* since the last look */, ping_unanswered;
     uint16_t code;          /* how it was closed; 0: it is open */
@@ -52,7 +57,13 @@ static inline bool websocket_at_end(const struct websocket *ws) { return !ws->co
 static inline bool websocket_is_shut(const struct websocket *ws) { return !ws->conn || ws->close_sent; }
 /* Wait on on_drain before sending more. */
 bool websocket_congested(const struct websocket *ws);
-/* Sends one frame. 0, or -1: it is shut (errno EPIPE) or there is no memory. */
+/* A message begins: what of it goes over the wire in one or more frames, itself or compressed; the latter lives until websocket_pack_end, or when it
+ * fits into one frame until anything is sent. One message at a time. */
+struct slice websocket_pack(struct websocket *ws, struct slice message);
+/* The same again for the message that is on its way; and its last frame is out, or none will come any more. */
+struct slice websocket_packed(const struct websocket *ws, struct slice message);
+void websocket_pack_end(struct websocket *ws);
+/* Sends one frame; the first one of a message behind websocket_pack. 0, or -1: it is shut (errno EPIPE) or there is no memory. */
 int websocket_send(struct websocket *ws, enum ws_opcode opcode, bool fin, struct slice payload);
 /* Sends the close frame, once. WS_CODE_NONE: without a code. */
 void websocket_close(struct websocket *ws, unsigned code, struct slice reason);

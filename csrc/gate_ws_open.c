@@ -8,7 +8,7 @@
 #include "gate_ws_parts.h"
 #include "response.h"
 
-enum { KEY_CHARACTERS = 24, SHA1_BYTES = 20, ACCEPT_CHARACTERS = 28 };
+enum { KEY_CHARACTERS = 24, SHA1_BYTES = 20, ACCEPT_CHARACTERS = 28, COMPRESSION_OFF = 0, COMPRESSION_CONTEXT = 2 };
 
 static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -63,6 +63,8 @@ struct ws_refusal websocket_check(struct request *r)
     }
     if (!key_is_good(field(r, SLICE("Sec-WebSocket-Key"))))
         return (struct ws_refusal){400, "Sec-WebSocket-Key is not 16 bytes in base64"};
+    if (ws_offer_choose(field(r, SLICE("Sec-WebSocket-Extensions")), &(struct ws_terms){0}, &(struct ws_terms){0}) == WS_OFFER_MALFORMED)
+        return (struct ws_refusal){400, "Sec-WebSocket-Extensions is no list of extensions"};
     return (struct ws_refusal){0};
 }
 
@@ -88,9 +90,19 @@ static void accept_of(struct slice key, char to[ACCEPT_CHARACTERS])
     to[ACCEPT_CHARACTERS - 1] = '=';
 }
 
-static int put_head(struct request *r, struct slice protocol)
+static bool agree_on_compression(struct request *r, struct ws_terms *terms)
 {
-    char accept[ACCEPT_CHARACTERS];
+    bool keep = r->conf && r->conf->websocket_compression == COMPRESSION_CONTEXT;
+    uint8_t bits = (uint8_t)(r->conf ? r->conf->websocket_window_bits : WS_WINDOW_BITS_MAX);
+    struct ws_terms wishes = {.keep_out = keep, .keep_in = keep, .out_bits = bits, .in_bits = bits};
+    return r->conf && r->conf->websocket_compression != COMPRESSION_OFF &&
+           ws_offer_choose(field(r, SLICE("Sec-WebSocket-Extensions")), &wishes, terms) == WS_OFFER_TAKEN;
+}
+
+/* terms NULL: none were agreed on. */
+static int put_head(struct request *r, struct slice protocol, const struct ws_terms *terms)
+{
+    char accept[ACCEPT_CHARACTERS], extension[WS_TERMS_BYTES];
     accept_of(field(r, SLICE("Sec-WebSocket-Key")), accept);
     r->status = 101;
     r->status_line = r->content_type = NULL;
@@ -99,6 +111,7 @@ static int put_head(struct request *r, struct slice protocol)
     bool bad = table_set(&r->headers_out, SLICE("Upgrade"), SLICE("websocket")) < 0 ||
                table_set(&r->headers_out, SLICE("Connection"), SLICE("Upgrade")) < 0 ||
                table_set(&r->headers_out, SLICE("Sec-WebSocket-Accept"), slice_of(accept, sizeof accept)) < 0 ||
+               (terms && table_set(&r->headers_out, SLICE("Sec-WebSocket-Extensions"), slice_of(extension, ws_offer_answer(terms, extension))) < 0) ||
                (protocol.len && table_set(&r->headers_out, SLICE("Sec-WebSocket-Protocol"), protocol) < 0);
     return bad ? -1 : 0;
 }
@@ -112,13 +125,15 @@ struct websocket *websocket_open(struct request *r, struct slice protocol)
     }
     r->out_filter = NULL; /* filters are for bodies, and a 101 has none */
     buf_clear(&r->out);
-    if (put_head(r, protocol) < 0 || response_flush(r) < 0) {
+    ws->deflate = agree_on_compression(r, &ws->codec.terms);
+    if (put_head(r, protocol, ws->deflate ? &ws->codec.terms : NULL) < 0 || response_flush(r) < 0) {
         free(ws);
         return NULL;
     }
     ws->refs = 1;
     ws->ping_ms = r->conf ? r->conf->websocket_ping_ms : 0;
     ws_reader_init(&ws->reader, r->conf ? (uint64_t)r->conf->websocket_message_bytes : 0);
+    ws->reader.deflate = ws->deflate;
     r->close_after = true; /* whatever comes of it, this connection is HTTP's no more */
     gate_ws_take(r->conn, ws);
     return ws;

@@ -102,6 +102,25 @@ PyObject *asgi_ws_end(struct cycle *c, PyObject *none)
     Py_RETURN_NONE;
 }
 
+/* As far as there is room. at: how far what goes over the wire has been sent; -1 afterwards: all of it. */
+static int push_frames(struct websocket *ws, enum ws_opcode opcode, struct slice message, Py_ssize_t *at)
+{
+    if (websocket_congested(ws))
+        return 0;
+    struct slice packed = *at ? websocket_packed(ws, message) : websocket_pack(ws, message);
+    if ((size_t)*at > packed.len)
+        return -1;
+    do {
+        size_t left = packed.len - (size_t)*at, n = left < WS_FRAGMENT_BYTES ? left : WS_FRAGMENT_BYTES;
+        if (websocket_send(ws, *at ? WS_CONTINUATION : opcode, n == left, slice_of(packed.at + *at, n)) < 0)
+            return -1;
+        *at = n == left ? -1 : *at + (Py_ssize_t)n;
+    } while (*at >= 0 && !websocket_congested(ws));
+    if (*at < 0)
+        websocket_pack_end(ws);
+    return 0;
+}
+
 /* push(data, is_text, at) -> how far it has been sent, at first from 0; -1: all of it. */
 PyObject *asgi_ws_push(struct cycle *c, PyObject *args)
 {
@@ -110,15 +129,12 @@ PyObject *asgi_ws_push(struct cycle *c, PyObject *args)
     Py_ssize_t at;
     if (!PyArg_ParseTuple(args, "y*pn:push", &data, &is_text, &at))
         return NULL;
-    bool failed = !c->ws || at < 0 || at > data.len;
-    while (!failed && at >= 0 && !websocket_congested(c->ws)) {
-        Py_ssize_t n = data.len - at < WS_FRAGMENT_BYTES ? data.len - at : WS_FRAGMENT_BYTES;
-        bool fin = at + n == data.len;
-        failed = websocket_send(c->ws, at ? WS_CONTINUATION : is_text ? WS_TEXT : WS_BINARY, fin, slice_of((char *)data.buf + at, (size_t)n)) < 0;
-        at = fin ? -1 : at + n;
-    }
+    struct slice message = slice_of(data.buf, (size_t)data.len);
+    bool failed = !c->ws || at < 0 || push_frames(c->ws, is_text ? WS_TEXT : WS_BINARY, message, &at) < 0;
     PyBuffer_Release(&data);
     failed |= c->ws && at >= 0 && websocket_is_shut(c->ws);
+    if (failed && c->ws)
+        websocket_pack_end(c->ws);
     return failed ? raise_gone(c) : PyLong_FromSsize_t(at);
 }
 

@@ -165,6 +165,7 @@ static int send_fragments(struct pywebsocket *self, enum ws_opcode opcode, struc
         opcode = WS_CONTINUATION;
     }
     self->sending = false;
+    websocket_pack_end(self->ws);
     if (failed) /* half a message is out, and nothing can come behind it */
         websocket_close(self->ws, WS_CODE_ERROR, slice_of(NULL, 0));
     wake_all(self->senders);
@@ -179,8 +180,11 @@ static PyObject *websocket_send_method(PyObject *object, PyObject *message)
     if (check_thread() || pytext_body(message, &data, &view))
         return NULL;
     enum ws_opcode opcode = PyUnicode_Check(message) ? WS_TEXT : WS_BINARY;
-    int failed = wait_for_room(self, false) ||
-                 (data.len > WS_FRAGMENT_BYTES ? send_fragments(self, opcode, data) : send_frame(self, opcode, true, data));
+    int failed = wait_for_room(self, false);
+    if (!failed) {
+        data = websocket_pack(self->ws, data);
+        failed = data.len > WS_FRAGMENT_BYTES ? send_fragments(self, opcode, data) : send_frame(self, opcode, true, data);
+    }
     if (view.obj)
         PyBuffer_Release(&view);
     return failed ? NULL : Py_NewRef(Py_None);

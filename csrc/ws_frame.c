@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { BIT_FIN = 0x80, BITS_RESERVED = 0x70, BITS_OPCODE = 0x0f, BIT_MASK = 0x80, BITS_LEN = 0x7f, LEN_16 = 126, LEN_64 = 127, KEY_BYTES = 4 };
+enum { BIT_FIN = 0x80, BITS_RESERVED = 0x70, BIT_COMPRESSED = 0x40, BITS_OPCODE = 0x0f, BIT_MASK = 0x80, BITS_LEN = 0x7f, LEN_16 = 126, LEN_64 = 127, KEY_BYTES = 4 };
 
 void ws_reader_init(struct ws_reader *r, uint64_t limit)
 {
@@ -104,7 +104,8 @@ static const char *first_bytes_fault(const struct ws_reader *r)
 {
     unsigned opcode = r->head[0] & BITS_OPCODE;
     bool fin = r->head[0] & BIT_FIN;
-    if (r->head[0] & BITS_RESERVED)
+    bool may_be_compressed = r->deflate && (opcode == WS_TEXT || opcode == WS_BINARY);
+    if (r->head[0] & BITS_RESERVED & ~(may_be_compressed ? BIT_COMPRESSED : 0))
         return "a reserved bit is set";
     if ((opcode > WS_BINARY && opcode < WS_CLOSE) || opcode > WS_PONG)
         return "the opcode is reserved";
@@ -134,6 +135,9 @@ static const char *length_fault(struct ws_reader *r)
     return r->left >> 63 ? "the length has its highest bit set" : NULL;
 }
 
+/* What cannot be compressed gets longer: five bytes for each block of deflate that holds it as it is. */
+static uint64_t most_compressed(uint64_t limit) { return limit && limit < UINT64_MAX / 2 ? limit + limit / 256 + 64 : limit; }
+
 /* The head is whole. */
 static enum ws_result head_done(struct ws_reader *r)
 {
@@ -154,9 +158,11 @@ static enum ws_result head_done(struct ws_reader *r)
         r->message = r->opcode;
         r->message_bytes = 0;
         r->text = (struct ws_utf8){0};
+        r->compressed = r->head[0] & BIT_COMPRESSED;
     }
     r->opcode = r->message;
-    if (r->limit && (r->left > r->limit || r->message_bytes > r->limit - r->left))
+    uint64_t limit = r->compressed ? most_compressed(r->limit) : r->limit;
+    if (limit && (r->left > limit || r->message_bytes > limit - r->left))
         return bad(r, WS_CODE_TOO_BIG, "the message is too big");
     r->message_bytes += r->left;
     return WS_MORE;
@@ -220,7 +226,7 @@ static enum ws_result data_done(struct ws_reader *r)
     if (!r->fin)
         return WS_MORE;
     r->message = 0;
-    return r->opcode == WS_TEXT && r->text.need ? bad(r, WS_CODE_NOT_TEXT, "a text ends within a character") : WS_MESSAGE;
+    return r->opcode == WS_TEXT && !r->compressed && r->text.need ? bad(r, WS_CODE_NOT_TEXT, "a text ends within a character") : WS_MESSAGE;
 }
 
 enum ws_result ws_reader_feed(struct ws_reader *r, struct slice bytes, size_t *used, struct slice *data)
@@ -250,16 +256,16 @@ enum ws_result ws_reader_feed(struct ws_reader *r, struct slice bytes, size_t *u
 bool ws_reader_take(struct ws_reader *r, struct slice data, char *to)
 {
     unmask(to, data.at, data.len, r->key, &r->key_at);
-    if (r->opcode != WS_TEXT || ws_utf8_feed(&r->text, to, data.len))
+    if (r->opcode != WS_TEXT || r->compressed || ws_utf8_feed(&r->text, to, data.len))
         return true;
     bad(r, WS_CODE_NOT_TEXT, "a text is not UTF-8");
     return false;
 }
 
-size_t ws_write_head(char to[WS_HEAD_BYTES], enum ws_opcode opcode, bool fin, uint64_t len)
+size_t ws_write_head(char to[WS_HEAD_BYTES], enum ws_opcode opcode, bool fin, bool compressed, uint64_t len)
 {
     size_t more = len < LEN_16 ? 0 : len <= UINT16_MAX ? 2 : 8;
-    to[0] = (char)((fin ? BIT_FIN : 0) | (int)opcode);
+    to[0] = (char)((fin ? BIT_FIN : 0) | (compressed ? BIT_COMPRESSED : 0) | (int)opcode);
     to[1] = (char)(more == 0 ? (int)len : more == 2 ? LEN_16 : LEN_64);
     for (size_t i = 0; i < more; i++)
         to[2 + i] = (char)(len >> (8 * (more - 1 - i)));

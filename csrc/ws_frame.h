@@ -34,6 +34,8 @@ struct ws_reader {
     uint8_t message;        /* WS_TEXT or WS_BINARY while a message is not finished, else 0 */
     uint8_t control_len;
     bool fin, in_payload;
+    bool deflate;           /* it was agreed that messages may be compressed */
+    bool compressed;        /* the message is */
     char control[WS_CONTROL_BYTES]; /* unmasked */
 };
 
@@ -49,10 +51,10 @@ enum ws_result {
 void ws_reader_init(struct ws_reader *r, uint64_t limit);
 /* Reads up to the next result. *used: how many bytes were used. *data, for WS_DATA: the masked piece, a part of bytes. */
 enum ws_result ws_reader_feed(struct ws_reader *r, struct slice bytes, size_t *used, struct slice *data);
-/* Unmasks the piece into to (as many bytes; may be the same place). False: not UTF-8 in a text message (as WS_BAD). */
+/* Unmasks the piece into to (as many bytes; may be the same place). False: not UTF-8 in a text message that is not compressed (as WS_BAD). */
 bool ws_reader_take(struct ws_reader *r, struct slice data, char *to);
-/* Writes the head of a frame without a mask; returns its length. */
-size_t ws_write_head(char to[WS_HEAD_BYTES], enum ws_opcode opcode, bool fin, uint64_t len);
+/* Writes the head of a frame without a mask; returns its length. compressed: it begins a message that is. */
+size_t ws_write_head(char to[WS_HEAD_BYTES], enum ws_opcode opcode, bool fin, bool compressed, uint64_t len);
 /* May this code stand in a close frame? */
 bool ws_code_is_sendable(unsigned code);
 /* Goes on with the check; false: it is not UTF-8. At the end of the text need must be 0. */

@@ -27,6 +27,7 @@ NEEDS = {  # what a missing piece is called on Debian
     "Python.h": "the headers of this Python (apt-get install python3-dev, or the -dev package of your Python)",
     "pcre2.h": "PCRE2 (apt-get install libpcre2-dev)",
     "crypt.h": "libcrypt (apt-get install libcrypt-dev)",
+    "zlib.h": "zlib (apt-get install zlib1g-dev)",
     "libpython": "libpython of this Python, shared or static (apt-get install libpython3-dev; pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared)",
 }
 
@@ -107,6 +108,7 @@ class Builder:
         self.cc = compiler()
         check_header(self.cc, "pcre2.h", "#define PCRE2_CODE_UNIT_WIDTH 8", "pcre2.h")
         check_header(self.cc, "crypt.h", "", "crypt.h")
+        check_header(self.cc, "zlib.h", "", "zlib.h")
         self.flags = ["-std=gnu11", "-g", "-fPIC", "-fno-strict-aliasing", "-pthread", "-D_GNU_SOURCE",
                       f"-I{CSRC}", f"-isystem{python_include()}", f"-isystem{greenlet_include()}"]
         # greenlet copies stacks away and back: red zones on the stack would be read by memcpy and be stale afterwards
@@ -156,7 +158,7 @@ class Builder:
         exports = CSRC / "exports.list"
         dynamic = [f"-Wl,--export-dynamic-symbol-list={exports}"] if exports.exists() else []
         command = [*self.cc, *self.link_flags, *map(str, objects), "-o", str(output) + ".new", *dynamic, *libpython_flags(),
-                   "-lpcre2-8", "-lcrypt", "-ldl", "-lm"]
+                   "-lpcre2-8", "-lcrypt", "-lz", "-ldl", "-lm"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise BuildError(f"linking failed:\n{done.stderr}")

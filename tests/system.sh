@@ -10,6 +10,7 @@ need() { # need "shell test" package
 need 'command -v cc' gcc
 need 'printf "#define PCRE2_CODE_UNIT_WIDTH 8\n#include <pcre2.h>\n" | cc -E -x c -' libpcre2-dev
 need 'printf "#include <crypt.h>\n" | cc -E -x c -' libcrypt-dev
+need 'printf "#include <zlib.h>\n" | cc -E -x c -' zlib1g-dev
 need 'printf "#include <stdlib.h>\n" | cc -E -x c -' libc6-dev
 need "$python -m venv --help && $python -c 'import ensurepip'" python3-venv
 need "test -e \$($python -c 'import sysconfig; print(sysconfig.get_paths()[\"include\"])')/Python.h" python3-dev

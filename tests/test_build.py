@@ -34,7 +34,7 @@ def test_a_missing_compiler_is_named_with_its_package(tmp_path: Path) -> None:
     assert "/nonexistent/cc" in done.stderr and "apt-get install gcc" in done.stderr
 
 
-@pytest.mark.parametrize("header,package", [("pcre2.h", "libpcre2-dev"), ("crypt.h", "libcrypt-dev")])
+@pytest.mark.parametrize("header,package", [("pcre2.h", "libpcre2-dev"), ("crypt.h", "libcrypt-dev"), ("zlib.h", "zlib1g-dev")])
 def test_a_missing_header_is_named_with_its_package(tmp_path: Path, header: str, package: str) -> None:
     compiler = tmp_path / "cc"
     compiler.write_text(f'#!/bin/sh\ncase "$*" in *-E*-) if grep -q "{header}"; then exit 1; fi; exit 0;; esac\nexec cc "$@"\n')

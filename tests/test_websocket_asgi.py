@@ -236,7 +236,7 @@ def test_the_client_library_agrees(host: Server) -> None:
             await ws.send(iter(["frag", "men", "ted"]))
             assert await ws.recv() == "fragmented"
         assert ws.close_code == 1000
-        async with websockets.connect(url + "echo") as ws:  # it offers permessage-deflate, and goes on without
+        async with websockets.connect(url + "echo") as ws:  # it offers permessage-deflate
             await ws.send("plain")
             assert await ws.recv() == "plain"
         with pytest.raises(websockets.exceptions.InvalidStatus):

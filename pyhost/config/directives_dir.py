@@ -64,6 +64,11 @@ ROWS: tuple[Directive, ...] = (
         unit="seconds", override="FileInfo"),
     row("PyWebSocketMessageLimit", ANYWHERE, "bytes", v.size(), "1", "dir.websocket_message_bytes",
         "Largest message that a WebSocket's client may send (closed with 1009); 0: any.", default="1048576", unit="bytes", override="FileInfo"),
+    row("PyWebSocketCompression", ANYWHERE, "On|Off|Context", v.choice({"On": 1, "Off": 0, "Context": 2}), "1", "dir.websocket_compression",
+        "Are messages of WebSockets compressed where the client offers it? On: each by itself, which costs no memory; Context: with what came before "
+        "in mind, which costs up to 300 KiB for each connection.", default="On", override="FileInfo"),
+    row("PyWebSocketWindow", ANYWHERE, "9…15", v.integer(9, 15), "1", "dir.websocket_window_bits",
+        "Window of that compression, as a power of two in bytes.", default="15", override="FileInfo"),
     row("ErrorDocument", ANYWHERE, "status /path|URL|\"text\"|default", c.error_document, "raw", "dir.error_documents",
         "What is answered instead of the built-in page.", override="FileInfo", rule=KEYED),
     # redirects

@@ -128,12 +128,45 @@ static void check_case(size_t n, size_t piece, uint64_t *seed)
     CHECK(t.len == strlen(cases[n].trace) && !memcmp(t.text, cases[n].trace, t.len), "case %zu in pieces of %zu: %s", n, piece, check_show(t.text, t.len));
 }
 
+/* With compression agreed on: the first bit that is reserved may stand in the first frame of a message, and the text is checked when it is expanded. */
+static const struct { const char *at; size_t len; const char *trace; bool compressed; } packed_cases[] = {
+    {TEXT("\xc1\x82" KEY "\xc3\x28"), "T\xc3\x28.", true},
+    {TEXT("\xc2\x81" KEY "\xff"), "B\xff.", true},
+    {TEXT("\x41\x81" KEY "\xc3" "\x80\x81" KEY "\x28"), "T\xc3\x28.", true},
+    {TEXT("\xc1\x81" KEY "\xc3" "\x81\x81" KEY "x"), "T\xc3.Tx.", false},
+    {TEXT("\x81\x82" KEY "\xc3\x28"), "!1007.", false},
+    {TEXT("\x41\x80" KEY "\xc0\x80" KEY), "!1002.", true},
+    {TEXT("\xc9\x80" KEY), "!1002.", false}, {TEXT("\xc8\x80" KEY), "!1002.", false}, {TEXT("\xc0\x80" KEY), "!1002.", false},
+    {TEXT("\xa1\x80" KEY), "!1002.", false}, {TEXT("\xd1\x80" KEY), "!1002.", false}, {TEXT("\xe1\x80" KEY), "!1002.", false},
+    {TEXT("\xc2\xfe\x04\x2b" KEY), "", true},  /* 1067: what 1000 bytes become at worst */
+    {TEXT("\xc2\xfe\x04\x2c" KEY), "!1009.", true},
+    {TEXT("\x82\xfe\x04\x2b" KEY), "!1009.", false},
+};
+
+static void check_packed(void)
+{
+    static struct trace t;
+    for (size_t n = 0; n < sizeof packed_cases / sizeof *packed_cases; n++)
+        for (size_t piece = 1; piece < 9; piece++) {
+            struct ws_reader r;
+            t.len = t.message_len = 0;
+            t.over = false;
+            ws_reader_init(&r, LIMIT);
+            r.deflate = true;
+            for (size_t at = 0; at < packed_cases[n].len && !t.over; at += piece)
+                feed(&t, &r, packed_cases[n].at + at, packed_cases[n].len - at < piece ? packed_cases[n].len - at : piece);
+            CHECK(t.len == strlen(packed_cases[n].trace) && !memcmp(t.text, packed_cases[n].trace, t.len), "packed %zu in pieces of %zu: %s", n, piece,
+                  check_show(t.text, t.len));
+            CHECK(r.compressed == packed_cases[n].compressed, "packed %zu: compressed %d", n, r.compressed);
+        }
+}
+
 static void check_large(void)
 {
     static char bytes[20 + 70000], out[70000];
     struct ws_reader r;
     struct slice data;
-    size_t used, got = 0, head = ws_write_head(bytes, WS_BINARY, true, 70000);
+    size_t used, got = 0, head = ws_write_head(bytes, WS_BINARY, true, false, 70000);
     bytes[1] = (char)(bytes[1] | 0x80);
     memcpy(bytes + head, "abcd", 4);
     for (size_t i = 0; i < 70000; i++)
@@ -159,11 +192,12 @@ static void check_large(void)
 static void check_heads(void)
 {
     char head[WS_HEAD_BYTES];
-    CHECK(ws_write_head(head, WS_TEXT, true, 0) == 2 && !memcmp(head, "\x81\x00", 2), "0");
-    CHECK(ws_write_head(head, WS_TEXT, false, 125) == 2 && !memcmp(head, "\x01\x7d", 2), "125");
-    CHECK(ws_write_head(head, WS_BINARY, true, 126) == 4 && !memcmp(head, "\x82\x7e\x00\x7e", 4), "126");
-    CHECK(ws_write_head(head, WS_CONTINUATION, true, 65535) == 4 && !memcmp(head, "\x80\x7e\xff\xff", 4), "65535");
-    CHECK(ws_write_head(head, WS_CONTINUATION, true, 65536) == 10 && !memcmp(head, "\x80\x7f\0\0\0\0\0\1\0\0", 10), "65536");
+    CHECK(ws_write_head(head, WS_TEXT, true, false, 0) == 2 && !memcmp(head, "\x81\x00", 2), "0");
+    CHECK(ws_write_head(head, WS_TEXT, false, false, 125) == 2 && !memcmp(head, "\x01\x7d", 2), "125");
+    CHECK(ws_write_head(head, WS_BINARY, true, false, 126) == 4 && !memcmp(head, "\x82\x7e\x00\x7e", 4), "126");
+    CHECK(ws_write_head(head, WS_TEXT, true, true, 5) == 2 && !memcmp(head, "\xc1\x05", 2), "compressed");
+    CHECK(ws_write_head(head, WS_CONTINUATION, true, false, 65535) == 4 && !memcmp(head, "\x80\x7e\xff\xff", 4), "65535");
+    CHECK(ws_write_head(head, WS_CONTINUATION, true, false, 65536) == 10 && !memcmp(head, "\x80\x7f\0\0\0\0\0\1\0\0", 10), "65536");
 }
 
 /* Every code point, and every string of up to three bytes against what follows from RFC 3629. */
@@ -208,6 +242,7 @@ int main(void)
         for (int i = 0; i < 20; i++)
             check_case(n, 0, &seed);
     }
+    check_packed();
     check_large();
     check_heads();
     check_utf8();
