@@ -223,8 +223,8 @@ def test_sizes_and_fragments_as_in_autobahn_12(host: Server, path: str) -> None:
     "permessage-deflate; client_max_window_bits; server_max_window_bits=15",
     "permessage-deflate; client_max_window_bits; server_no_context_takeover; server_max_window_bits=9",
     "permessage-deflate; client_max_window_bits; server_no_context_takeover; server_max_window_bits=15",
-    "permessage-deflate; server_no_context_takeover; client_max_window_bits; server_max_window_bits=9, "
-    "permessage-deflate; server_no_context_takeover; client_max_window_bits, permessage-deflate; client_max_window_bits",
+    ("permessage-deflate; server_no_context_takeover; client_max_window_bits; server_max_window_bits=9, "
+     "permessage-deflate; server_no_context_takeover; client_max_window_bits, permessage-deflate; client_max_window_bits"),
 ])
 def test_terms_as_in_autobahn_13(host: Server, path: str, offer: str) -> None:
     sock = connect(host, path, offer)
