@@ -164,6 +164,20 @@ def interpreter_cases() -> Iterator[Case]:
     yield Case("interpreters per directive in a Location", "/interploc/x", record=record)
 
 
+def redirect_cases() -> Iterator[Case]:
+    """What requests know of each other, and what each of them sees of the other's life."""
+    record = "redirects"
+    yield Case("redirect inside", "/redirect/start", record=record)
+    yield Case("redirect inside after a flush", "/redirect/start?flush", record=record)
+    yield Case("redirect inside, twice", "/redirect/start?middle", record=record)
+    yield Case("redirect inside to what is not there", "/redirect/start?lost", record=record)
+    yield Case("redirect inside to what has an error document", "/redirect/start?fails", record=record)
+    yield Case("redirect inside of a POST", "/redirect/start", "POST", (), b"body", record=record)
+    yield Case("redirect to an error document", "/redirect/fails", record=record)
+    yield Case("redirect to the index of a directory", "/redirect/", record=record)
+    yield Case("redirect never made", "/redirect/target", record=record)
+
+
 def publisher_cases() -> Iterator[Case]:
     names = ["", "foobar", "foobar/", "index.py", "index/foobar", "tests", "tests.py/x/", "num", "num/real", "text", "text/upper", "lst", "dct/keys",
              "nothing", "page", "raw", "_private", "obj/method", "obj/attr", "obj/__class__", "obj", "Klass", "sys", "getcwd", "check_output", "nosuch", "obj/nosuch",
@@ -192,7 +206,8 @@ def other_cases() -> Iterator[Case]:
     yield Case("cgi script with Status", "/cgi/status.py")
 
 
-CASES = [*handler_cases(), *form_cases(), *phase_cases(), *interpreter_cases(), *publisher_cases(), *other_cases()]
+CASES = [*handler_cases(), *form_cases(), *phase_cases(), *interpreter_cases(), *redirect_cases(),
+         *publisher_cases(), *other_cases()]
 
 
 @dataclass
@@ -272,14 +287,14 @@ def unchunked(data: bytes) -> bytes:
 def fill(root: Path) -> None:
     """The same files for both."""
     for folder in ["h", "debug", "stack", "stack/replaced", "stack/declined", "klass", "missing", "noobject", "phases", "auth", "denied", "accessdone", "ext", "filtered", "modulephases", "init", "samea", "sameb", "named", "interp/a/b/broken", "interp/a/b/static",
-                   "interp/perdir/sub", "interp/files", "pub", "psp", "cgi"]:
+                   "interp/perdir/sub", "interp/files", "redirect", "pub", "psp", "cgi"]:
         (root / "www" / folder).mkdir(parents=True, exist_ok=True)
     (root / "state").mkdir(exist_ok=True)
-    for name in ("cases_handlers", "cases_wsgi", "cases_init", "cases_interp", "silentmodule", "neighbour"):
+    for name in ("cases_handlers", "cases_wsgi", "cases_init", "cases_interp", "cases_redirect", "silentmodule", "neighbour"):
         shutil.copy(SOURCES / f"{name}.py", root / "www/h" / f"{name}.py")
     shutil.copy(SOURCES / "cases_pub.py", root / "www/pub/index.py")
     files = {
-        "h/data.txt": "0123456789", "interp/a/b/static/f.txt": "static", "h/x.txt": "text", "plain.txt": "plain\n", "pub/tests.py": "def index(req): return 'tests.index'\ndef x(req): return 'tests.x'\n",
+        "h/data.txt": "0123456789", "interp/a/b/static/f.txt": "static", "redirect/index.txt": "index", "h/x.txt": "text", "plain.txt": "plain\n", "pub/tests.py": "def index(req): return 'tests.index'\ndef x(req): return 'tests.x'\n",
         "cgi/script.py": "import os, sys\nprint('Content-Type: text/plain\\nX-A: 1\\n')\nprint(os.environ['REQUEST_METHOD'], os.environ['QUERY_STRING'], "
                          "os.environ['SCRIPT_NAME'], os.environ['PATH_INFO'], os.environ['GATEWAY_INTERFACE'])\n",
         "cgi/status.py": "print('Status: 404 Not Found\\nContent-Type: text/plain\\n')\nprint('gone')\n",
@@ -395,5 +410,5 @@ def test_pyhost_answers_as_apache_does_but_for_listed_differences(hosts: tuple[H
     assert not set(listed) - set(names), f"docs/differences.md lists cases that do not exist: {set(listed) - set(names)}"
 
 
-def shorten(text: str, room: int = 700) -> str:
+def shorten(text: str, room: int = 1600) -> str:
     return text if len(text) <= room else text[:room] + f"… ({len(text)} characters)"
