@@ -109,7 +109,12 @@ static PyObject *request_internal_redirect(PyObject *object, PyObject *uri)
     char *text = pytext_arena(self->r, uri);
     if (!text)
         return NULL;
-    serve_internal_redirect(self->r, text);
+    int status = serve_internal_redirect(self->r, text);
+    if (self->r->conn && !self->r->handed_over && !PyErr_Occurred()) { /* it was not made: too many of them */
+        PyObject *value = PyLong_FromLong(status);
+        PyErr_SetObject(pyroom_get()->server_return, value);
+        Py_XDECREF(value);
+    }
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 

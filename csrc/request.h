@@ -70,7 +70,7 @@ struct request {
     bool no_body_out;    /* HEAD, 1xx, 204, 304: body bytes are counted and dropped */
     bool aborted;        /* client gone before the response was out */
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
-    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, cleanup_due, needs_user, error_document, own_page /* the body is the server's error page */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
+    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, waits /* for that one to rest */, resting /* only its clean-up is left */, index_due /* sub-requests look for the index of the folder */, needs_user, error_document, own_page /* the body is the server's error page */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, assbackwards, keep_error_out;
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
     struct peer peer, local; /* the connection's two ends; for the log, which comes when it may be gone */
     uint32_t keepalives; /* requests answered on the connection before this one */
@@ -133,10 +133,14 @@ struct request {
     struct waker *on_body;       /* woken when there is more to read, or the body ended or failed; borrowed */
     struct waker *on_drain;      /* woken when the output fell below the low-water mark, or the client is gone; borrowed */
     struct waker *on_gone;       /* woken when the client went away; borrowed */
-    struct waker *on_phases_over;/* woken when serve has gone through all phases of it (for who started it as a redirect) */
+    struct waker *on_phases_over;/* woken when nothing but its clean-up is left (for who started it as a redirect) */
 
     struct request *prev, *next, *main_request; /* internal redirects and sub-requests; strong references to prev and main_request */
+    struct request *subs;        /* borrowed: the newest sub-request; it is cleaned up before this one */
+    struct request *behind;      /* borrowed: cleaned up after this one */
     uint8_t redirects;
+    uint8_t index_at;            /* of DirectoryIndex: what is tried next */
+    int index_status;            /* what came of it; 0: nothing to complain about */
     void *py;                    /* borrowed: the Python request object (it holds a reference on this struct), or NULL */
     const struct request_filter *out_filter, *in_filter; /* NULL: none */
     struct pyfilters *filters;   /* pyfilter.c's, in the arena; NULL: none */

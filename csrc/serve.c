@@ -43,9 +43,7 @@ static bool at_home(struct request *r, enum phase phase, enum step *step)
         home = interp_get(name);
     if (!home) {
         log_request(r, LEVEL_ERROR, "python", "the interpreter %s cannot be made", name);
-        r->at_phase = PHASE_LOG;
-        response_error(r, 500, false);
-        *step = STEP_ON;
+        *step = serve_end_with(r, 500);
         return false;
     }
     r->interp = home;
@@ -63,7 +61,7 @@ static enum step do_map(struct request *r)
     enum step step = serve_routed(r, route_map(worker->route, r, !coro_current()));
     if (step != STEP_ON || r->at_phase != PHASE_HEADER_PARSER)
         return step;
-    if (r->conf->limit_request_body_bytes && r->head.has_length && r->head.length > (uint64_t)r->conf->limit_request_body_bytes) {
+    if (!r->main_request && r->conf->limit_request_body_bytes && r->head.has_length && r->head.length > (uint64_t)r->conf->limit_request_body_bytes) {
         log_request(r, LEVEL_WARN, "core", "Content-Length is larger than LimitRequestBody allows");
         shm_add(limits_hit, 1);
         r->close_after = true;
@@ -121,7 +119,9 @@ static bool phase_wants_python(struct request *r, enum phase phase)
         return serve_content_kind(r) != CONTENT_STATIC || r->out_filter || pyfilter_wanted(r);
     if (phase == PHASE_CLEANUP)
         return r->py || pyphase_has(r, phase);
-    if (phase == PHASE_LOG && (!r->out_over || r->logged || r->handed_over))
+    if (phase == PHASE_LOG && (r->prev || (!r->handed_over && (!r->out_over || r->logged))))
+        return false; /* it is the first request that is logged, whoever has answered */
+    if (r->main_request && (phase == PHASE_POST_READ_REQUEST || phase == PHASE_HEADER_PARSER))
         return false;
     return (r->conf->hook_phases & 1 << phase || r->py) && pyphase_has(r, phase);
 }
@@ -130,6 +130,14 @@ static enum step serve_step(struct request *r)
 {
     enum phase phase = r->at_phase;
     enum step step = STEP_ON;
+    if (phase == PHASE_CONTENT && r->main_request)
+        return serve_sub_over(r, 0);
+    if (phase == PHASE_CONTENT && r->index_status)
+        return serve_end_with(r, r->index_status);
+    if (phase == PHASE_LOG && r->handed_over && r->next && !r->next->resting) {
+        r->waits = true;
+        return STEP_MOVED;
+    }
     if (phase == PHASE_POST_READ_REQUEST && !r->conf && r->server->python_hook_phases & (1 << PHASE_POST_READ_REQUEST | 1 << PHASE_TRANS)) {
         step = serve_routed(r, route_location(worker->route, r, !coro_current()));
         if (step != STEP_ON || r->at_phase != phase)
@@ -151,19 +159,6 @@ static enum step serve_step(struct request *r)
     return after_python(r, phase, run_python(r, phase));
 }
 
-/* All phases are over: whoever waits for that goes on, the ones behind clean up, the reference of the request in flight is dropped. */
-static void serve_over(struct request *r)
-{
-    r->phases_over = true;
-    waker_wake(r->on_phases_over);
-    struct request *behind = r->prev;
-    if (behind && behind->cleanup_due) {
-        behind->cleanup_due = false;
-        serve_run(behind); /* at PHASE_CLEANUP; it drops the reference that was taken for it */
-    }
-    request_unref(r);
-}
-
 static void serve_run(struct request *r)
 {
     request_ref(r);
@@ -174,7 +169,7 @@ static void serve_run(struct request *r)
     while (step == STEP_ON);
     r->in_phases = false;
     if (step == STEP_OVER)
-        serve_over(r);
+        serve_cleaned_up(r);
     request_unref(r);
 }
 
@@ -293,7 +288,7 @@ void serve_finish(struct request *r, int status)
 static void wait_for_phases(struct request *r)
 {
     struct coro *me = coro_current();
-    while (me && !r->phases_over && !r->out_over) {
+    while (me && !r->resting && !r->phases_over) {
         r->on_phases_over = coro_waker(me);
         if (coro_park(-1) == CORO_ERROR)
             break;
@@ -314,16 +309,4 @@ int serve_internal_redirect(struct request *r, const char *uri)
     int status = to->status >= 400 ? to->status : 0;
     request_unref(to);
     return status;
-}
-
-struct request *serve_subrequest(struct request *r, const char *uri)
-{
-    struct request *to = redirect_look_up(r, uri);
-    if (to && (route_map(worker->route, to, !coro_current()) == ROUTE_OK)) {
-        route_stat(to);
-        route_handler(to);
-    } else if (to) {
-        to->status = to->status == 200 ? 500 : to->status;
-    }
-    return to;
 }

@@ -17,8 +17,6 @@ void serve_finish(struct request *r, int status);
 /* Runs all phases for another URI inside the running request (internal_redirect, error documents, DirectoryIndex). The output goes into the same
  * response. Returns what the last phase returned. Context: worker greenlet with the GIL (SWITCHES), or the hub when nothing in it needs Python. */
 int serve_internal_redirect(struct request *r, const char *uri);
-/* A look at what another URI would be (sub-request up to the fixup phase); a new request object, or NULL. As above. */
-struct request *serve_subrequest(struct request *r, const char *uri);
 /* Runs a job on the hub, soon. Context: loop thread. */
 void serve_hub_job(struct job *job);
 

@@ -31,14 +31,16 @@ static enum step answer_elsewhere(struct request *r, const char *url)
 
 enum step serve_hand_over(struct request *r, struct request *to)
 {
-    r->at_phase = PHASE_CLEANUP;
-    r->cleanup_due = true;
-    request_ref(r);
+    r->at_phase = PHASE_LOG;
+    r->waits = true;
+    request_ref(r); /* for its own end: the reference of the connection went to the new one's prev */
     return serve_on_hub(to);
 }
 
 enum step serve_end_with(struct request *r, int status)
 {
+    if (r->main_request)
+        return serve_sub_over(r, status);
     r->at_phase = PHASE_LOG;
     if (status == 401)
         access_challenge(r);

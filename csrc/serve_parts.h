@@ -25,8 +25,18 @@ extern const struct phase_in_c serve_phases[PHASES];
 void serve_job(struct job *job);
 /* The request ends with this status: an error document of the configuration, or the built-in page. */
 enum step serve_end_with(struct request *r, int status);
-/* The request to, made from r, answers in its place; r has only its clean-up left. */
+/* The request to, made from r, answers in its place; r waits for it. */
 enum step serve_hand_over(struct request *r, struct request *to);
+/* A request that stands behind another one has nothing left but its clean-up, which comes after the log of the first. */
+enum step serve_rest(struct request *r);
+/* The first request is logged: it is cleaned up, and before it what came of it, newest first. */
+enum step serve_clean_up(struct request *r);
+/* All phases of r are over, for good. */
+void serve_cleaned_up(struct request *r);
+/* Before the content of a folder: sub-requests go through the phases for what DirectoryIndex names, and the first that is a file takes its place. */
+enum step serve_index(struct request *r);
+/* A sub-request has come to its content, or to an end before it. */
+enum step serve_sub_over(struct request *r, int status);
 
 static inline enum step serve_on_hub(struct request *r)
 {
@@ -44,6 +54,8 @@ static inline enum step serve_next_phase(struct request *r)
 /* The response is whole. */
 static inline enum step serve_end(struct request *r)
 {
+    if (r->main_request)
+        return serve_sub_over(r, 0);
     r->at_phase = PHASE_LOG;
     response_finish(r);
     return STEP_ON;

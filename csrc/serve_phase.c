@@ -3,7 +3,6 @@
 #include "env.h"
 #include "log.h"
 #include "serve_auth.h"
-#include "serve_content.h"
 #include "serve_parts.h"
 #include "serve_redirect.h"
 #include "serve_status.h"
@@ -28,7 +27,8 @@ static enum step do_access(struct request *r)
         log_request(r, LEVEL_ERROR, "core", "client denied by server configuration: %s", r->filename ? r->filename : r->uri);
         return serve_end_with(r, 403);
     }
-    r->needs_user = result == ACCESS_NEEDS_USER;
+    bool known = r->main_request && r->main_request->user && r->main_request->conf == r->conf;
+    r->needs_user = result == ACCESS_NEEDS_USER && !known;
     r->at_phase = r->needs_user ? PHASE_AUTHEN : PHASE_TYPE;
     return STEP_ON;
 }
@@ -59,7 +59,6 @@ static enum step do_authz(struct request *r)
 static enum step do_type(struct request *r)
 {
     route_handler(r);
-    serve_folder_index(r);
     return serve_next_phase(r);
 }
 
@@ -74,7 +73,8 @@ static enum step do_fixup(struct request *r)
         if (step != STEP_ON || r->at_phase != PHASE_FIXUP)
             return step;
     }
-    return serve_next_phase(r);
+    r->at_phase = PHASE_CONTENT;
+    return serve_index(r);
 }
 
 static enum step do_content(struct request *r)
@@ -99,7 +99,7 @@ static enum step do_log(struct request *r)
         r->logged = true;
         log_access(r);
     }
-    return serve_next_phase(r);
+    return r->prev ? serve_rest(r) : serve_clean_up(r);
 }
 
 static enum step do_cleanup(struct request *r)

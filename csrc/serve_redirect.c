@@ -31,6 +31,9 @@ static int share_environment(struct request *to, const struct request *from)
             table_add(&to->subprocess_env, slice_of(name, (size_t)n), slice_of(e->value, e->value_len)) < 0)
             return -1;
     }
+    int n = snprintf(name, sizeof name, "%d", from->status);
+    if (table_set(&to->subprocess_env, SLICE("REDIRECT_STATUS"), slice_of(name, (size_t)n)) < 0)
+        return -1;
     if (from->args && table_set(&to->subprocess_env, SLICE("REDIRECT_QUERY_STRING"), slice_text(from->args)) < 0)
         return -1;
     return table_set(&to->subprocess_env, SLICE("REDIRECT_URL"), slice_text(from->uri));
@@ -47,7 +50,9 @@ static int set_target(struct request *to, const char *uri)
     return to->uri && to->unparsed_uri && http_path_decode(path, true, to->uri) >= 0 ? 0 : -1;
 }
 
-static struct request *derive(struct request *from, const char *uri)
+static int copy_environment(struct request *to, const struct request *from) { return table_copy(&to->subprocess_env, &from->subprocess_env); }
+
+static struct request *derive(struct request *from, const char *uri, int (*environment)(struct request *, const struct request *))
 {
     struct request *to = request_new(from->head.nfields > REQUEST_INLINE_FIELDS ? from->head.nfields : REQUEST_INLINE_FIELDS);
     if (!to)
@@ -69,7 +74,7 @@ static struct request *derive(struct request *from, const char *uri)
     to->useragent_ip = from->useragent_ip;
     to->secure = from->secure;
     to->redirects = (uint8_t)(from->redirects + 1);
-    if (share_head(to, from) < 0 || share_environment(to, from) < 0 || set_target(to, uri) < 0) {
+    if (share_head(to, from) < 0 || environment(to, from) < 0 || set_target(to, uri) < 0) {
         request_unref(to);
         return NULL;
     }
@@ -112,7 +117,7 @@ struct request *redirect_take_over(struct request *from, const char *uri)
         log_request(from, LEVEL_ERROR, "core", "more than %d internal redirects: they lead back to each other", LIMIT_INTERNAL_REDIRECTS);
         return NULL;
     }
-    struct request *to = derive(from, uri);
+    struct request *to = derive(from, uri, share_environment);
     if (!to)
         return NULL;
     to->prev = from; /* the connection's reference on the old request becomes the new one's */
@@ -128,12 +133,13 @@ struct request *redirect_take_over(struct request *from, const char *uri)
 
 struct request *redirect_error_document(struct request *from, int status, const char *uri)
 {
+    int was = from->status;
+    from->status = status;
     struct request *to = redirect_take_over(from, uri);
-    if (!to)
+    if (!to) {
+        from->status = was;
         return NULL;
-    char text[12];
-    int n = snprintf(text, sizeof text, "%d", status);
-    table_set(&to->subprocess_env, SLICE("REDIRECT_STATUS"), slice_of(text, (size_t)n));
+    }
     to->status = status;
     to->error_document = true;
     to->method = (char *)(to->header_only ? "HEAD" : "GET");
@@ -143,7 +149,7 @@ struct request *redirect_error_document(struct request *from, int status, const 
 
 struct request *redirect_look_up(struct request *from, const char *uri)
 {
-    struct request *to = derive(from, uri);
+    struct request *to = derive(from, uri, copy_environment);
     if (!to)
         return NULL;
     to->main_request = request_ref(from);
