@@ -11,8 +11,11 @@
 
 #define HOOKED() (green_coro && green_gil_released())
 
-/* Standard streams are shared with everybody else of this terminal or log; they are neither made non-blocking nor waited on. */
+/* Standard output and error are shared with everybody else of this terminal or log: they are neither made non-blocking nor waited on. The input is
+ * waited on, and its flags stay as they are. */
 enum { FIRST_OWN_FD = 3 };
+
+static bool is_for_output(int fd) { return fd == 1 || fd == 2; }
 
 static bool ready(int fd, short events)
 {
@@ -52,9 +55,11 @@ static ssize_t read_vector(int fd, const struct iovec *iov, int count, enum gree
     }
 }
 
-static ssize_t read_green(int fd, void *to, size_t n, const void *caller)
+ssize_t green_read(int fd, void *to, size_t n, const void *caller)
 {
-    enum green_kind kind = fd < FIRST_OWN_FD ? GREEN_FILE : green_fd_kind(fd);
+    if (!HOOKED())
+        return green_real.read(fd, to, n);
+    enum green_kind kind = is_for_output(fd) ? GREEN_FILE : green_fd_kind(fd);
     if (kind == GREEN_SOCKET && n) {
         struct iovec one = {to, n};
         struct msghdr m = {.msg_iov = &one, .msg_iovlen = 1};
@@ -66,19 +71,19 @@ static ssize_t read_green(int fd, void *to, size_t n, const void *caller)
     return read_vector(fd, &one, 1, kind, caller);
 }
 
-ssize_t read(int fd, void *to, size_t n) { return HOOKED() ? read_green(fd, to, n, GREEN_CALLER()) : green_real.read(fd, to, n); }
-ssize_t __read(int fd, void *to, size_t n) { return HOOKED() ? read_green(fd, to, n, GREEN_CALLER()) : green_real.read(fd, to, n); }
+ssize_t read(int fd, void *to, size_t n) { return green_read(fd, to, n, GREEN_CALLER()); }
+ssize_t __read(int fd, void *to, size_t n) { return green_read(fd, to, n, GREEN_CALLER()); }
 
 ssize_t __read_chk(int fd, void *to, size_t n, size_t room)
 {
     if (n > room)
         abort();
-    return HOOKED() ? read_green(fd, to, n, GREEN_CALLER()) : green_real.read(fd, to, n);
+    return green_read(fd, to, n, GREEN_CALLER());
 }
 
 ssize_t readv(int fd, const struct iovec *iov, int count)
 {
-    if (!HOOKED() || fd < FIRST_OWN_FD || count <= 0)
+    if (!HOOKED() || is_for_output(fd) || count <= 0)
         return green_real.readv(fd, iov, count);
     enum green_kind kind = green_fd_kind(fd);
     if (kind == GREEN_SOCKET) {

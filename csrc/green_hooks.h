@@ -6,6 +6,8 @@
 
 ssize_t green_recvmsg(int fd, struct msghdr *m, int flags, const void *caller);
 ssize_t green_sendmsg(int fd, const struct msghdr *m, int flags, const void *caller);
+/* What read() does for a handler greenlet that has let the GIL go. */
+ssize_t green_read(int fd, void *to, size_t n, const void *caller);
 void green_fd_forget(int fd);
 /* Some descriptor's O_NONBLOCK or timeouts are about to change. */
 void green_flags_changed(void);

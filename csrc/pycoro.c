@@ -2,7 +2,7 @@
 #include "pycoro.h"
 
 #include "coro_spawn.h"
-#include "green.h"
+#include "green_python.h"
 #include "shm.h"
 
 /* --- functions --- */
@@ -210,6 +210,8 @@ static PyObject *coro_py_make_main(PyObject *module, PyObject *unused)
         PyErr_SetString(PyExc_RuntimeError, "only a greenlet of the hub can be the program");
     else
         pystate_make_main((unsigned long)(uintptr_t)c);
+    if (c)
+        green_teach_input();
     return c ? Py_NewRef(Py_None) : NULL;
 }
 

@@ -167,6 +167,84 @@ def test_sigterm_ends_it_as_any_program(script: Callable[..., Script]) -> None:
     assert running.end(signal.SIGTERM)[0] == -signal.SIGTERM
 
 
+TICKING = """
+import sys
+from pyhost import coro
+def tick():
+    coro.sleep(0.02)
+    print("ticked", flush=True)
+coro.spawn(tick)
+"""
+READS = {"read": "print(repr(sys.stdin.read()))", "lines": "print([line for line in sys.stdin])", "input": "print([input(), input()])",
+         "buffer": "print(sys.stdin.buffer.readline() + sys.stdin.buffer.read())", "os.read": "import os\nprint(os.read(0, 10) + os.read(0, 10))"}
+READ = {"read": "'one\\ntwo\\n'", "lines": r"['one\n', 'two\n']", "input": "['one', 'two']", "buffer": r"b'one\ntwo\n'", "os.read": r"b'one\ntwo\n'"}
+
+
+def start_reading(binary: Path, base_env: dict[str, str], tmp_path: Path, text: str, **streams: int) -> subprocess.Popen[bytes]:
+    (tmp_path / "script.py").write_text(TICKING + text)
+    return subprocess.Popen([str(binary), str(tmp_path / "script.py")], env=base_env, cwd=tmp_path, **streams)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+@pytest.mark.parametrize("way", list(READS))
+def test_reading_standard_input_lets_coroutines_run(binary: Path, base_env: dict[str, str], tmp_path: Path, way: str, kind: str) -> None:
+    theirs, ours = socket.socketpair()
+    end = ours.fileno() if kind == "socket" else subprocess.PIPE
+    with theirs, start_reading(binary, base_env, tmp_path, READS[way], stdin=end, stdout=subprocess.PIPE) as process:
+        ours.close()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ticked\n"  # nothing has been written to it yet
+            into = process.stdin.fileno() if process.stdin is not None else theirs.fileno()
+            os.write(into, b"one\n")
+            os.write(into, b"two\n")
+            theirs.close() if process.stdin is None else process.stdin.close()
+            assert process.stdout.read().decode().strip().replace('"', "'") == READ[way]
+            assert process.wait(15) == 0
+        finally:
+            process.kill()
+
+
+def test_standard_input_from_a_file_and_from_nowhere(binary: Path, base_env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("one\ntwo\n")
+    for name, text in ((tmp_path / "in", "'one\\ntwo\\n'"), (Path("/dev/null"), "''")):
+        with open(name, "rb") as file, start_reading(binary, base_env, tmp_path, READS["read"], stdin=file.fileno(), stdout=subprocess.PIPE) as process:
+            assert process.communicate(timeout=15)[0].decode().splitlines()[0] == text
+            assert process.returncode == 0
+
+
+def read_until(fd: int, words: bytes) -> bytes:
+    seen = b""
+    while words not in seen:
+        assert select.select([fd], [], [], 15)[0], seen
+        seen += os.read(fd, 4096)
+    return seen
+
+
+@pytest.mark.parametrize("more", ["", "import readline\n"])
+def test_input_at_a_terminal_lets_coroutines_run(binary: Path, base_env: dict[str, str], tmp_path: Path, more: str) -> None:
+    import pty
+    master, slave = pty.openpty()
+    try:
+        text = more + 'print("got", repr(input("name? ")), repr(sys.stdin.readline()), flush=True)\ninput()\n'
+        with start_reading(binary, {**base_env, "TERM": "dumb"}, tmp_path, text, stdin=slave, stdout=slave, stderr=slave) as process:
+            try:
+                seen = read_until(master, b"ticked")
+                if b"name? " not in seen:
+                    seen += read_until(master, b"name? ")
+                os.write(master, b"long" * 200 + b"\n")
+                os.write(master, b"second\n")
+                got = read_until(master, b"second\\n'")
+                assert b"got '" + b"long" * 200 + b"' 'second\\n'" in got
+                process.send_signal(signal.SIGINT)
+                assert process.wait(15) == 130 and b"KeyboardInterrupt" in read_until(master, b"KeyboardInterrupt")
+            finally:
+                process.kill()
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
 def test_threads_atexit_and_asyncio(result: Result) -> None:
     code, out, _ = result("""
 import asyncio, atexit, threading, time
@@ -218,6 +296,30 @@ def test_flup_s_scgi_on_a_unix_socket(script: Callable[..., Script], tmp_path: P
     with Client(path) as client:
         client.send(scgi_head(variables()))
         assert b"Access count 1" in client.read_rest()
+
+
+def test_servers_on_several_unix_sockets(script: Callable[..., Script], tmp_path: Path) -> None:
+    running = script("""
+from pyhost import coro
+from pyhost.script import serving
+def app(name):
+    def answer(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [name.encode()]
+    return answer
+for name in "abc":
+    serving.serve(app(name), name + ".sock")
+serving.serve(app("d"), "d.sock", "scgi")
+print("ready", flush=True)
+coro.event_loop()
+""")
+    assert running.line() == "ready"
+    for name in "abc":
+        with Client(str(tmp_path / f"{name}.sock")) as client:
+            assert client.request("GET", "/").text == name
+    with Client(str(tmp_path / "d.sock")) as client:
+        assert client.send(scgi_head(variables())).read_rest().endswith(b"d")
+    assert running.end() == (0, "", "")
 
 
 # --- gogreen ---

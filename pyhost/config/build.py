@@ -192,6 +192,9 @@ class Builder:
         found: list[Address] = []
         try:
             for word in words:
+                if word.startswith("unix:"):
+                    found.append(values.unix_address(self.server_root, word))
+                    continue
                 host, port = values.split_port(word)
                 found += values.address_list(host, port or 0)
         finally:  # what is inside is checked even if the address is wrong

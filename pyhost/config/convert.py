@@ -24,7 +24,7 @@ from .model import (
     SetEnvIf,
 )
 from .table import Context, Convert, Several
-from .values import absolute_path, address_list, milliseconds, number, regex, split_port
+from .values import absolute_path, address_list, milliseconds, number, regex, split_port, unix_address
 
 __all__ = ["COMBINED", "COMMON"]
 
@@ -335,10 +335,7 @@ def listen(ctx: Context, words: Sequence[str]) -> tuple[Listen, ...]:
         raise ValueError(f"{', '.join(protocols)} expected, not {words[1]}")
     where = f"{ctx.place.file}:{ctx.place.line}"
     if words[0].startswith("unix:"):
-        path = absolute_path(ctx, words[0][5:])
-        if len(os.fsencode(path)) > 107:
-            raise ValueError(f"a path of at most 107 bytes expected: {path}")
-        return (Listen(Address(family=1, path=path), protocols[protocol], where),)
+        return (Listen(unix_address(ctx.server_root, words[0]), protocols[protocol], where),)
     host, port = split_port(words[0]) if not words[0].isdigit() else ("", number(words[0], 0, 65535, "a port"))
     if port is None:
         raise ValueError(f"a port, address:port or unix:/path expected, not {words[0]}")

@@ -13,7 +13,7 @@ from typing import Any
 from .model import Address, Net, Regex
 from .table import Context, Convert
 
-__all__ = ["absolute_path", "address_list", "choice", "duration", "flag", "integer", "net", "off_or", "path", "regex", "size", "text", "user_group",
+__all__ = ["absolute_path", "address_list", "choice", "duration", "flag", "integer", "net", "off_or", "path", "regex", "size", "text", "unix_address", "user_group",
            "word_list"]
 
 DURATION = re.compile(r"(\d{1,12})\s*(ms|s|mi|min|m|h)?$", re.IGNORECASE)
@@ -156,6 +156,17 @@ def address_list(host: str, port: int) -> list[Address]:
         packed = ipaddress.ip_address(str(where[0]).partition("%")[0]).packed
         result.append(Address(int(family), packed.ljust(16, b"\0"), port))
     return list(dict.fromkeys(result))
+
+
+def unix_address(server_root: str, word: str) -> Address:
+    """`unix:/path`; a relative path lies under server_root."""
+    name = word.removeprefix("unix:")
+    if not name:
+        raise ValueError("a path expected behind unix:")
+    path = "/" + os.path.normpath(os.path.join(server_root, name)).lstrip("/")
+    if len(os.fsencode(path)) > 107:
+        raise ValueError(f"a path of at most 107 bytes expected: {path}")
+    return Address(family=1, path=path)
 
 
 def user_group(find: Callable[[str], Any], what: str) -> Convert:

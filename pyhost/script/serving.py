@@ -32,10 +32,8 @@ class Served:
         """As configuration."""
         log = f'CustomLog "{self.access_log}" combined' if self.access_log else ""
         inside = "\n".join((log, f"PyWSGIAlias / pyhost.script.apps:{self.app}", *self.directives))
-        if self.address.startswith("unix:"):  # a virtual host has no such address: the main server answers there
-            return f"Listen {self.address} {self.protocol}\n{inside}\n"
         host = self.address.replace("0.0.0.0:", "*:").replace("[::]:", "*:")  # clients come to some address, never to this one
-        return f"Listen {self.address} {self.protocol}\n<VirtualHost {host}>\n{inside}\n</VirtualHost>\n"
+        return f'Listen "{self.address}" {self.protocol}\n<VirtualHost "{host}">\n{inside}\n</VirtualHost>\n'
 
 
 _served: list[Served] = []
@@ -58,8 +56,6 @@ def serve(app: Callable[..., Iterable[bytes]], address: Address, protocol: str =
         raise RuntimeError("only a script that pyhost runs can serve: pyhost script.py")
     if not isinstance(address, str) and address[1] == 0:
         address = (address[0], free_port(address[0]))
-    if isinstance(address, str) and any(each.address.startswith("unix:") for each in _served):
-        raise OSError("one unix socket is served already, and a script can have one")
     name = f"app{_count[0]}"
     _count[0] += 1
     setattr(apps, name, app)
@@ -79,7 +75,7 @@ def stop(address: Address) -> None:
 
 def install(served: list[Served]) -> None:
     request = Request(None, os.getcwd(), one_process=True, after=(
-        "ServerName localhost\nLogLevel warn\nDirectorySlash Off\nGracefulShutdownTimeout 10\n" + "".join(each.text() for each in sorted(served, key=lambda each: each.address.startswith("unix:"))),))
+        "ServerName localhost\nLogLevel warn\nDirectorySlash Off\nGracefulShutdownTimeout 10\n" + "".join(each.text() for each in served),))
     made = upcalls.install(request)
     made.main.script = 1
     made.main.pid_file = bridge.ffi.NULL
