@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CONF ?= apache-conf/quickstart.conf
+FUZZ_SECONDS ?= $(if $(TESTS),1,60)
 
 .PHONY: run test build check soak bench docs clean
 
@@ -10,7 +11,7 @@ run: build
 	@$(BIN)/pyhost -f $(CONF)
 
 test: $(VENV)/.test-ready build
-	@$(BIN)/python -m pytest -q --ignore=tests/soak $(TESTS)
+	@PYHOST_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q --ignore=tests/soak $(TESTS)
 
 build: $(VENV)/.ready
 	@$(BIN)/python pyhost/_build.py -o $(BIN)/pyhost >/dev/null

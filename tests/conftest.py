@@ -26,9 +26,37 @@ from pathlib import Path
 
 import pytest
 
+from support.fuzzing import Background, has_fuzzer, seconds
 from support.server import Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+BACKGROUND = pytest.StashKey[Background]()
+LONG_SECONDS = 10
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fuzzing comes last: it has run in the background by then."""
+    items.sort(key=lambda item: item.path.name == "test_fuzz.py")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start fuzzing beside the other tests, where it is to take long."""
+    asked = any(item.path.name == "test_fuzz.py" for item in session.items) and not session.config.option.collectonly
+    if asked and seconds() >= LONG_SECONDS and has_fuzzer():
+        session.config.stash[BACKGROUND] = Background(seconds())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if BACKGROUND in config.stash:
+        config.stash[BACKGROUND].stop()
+
+
+@pytest.fixture
+def fuzzing(request: pytest.FixtureRequest) -> Background | None:
+    """The fuzzing process in the background; None: there is none."""
+    return request.config.stash.get(BACKGROUND, None)
 
 
 @pytest.fixture(scope="session")
