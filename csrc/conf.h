@@ -193,6 +193,8 @@ struct dir_conf {
     void *runtime;                         /* C's own cache for this configuration (resolved handlers …); NULL at first */
 };
 
+struct module_level_conf { const char *module; int level; }; /* LogLevel python:debug */
+
 struct access_log_conf {
     const char *path;      /* absolute file, or "|command" */
     const char *format;    /* LogFormat text */
@@ -245,6 +247,8 @@ struct server_conf { /* the main server (index 0) and each VirtualHost in file o
     const char *error_log;          /* absolute path, NULL: as the main server, "|command", "syslog" */
     int error_fd;                   /* filled by log_open_all */
     int log_level;
+    int module_level_count;
+    const struct module_level_conf *module_levels; /* what differs from log_level */
     int access_log_count;
     struct access_log_conf *access_logs;
     int server_tokens;              /* 0 Full 1 OS 2 Minor 3 Minimal 4 Major 5 Prod */

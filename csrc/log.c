@@ -43,10 +43,18 @@ int log_main_fd(void)
     return log_fd_is_syslog(fd) ? -1 : fd;
 }
 
-bool log_wants(const struct server_conf *server, int level)
+static int level_of(const struct server_conf *server, const char *module)
+{
+    for (int i = 0; i < server->module_level_count; i++)
+        if (strcmp(server->module_levels[i].module, module) == 0)
+            return server->module_levels[i].level;
+    return server->log_level;
+}
+
+bool log_wants(const struct server_conf *server, const char *module, int level)
 {
     server = server_or_main(server);
-    return level == LEVEL_NOTICE || level <= (server ? server->log_level : start.level); /* httpd: a notice is always logged */
+    return level == LEVEL_NOTICE || level <= (server ? level_of(server, module) : start.level); /* httpd: a notice is always logged */
 }
 
 static const char *level_name(int level)
@@ -132,7 +140,7 @@ static void message_format(const struct server_conf *server, const struct reques
 void log_error(const struct server_conf *server, int level, const char *module, const char *format, ...)
 {
     va_list args;
-    if (!log_wants(server, level))
+    if (!log_wants(server, module, level))
         return;
     va_start(args, format);
     message_format(server, NULL, level, module, format, args);
@@ -142,7 +150,7 @@ void log_error(const struct server_conf *server, int level, const char *module, 
 void log_request(const struct request *r, int level, const char *module, const char *format, ...)
 {
     va_list args;
-    if (!log_wants(r->server, level))
+    if (!log_wants(r->server, module, level))
         return;
     va_start(args, format);
     message_format(r->server, r, level, module, format, args);
@@ -196,7 +204,7 @@ void log_text(const struct server_conf *server, const struct request *r, int lev
 {
     if (!server && r)
         server = r->server;
-    if (!log_wants(server, level))
+    if (!log_wants(server, module, level))
         return;
     if (!prefix) {
         text_raw(server_or_main(server), level, text);

@@ -32,7 +32,7 @@ void log_echo(const struct request *r, struct slice text);
 extern void (*log_echo_to)(const struct request *r, struct slice text); /* set by the protocol's gate; NULL: nowhere */
 /* The descriptor of the main log, -1: it is syslog. Context: any thread. */
 int log_main_fd(void);
-bool log_wants(const struct server_conf *server, int level);
+bool log_wants(const struct server_conf *server, const char *module, int level);
 /* Writes the access lines of a request that is over. */
 void log_access(const struct request *r);
 /* Hands gathered access lines to the files. Called at the end of each turn and at exit. */

@@ -104,7 +104,9 @@ static const char *parse_item(struct parse *p, const char *at, struct log_item *
         } else
             more = false;
     }
-    if (!*at || log_item_find(*at, arg, item) < 0)
+    bool trailer = at[0] == '^' && at[1] == 't' && (at[2] == 'i' || at[2] == 'o');
+    at += trailer ? 2 : 0;
+    if (!*at || (trailer ? log_item_trailer(*at, arg, item) : log_item_find(*at, arg, item)) < 0)
         return parse_failed(p, "no such LogFormat item", start);
     item->original = which ? which == '<' : reads_original(*at);
     return at + 1;

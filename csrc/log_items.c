@@ -123,13 +123,10 @@ static void write_cookie(struct log_sink *out, const struct request *r, const st
     while (at && at < end) {
         const char *stop = memchr(at, ';', (size_t)(end - at));
         stop = stop ? stop : end;
-        while (at < stop && (*at == ' ' || *at == '\t'))
-            at++;
-        const char *equals = memchr(at, '=', (size_t)(stop - at));
-        if (equals && (size_t)(equals - at) == item->text_len && strncasecmp(at, item->text, item->text_len) == 0) {
-            while (stop > equals + 1 && (stop[-1] == ' ' || stop[-1] == '\t'))
-                stop--;
-            sink_escaped(out, slice_of(equals + 1, (size_t)(stop - equals) - 1));
+        struct slice pair = slice_trim(slice_of(at, (size_t)(stop - at)));
+        const char *equals = pair.len ? memchr(pair.at, '=', pair.len) : NULL;
+        if (equals && slice_eq_nocase(slice_of(pair.at, (size_t)(equals - pair.at)), slice_of(item->text, item->text_len))) {
+            sink_escaped(out, slice_of(equals + 1, pair.len - (size_t)(equals + 1 - pair.at)));
             return;
         }
         at = stop + 1;
@@ -145,6 +142,11 @@ static void write_env(struct log_sink *out, const struct request *r, const struc
 static void write_note(struct log_sink *out, const struct request *r, const struct log_item *item)
 {
     sink_escaped(out, table_value(&r->notes, item));
+}
+
+static void write_trailer_in(struct log_sink *out, const struct request *r, const struct log_item *item)
+{
+    sink_escaped(out, table_value(&r->trailers_in, item));
 }
 
 enum duration_unit { UNIT_S, UNIT_MS, UNIT_US };
@@ -297,4 +299,11 @@ int log_item_find(char letter, const char *arg, struct log_item *item)
     else if (!item->write)
         item->write = log_item_net(letter, arg, item);
     return item->write ? 0 : -1;
+}
+
+/* No response of ours has trailers: what httpd logs then. */
+int log_item_trailer(char letter, const char *arg, struct log_item *item)
+{
+    item->write = letter == 'i' ? write_trailer_in : write_dash;
+    return arg && *arg ? 0 : -1;
 }

@@ -91,6 +91,8 @@ void sink_padded(struct log_sink *s, unsigned value, int digits);
 /* ---- the items (log_items.c, log_items_net.c) ---- */
 /* Finds the writer of %X or %{arg}X; fills item->write and number. 0, or -1: no such item. arg is NUL-terminated, NULL when there is none. */
 int log_item_find(char letter, const char *arg, struct log_item *item);
+/* The same for %{arg}^ti and %{arg}^to, with the last letter. */
+int log_item_trailer(char letter, const char *arg, struct log_item *item);
 log_item_fn log_item_net(char letter, const char *arg, struct log_item *item);
 log_item_fn log_item_time(const char *arg, struct log_item *item);
 

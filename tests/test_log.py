@@ -124,6 +124,14 @@ def test_nothing_of_a_client_reaches_a_log_raw(server: Start) -> None:
         assert ERROR_LINE.fullmatch(line), line
 
 
+def test_trailers_of_a_request(server: Start) -> None:
+    host = server('CustomLog @ROOT@/trailers.log "%{X-Sum}^ti|%{Other}^ti|%{X-Sum}^to|%{X-Sum}i"', PAGE)
+    with host.client() as client:
+        client.send(b"GET /a.txt HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n1\r\nx\r\n0\r\nX-Sum: a \"b\"\r\n\r\n")
+        assert client.read_response().status == 200
+    assert lines_of(host, "trailers.log", 1)[-1] == r'a \"b\"|-|-|-'
+
+
 def test_quotes_cannot_forge_fields(server: Start) -> None:
     host = server("", PAGE)
     host.get("/a.txt", {"User-Agent": 'x" 200 5 "-" "y\\', "Referer": '"'})
@@ -339,6 +347,51 @@ def test_log_level_decides_what_is_written(server: Start, level: str, shown: boo
     assert host.stop() == 0
     assert ("LimitRequestLine" in host.error_log) is shown
     assert " serves " in host.error_log  # a notice is always written
+
+
+SAY = """
+def handler(req):
+    req.log_error("said from here", 7)
+    req.write("ok")
+    return 0
+"""
+
+
+@pytest.mark.parametrize(("levels", "shown"), [
+    ("LogLevel info", False), ("LogLevel error python:debug", True), ("LogLevel debug mod_python.c:info", False),
+    ("LogLevel python:debug\nLogLevel error", False),  # a level for all takes back what was said before
+    ("LogLevel error\nLogLevel python:debug ssl:info", True),
+])
+def test_log_level_of_one_module(server: Start, levels: str, shown: bool) -> None:
+    host = server(f'{levels}\n<Location />\nSetHandler mod_python\nPythonPath "[\'@ROOT@/www\'] + sys.path"\nPythonHandler say\n</Location>',
+                  {"www/say.py": SAY})
+    assert host.get("/").text == "ok"
+    with host.client() as client:
+        client.send(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.read_response().status == 400
+    assert host.stop() == 0
+    assert ("[python:debug]" in host.error_log and "said from here" in host.error_log) is shown
+    assert ("[core:info]" in host.error_log) is levels.startswith(("LogLevel info", "LogLevel debug"))
+
+
+def test_log_level_of_a_virtual_host_adds_to_that_of_the_server(server: Start) -> None:
+    host = server("""LogLevel error python:debug
+<VirtualHost *>
+    ServerName one
+    LogLevel core:info
+</VirtualHost>
+<VirtualHost *>
+    ServerName two
+    LogLevel warn
+</VirtualHost>
+<Location />
+    SetHandler mod_python
+    PythonPath "['@ROOT@/www'] + sys.path"
+    PythonHandler say
+</Location>""", {"www/say.py": SAY})
+    assert [host.get("/", {"Host": name}).text for name in ("one", "two")] == ["ok", "ok"]
+    assert host.stop() == 0
+    assert host.error_log.count("said from here") == 1
 
 
 def test_without_an_error_log_lines_go_to_stderr(server: Start) -> None:

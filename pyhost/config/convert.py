@@ -8,7 +8,6 @@ from typing import Any
 
 from .lexer import split_word
 from .model import (
-    AccessLog,
     Address,
     Alias,
     AliasKind,
@@ -26,10 +25,6 @@ from .model import (
 from .table import Context, Convert, Several
 from .values import absolute_path, address_list, milliseconds, number, regex, split_port, unix_address
 
-__all__ = ["COMBINED", "COMMON"]
-
-COMMON = '%h %l %u %t "%r" %>s %b'
-COMBINED = COMMON + ' "%{Referer}i" "%{User-Agent}i"'
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 STATUS_WORDS = {"permanent": 301, "temp": 302, "seeother": 303, "gone": 410}
 
@@ -308,7 +303,7 @@ def error_document(_ctx: Context, words: Sequence[str]) -> dict[int, str | None]
     return {status: target}
 
 
-# --- servers, listeners, logs
+# --- servers, listeners
 
 def server_name(_ctx: Context, words: Sequence[str]) -> Several:
     """`[scheme://]host[:port]` -> name, port, scheme."""
@@ -357,35 +352,3 @@ def read_timeout(_ctx: Context, words: Sequence[str]) -> Several:
             raise ValueError(f"MinRate expected with two times: {word}")
         rates[found[1].lower()] = Rate(first, last, int(found[4] or 0))
     return Several((rates.get("header"), rates.get("body")))
-
-
-def log_target(ctx: Context, word: str) -> str:
-    """An absolute file or `|command`."""
-    if word.startswith("|"):
-        if not word.lstrip("|$").strip():
-            raise ValueError("a command expected after |")
-        return "|" + word[1:].removeprefix("|").lstrip("$").strip()
-    return absolute_path(ctx, word)
-
-
-def error_log(ctx: Context, words: Sequence[str]) -> str:
-    lower = words[0].lower()
-    return lower if lower == "syslog" or lower.startswith("syslog:") else log_target(ctx, words[0])
-
-
-def log_format(_ctx: Context, words: Sequence[str]) -> dict[str, str]:
-    """Without a nickname: the default format of TransferLog."""
-    return {words[1] if len(words) > 1 else "": words[0]}
-
-
-def custom_log(ctx: Context, words: Sequence[str]) -> tuple[AccessLog, ...]:
-    """`target [format or nickname] [env=[!]VAR]`; the nickname is looked up when all formats are known."""
-    rest = list(words)
-    env = condition_env(rest)
-    if not 1 <= len(rest) <= 2:
-        raise ValueError("a file or |command, a format and env=VAR expected")
-    return (AccessLog(log_target(ctx, rest[0]), rest[1] if len(rest) > 1 else "combined", env),)
-
-
-def transfer_log(ctx: Context, words: Sequence[str]) -> tuple[AccessLog, ...]:
-    return (AccessLog(log_target(ctx, words[0]), ""),)

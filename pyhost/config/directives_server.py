@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from . import convert as c
+from . import convert_logs as logs
 from . import values as v
 from .model import AliasKind
 from .rows import MAIN, SERVER, row
@@ -10,7 +11,6 @@ from .table import ALIASES_FIRST, APPEND, KEYED, LIST, Directive
 __all__ = ["ROWS"]
 
 MOST_FIELDS = 32767  # httpd's: what 0 stands for
-LEVELS = {"emerg": 0, "alert": 1, "crit": 2, "error": 3, "warn": 4, "notice": 5, "info": 6, "debug": 7, **{f"trace{n}": 8 for n in range(1, 9)}}
 TOKENS = {"Full": 0, "OS": 1, "Minor": 2, "Minimal": 3, "Min": 3, "Major": 4, "Prod": 5, "ProductOnly": 5}
 
 ROWS: tuple[Directive, ...] = (
@@ -101,15 +101,16 @@ ROWS: tuple[Directive, ...] = (
         "Do connections to these addresses begin with a PROXY header (v1 or v2)?", default="Off"),
     row("ExtendedStatus", MAIN, "On|Off", v.flag, "1", "", "Accepted: the pages of `SetHandler server-status` always have all there is.", default="On"),
     # logs
-    row("ErrorLog", SERVER, "file | |command | syslog[:facility]", c.error_log, "1", "server.error_log", "Where errors are logged.",
+    row("ErrorLog", SERVER, "file | |command | syslog[:facility]", logs.error_log, "1", "server.error_log", "Where errors are logged.",
         default="(standard error)"),
-    row("LogLevel", SERVER, "level", v.choice(LEVELS), "1", "server.log_level", "Least important message that the error log shows.",
-        default="warn"),
-    row("LogFormat", SERVER, "format [nickname]", c.log_format, "1-2", "server._log_formats",
+    row("LogLevel", SERVER, "[module:]level …", logs.log_levels, "1-", "server._log_levels",
+        "Least important message that the error log shows: emerg, alert, crit, error, warn, notice, info, debug, trace1 … trace8; for one module "
+        "(as in the lines' `[module:level]`): `LogLevel warn python:debug`.", default="warn", rule=APPEND),
+    row("LogFormat", SERVER, "format [nickname]", logs.log_format, "1-2", "server._log_formats",
         "A format of access logs; without a nickname the one of TransferLog.", default='(common, combined)', rule=KEYED),
-    row("CustomLog", SERVER, "file | |command [format|nickname] [env=[!]VAR]", c.custom_log, "1-3", "server.access_logs",
+    row("CustomLog", SERVER, "file | |command [format|nickname] [env=[!]VAR]", logs.custom_log, "1-3", "server.access_logs",
         "Access log of the server or virtual host.", default="(none; its format: combined)", rule=LIST),
-    row("TransferLog", SERVER, "file | |command", c.transfer_log, "1", "server.access_logs", "Access log in the default format.", rule=LIST),
+    row("TransferLog", SERVER, "file | |command", logs.transfer_log, "1", "server.access_logs", "Access log in the default format.", rule=LIST),
 )
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .convert import COMBINED, COMMON
 from .convert_access import combine, needs_user
+from .convert_logs import COMBINED, COMMON
 from .convert_python import INIT_IN_SECTION, PHASES
 from .directives import TABLE
 from .merge import Layer
-from .model import ErrorDocument, Hook, HookList, Net, Pair, Phase, Require, RequireKind
+from .model import ErrorDocument, Hook, HookList, ModuleLevel, Net, Pair, Phase, Require, RequireKind
 from .parser import Place
 from .table import Context, Several
 
@@ -115,11 +115,20 @@ def finish_dir(layer: Layer) -> dict[str, Any]:
     return out
 
 
+def log_levels(found: Iterable[tuple[str, int]]) -> tuple[int, tuple[ModuleLevel, ...]]:
+    """The general level, and those of modules named after it: a general one takes back what was said before."""
+    levels: dict[str, int] = {}
+    for module, level in found:
+        levels = {"": level} if not module else {**levels, module: level}
+    return levels.pop(""), tuple(ModuleLevel(module, level) for module, level in levels.items())
+
+
 def finish_server(layer: Layer) -> dict[str, Any]:
     """The fields of a server_conf that come from directives."""
     out = {name[7:]: value for name, value in layer.items() if name.startswith("server.") and name[7] != "_"}
     formats = layer["server._log_formats"]
     out["access_logs"] = tuple(replace(log, format=formats.get(log.format, log.format)) for log in out.get("access_logs", ()))
+    out["log_level"], out["module_levels"] = log_levels(layer["server._log_levels"])
     out["python_config"] = pairs(out.get("python_config", {}))
     out["python_options"] = options(layer.get("server._python_options", {}))
     out["server_scheme"] = out.get("server_scheme") or None

@@ -143,6 +143,12 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleLevel:
+    module: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
 class AccessLog:
     path: str
     format: str

@@ -155,7 +155,7 @@ static void test_redirects_show_both_ends(void)
 
 static void test_bad_formats(void)
 {
-    static const char *const bad[] = {"%", "%Z", "%{open", "%{x}Z", "%{}i", "%i", "%{weird}T", "%{x}p", "%{x}P", "%1,2,3,4,5,6,7,8,9h", "%9999h", "%{x}h", "abc %>"};
+    static const char *const bad[] = {"%", "%Z", "%{open", "%{x}Z", "%{}i", "%i", "%{weird}T", "%{x}p", "%{x}P", "%1,2,3,4,5,6,7,8,9h", "%9999h", "%{x}h", "abc %>", "%^ti", "%{}^ti", "%{x}^t", "%{x}^tx", "%{x}^", "%{x}^FB"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char error[64] = "";
         struct log_format *f = log_format_new(bad[i], error, sizeof error);

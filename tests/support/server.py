@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import select
 import signal
@@ -41,11 +42,31 @@ def wait_until(true, what: str, seconds: float = 10.0):  # type: ignore[no-untyp
     return result
 
 
+PORTS = range(10000, 32768)  # below those that the system gives to clients, so that no connection takes it before the server does
+
+
 def free_port(family: int = socket.AF_INET, host: str = "127.0.0.1") -> int:
     """Return a port that nobody listened on a moment ago."""
-    with socket.socket(family) as sock:
-        sock.bind((host, 0))
-        return int(sock.getsockname()[1])
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket(family) as sock:
+            try:
+                sock.bind((host, port))
+            except OSError:
+                continue
+            return port
+
+
+def listener_of(port: int) -> set[str]:
+    """What the descriptors of whoever listens on a port point to."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        table = Path("/proc/net") / name
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            fields = line.split()
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(f"socket:[{fields[9]}]")
+    return found
 
 
 LAZY = {"anon_inode:inotify"}  # opened once, with the first handler that is watched for changes
@@ -177,12 +198,24 @@ class Server:
                     return False
                 raise AssertionError(f"pyhost ended with status {self.process.returncode}:\n{self.stderr}{self.error_log[-4000:]}")
             try:
+                if not self.is_listener():
+                    raise ConnectionRefusedError
                 with Client(self.address, timeout=START_SECONDS) as client:
                     client.half_close().expect_close()  # it listens early; that it closes says that its loop turns
                 return True
             except OSError:
                 assert time.monotonic() < deadline, f"pyhost does not listen:\n{self.stderr}{self.error_log[-4000:]}"
                 select.select([], [], [], 0.01)
+
+    def is_listener(self) -> bool:
+        """Is it this process that listens on the port, and not somebody who was faster?"""
+        if not self.ports:
+            return True
+        who = listener_of(self.port)
+        try:
+            return any(os.readlink(f"/proc/{self.pid}/fd/{name}") in who for name in os.listdir(f"/proc/{self.pid}/fd"))
+        except OSError:
+            return False
 
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
