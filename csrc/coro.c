@@ -155,6 +155,7 @@ static void become(struct coro *c)
     green_identity = (uintptr_t)c;
     coro_hub->current = c;
     green_coro = c->green ? c : NULL;
+    atomic_store_explicit(&sentinel_watch.by_call, pystate_needs_call(c->interp->tstate) ? c->interp : NULL, memory_order_relaxed);
     sentinel_watch_job(c->slice_ns, c->blocked_ns);
     sentinel_running(true);
 }

@@ -74,7 +74,7 @@ struct job *coro_job(const struct coro *c);
 struct coro_limits {
     bool green;            /* as coro_set_green */
     int64_t timeout_ms;    /* from now; then RequestTimeout is raised in it. Not moved when one is set already */
-    int64_t slice_ms;      /* it gives way after computing for that long (main_interpreter only) */
+    int64_t slice_ms;      /* it gives way after computing for that long */
     int64_t blocked_ms;    /* it is named in the log when it holds up the loop for that long */
     void (*describe)(void *arg, char *to, size_t room); /* what it does, for the log; called in a signal handler */
     void *arg;             /* borrowed: lives as long as the job */

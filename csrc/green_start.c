@@ -11,9 +11,8 @@
 static _Atomic bool slice_over; /* the greenlet that runs has computed for long enough */
 
 /* pyhost's own Python code counts on it that nobody else runs between two of its waits. */
-static bool in_own_code(PyObject *args)
+static bool in_own_code(PyObject *frame)
 {
-    PyObject *frame = PyTuple_GET_SIZE(args) == 2 ? PyTuple_GET_ITEM(args, 1) : NULL;
     if (!frame || !PyFrame_Check(frame))
         return false;
     PyObject *globals = PyFrame_GetGlobals((PyFrameObject *)frame);
@@ -30,12 +29,11 @@ static bool in_own_code(PyObject *args)
 static PyObject *raise_thrown(PyObject *self, PyObject *args)
 {
     (void)self;
+    pystate_end_signal();
     struct coro *c = coro_current();
     bool due = atomic_exchange(&slice_over, false), told = c && c->told;
-    if (!told && (!c || in_own_code(args))) { /* the sentinel asks again */
-        pystate_end_signal();
-        Py_RETURN_NONE;
-    }
+    if (!told && (!c || in_own_code(PyTuple_GET_SIZE(args) == 2 ? PyTuple_GET_ITEM(args, 1) : NULL)))
+        Py_RETURN_NONE; /* the sentinel asks again */
     PyObject *exception = green_take_thrown();
     if (!exception)
         return due && coro_yield() ? NULL : Py_NewRef(Py_None);
@@ -94,4 +92,27 @@ static void obey(unsigned orders, char *report, size_t room)
     }
 }
 
-int green_watch(void) { return sentinel_start(obey); }
+/* A pending call of an interpreter, at a safe point of any of its threads; the stretch that it is meant for may be over. SWITCHES. */
+static int give_way(void *arg)
+{
+    struct interp *i = arg;
+    struct coro *c = coro_current();
+    atomic_store(&i->asked, false);
+    if (!c || c->interp != i || atomic_load(&sentinel_watch.progress) != atomic_load(&i->asked_at))
+        return 0;
+    if (in_own_code((PyObject *)PyEval_GetFrame()))
+        return 0;
+    pystate_let_calls_in(i->tstate);
+    return coro_yield();
+}
+
+/* In the sentinel's thread: one call at a time and interpreter, for CPython has room for few. */
+static void call_on(void *by_call, uint64_t progress)
+{
+    struct interp *i = by_call;
+    atomic_store(&i->asked_at, progress);
+    if (!atomic_exchange(&i->asked, true) && pystate_call_soon(i->tstate, give_way, i))
+        atomic_store(&i->asked, false);
+}
+
+int green_watch(void) { return sentinel_start(obey, call_on); }

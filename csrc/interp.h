@@ -3,6 +3,9 @@
 #define PYHOST_INTERP_H
 
 #include <Python.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "request.h"
 
@@ -22,6 +25,8 @@ struct interp {
     struct interp *next_ready; /* queue of interpreters that have something to run */
     bool queued;
     uint32_t greenlets, greenlets_idle, waiting;
+    _Atomic bool asked;        /* a call that asks whoever computes to give way is on its way */
+    _Atomic uint64_t asked_at; /* the sentinel's progress that it is meant for */
     PyObject *worker_main;     /* strong: what worker greenlets run */
     PyObject *task_type, *alarm_type; /* strong: pyhost.coro's types of this interpreter */
     PyObject *timeout_type, *gone_type; /* strong: pyhost.coro.RequestTimeout and ClientGone of this interpreter */

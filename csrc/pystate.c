@@ -6,12 +6,17 @@
 #define Py_BUILD_CORE 1
 #include <internal/pycore_frame.h>
 #include <internal/pycore_runtime.h>
+#if PY_VERSION_HEX >= 0x030c0000
+#include <internal/pycore_ceval.h>
+#include <internal/pycore_interp.h>
+#endif
 #if PY_VERSION_HEX >= 0x030d0000
 #include <internal/pycore_tstate.h>
 #endif
 #undef Py_BUILD_CORE
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "pystate.h"
@@ -95,28 +100,104 @@ void pystate_clear_identity(struct pystate_identity *identity)
     Py_CLEAR(identity->running_loop);
 }
 
-static unsigned long main_thread; /* 0: nothing is changed */
+/* --- the synthetic signal ---
+ *
+ * CPython runs signal handlers in the main thread of the main interpreter only, and asks itself whether it is there right before it does. So for
+ * the moment between the signal and its handler the greenlet counts as both. Where memory does not depend on which interpreter is the main one
+ * (3.11, 3.13), the named one is made that; 3.12 keeps its allocator there, so the thread state is lent to the real main interpreter instead. */
+static struct {
+    volatile bool raised;       /* the sentinel's signal handler may come between any two steps below */
+    unsigned long main_thread;
+    PyInterpreterState *main;   /* _PyRuntime's; NULL: not changed */
+    PyThreadState *lent;        /* 3.12: counts as main's; NULL: none */
+    PyInterpreterState *owner;  /* of lent */
+} signalled;
+
+enum { LENDS = PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000 };
 
 void pystate_make_main(unsigned long thread_id) { _PyRuntime.main_thread = thread_id; }
 
 int pystate_signal_number(void) { return SIGRTMAX - 2; }
 
+static void look_soon(PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    _Py_set_eval_breaker_bit(tstate, _PY_SIGNALS_PENDING_BIT);
+#else
+    (void)tstate; /* trip_signal tells the interpreter that counts as main */
+#endif
+}
+
+static void count_as_main(PyThreadState *tstate)
+{
+    PyInterpreterState *own = tstate->interp;
+    if (own == _PyRuntime.interpreters.main)
+        return;
+    if (LENDS) {
+        Py_XDECREF(PyThreadState_GetFrame(tstate)); /* the handler's argument is made here, by the interpreter whose it is */
+        signalled.lent = tstate;
+        signalled.owner = own;
+        tstate->interp = _PyRuntime.interpreters.main;
+    } else {
+        signalled.main = _PyRuntime.interpreters.main;
+        _PyRuntime.interpreters.main = own;
+    }
+}
+
 int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id)
 {
-    if (PyThreadState_GetInterpreter(tstate) != PyInterpreterState_Main())
-        return -1;
-    if (!main_thread)
-        main_thread = _PyRuntime.main_thread;
+    pystate_end_signal();
+    signalled.main_thread = _PyRuntime.main_thread;
+    atomic_signal_fence(memory_order_seq_cst);
+    signalled.raised = true;
     _PyRuntime.main_thread = thread_id;
-    return PyErr_SetInterruptEx(pystate_signal_number());
+    count_as_main(tstate);
+    if (PyErr_SetInterruptEx(pystate_signal_number())) {
+        pystate_end_signal();
+        return -1;
+    }
+    look_soon(tstate);
+    return 0;
 }
 
 void pystate_end_signal(void)
 {
-    if (!main_thread)
+    if (!signalled.raised)
         return;
-    _PyRuntime.main_thread = main_thread;
-    main_thread = 0;
+    _PyRuntime.main_thread = signalled.main_thread;
+    if (signalled.main)
+        _PyRuntime.interpreters.main = signalled.main;
+    if (signalled.lent)
+        signalled.lent->interp = signalled.owner;
+    signalled.main = NULL;
+    signalled.lent = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    signalled.raised = false;
+}
+
+/* Lending is right between a wait and its caller's look for signals, but not in the midst of any C code, which may be about to ask whose modules
+ * these are. There a pending call, which belongs to its interpreter, comes at the next safe point by itself. */
+bool pystate_needs_call(const PyThreadState *tstate) { return LENDS && tstate->interp != _PyRuntime.interpreters.main; }
+
+int pystate_call_soon(PyThreadState *tstate, int (*function)(void *), void *arg)
+{
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
+    return _PyEval_AddPendingCall(tstate->interp, function, arg, 0);
+#else
+    (void)tstate;
+    (void)function;
+    (void)arg;
+    return -1;
+#endif
+}
+
+void pystate_let_calls_in(PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
+    tstate->interp->ceval.pending.busy = 0;
+#else
+    (void)tstate;
+#endif
 }
 
 /* --- the stack, read in a signal handler: no allocation, no reference counts --- */

@@ -43,8 +43,16 @@ void pystate_renew_async(PyThreadState *tstate);
 void pystate_clear_identity(struct pystate_identity *identity);
 
 /* Lets the next PyErr_CheckSignals of the greenlet with this thread id call the handler of the synthetic signal: for that moment it counts as the
- * main thread. 0, or -1 when CPython would not look (sub-interpreters). Context: GIL held. */
+ * main thread of the main interpreter. 0, or -1 when nobody handles it. Context: GIL held, or just given away by this thread, which is about to take
+ * it back; a signal handler while this thread holds the GIL, unless pystate_needs_call. */
 int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id);
+/* Must code that computes in this thread state be asked by pystate_call_soon, as signals do not reach it? Any context. */
+bool pystate_needs_call(const PyThreadState *tstate);
+/* Calls function(arg) at the next safe point of any thread of that interpreter. 0, or -1 when too many calls are waiting. Context: any thread but the
+ * one of tstate; no GIL needed. */
+int pystate_call_soon(PyThreadState *tstate, int (*function)(void *), void *arg);
+/* In such a call, before it switches: others may be asked meanwhile. Context: GIL held. */
+void pystate_let_calls_in(PyThreadState *tstate);
 /* The main thread is the main thread again. Cheap when nothing is to be done. */
 void pystate_end_signal(void);
 int pystate_signal_number(void);

@@ -24,6 +24,7 @@ static struct {
     pthread_t loop_thread;
     sem_t wake;
     void (*obey)(unsigned, char *, size_t);
+    void (*call_on)(void *, uint64_t);
     _Atomic unsigned orders;
     _Atomic bool answered;
     char report[REPORT_BYTES];
@@ -55,6 +56,15 @@ static void ask(unsigned order)
 {
     atomic_fetch_or(&sentinel.orders, order);
     pthread_kill(sentinel.loop_thread, signal_number());
+}
+
+static void ask_to_give_way(uint64_t progress)
+{
+    void *by_call = atomic_load(&sentinel_watch.by_call);
+    if (by_call)
+        sentinel.call_on(by_call, progress);
+    else
+        ask(SENTINEL_GIVE_WAY);
 }
 
 void sentinel_wake(void)
@@ -112,7 +122,7 @@ static void look(struct stretch *s)
         s->patience *= 2;
     if (slice_ns && now - s->sliced_ns >= slice_ns * s->patience) {
         s->sliced_ns = now;
-        ask(SENTINEL_GIVE_WAY);
+        ask_to_give_way(progress);
     }
     if (blocked_ns && !s->reported && now - s->since_ns >= blocked_ns) {
         s->reported = true;
@@ -144,7 +154,7 @@ static void *sentinel_thread(void *unused)
     return unused;
 }
 
-int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room))
+int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), void (*call_on)(void *by_call, uint64_t progress))
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigset_t all, before;
@@ -152,6 +162,7 @@ int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room))
     pthread_attr_t attr;
     sentinel.loop_thread = pthread_self();
     sentinel.obey = obey;
+    sentinel.call_on = call_on;
     if (sigaction(signal_number(), &action, NULL) || sem_init(&sentinel.wake, 0, 0))
         return -1;
     sigfillset(&all);

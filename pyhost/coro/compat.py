@@ -3,11 +3,12 @@
 A handler is to threading a thread that threading did not start: it shows as a _DummyThread, whose daemon flag all threads started in the
 handler would inherit. Here it is a thread as any other, and named.
 
-CPython 3.13 keeps who waits for a `queue.SimpleQueue` or for the end of a thread on the C stack, where nobody finds it while another greenlet
-runs. Both get an equal that waits elsewhere.
+CPython 3.13 keeps who waits for a `queue.SimpleQueue`, for the end of a thread or for the lock of all imports on the C stack, where nobody finds
+it while another greenlet runs. They get equals that wait elsewhere.
 """
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ def install() -> None:
     if sys.version_info >= (3, 13):
         replace_simple_queue()
         replace_thread_join()
+        replace_import_lock()
 
 
 def replace_dummy_thread() -> None:
@@ -80,3 +82,23 @@ def replace_thread_join() -> None:
         real_join(self, timeout)
 
     setattr(threading.Thread, "join", join)  # noqa: B010
+
+
+def replace_import_lock() -> None:
+    """Let importlib's short lock be an RLock: a time slice may end while it is held, and then the next one who imports would wait for ever."""
+    import _imp
+
+    lock = threading.RLock()
+
+    def lock_held() -> bool:
+        owned: Any = getattr(lock, "_is_owned")  # noqa: B009
+        if owned():
+            return True
+        free = lock.acquire(blocking=False)
+        if free:
+            lock.release()
+        return not free
+
+    for name, function in (("acquire_lock", lock.acquire), ("release_lock", lock.release), ("lock_held", lock_held)):
+        setattr(_imp, name, function)
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)

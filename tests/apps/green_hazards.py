@@ -200,6 +200,25 @@ def imports_at_once() -> None:
             sys.modules.pop("slow_module_of_test", None)
 
 
+def lock_of_all_imports_is_no_deadlock() -> None:
+    """A time slice may end while it is held: between any two steps of importlib."""
+    import _imp
+    import importlib
+
+    def hold() -> None:
+        _imp.acquire_lock()
+        assert _imp.lock_held()
+        time.sleep(0.02)
+        _imp.release_lock()
+
+    holder = coro.spawn(hold)
+    time.sleep(0.005)
+    with within(5):
+        together(3, lambda: importlib.import_module("colorsys"))
+    holder.get()
+    assert not _imp.lock_held()
+
+
 def destructors_may_wait() -> None:
     class Slow:
         def __del__(self) -> None:

@@ -1,6 +1,13 @@
 """Handlers that take too long in one way or another, for tests/test_limits_of_handlers.py."""
 from __future__ import annotations
 
+import concurrent.futures
+import fcntl
+import os
+import queue
+import select
+import selectors
+import signal
 import socket
 import threading
 import time
@@ -33,10 +40,109 @@ def locks(req: Any) -> int:
     return int(apache.OK)
 
 
-def locks_a_while(req: Any) -> int:
-    lock = threading.Lock()
-    lock.acquire()
-    req.write(repr(lock.acquire(timeout=0.6)))
+def catches_errors(req: Any) -> int:
+    """What ends the wait is no OSError, nor is any on the way."""
+    a, b = socket.socketpair()
+    r, w = os.pipe()
+    for wait in (lambda: a.recv(1), lambda: os.read(r, 1), lambda: select.select([a], [], []), lambda: time.sleep(30)):
+        try:
+            wait()
+        except OSError as exc:
+            req.write(repr(exc))
+        finally:
+            a.close(), b.close(), os.close(r), os.close(w)
+    return int(apache.OK)
+
+
+def reads(req: Any) -> int:
+    """From a pipe, through a buffered file."""
+    r, w = os.pipe()
+    with os.fdopen(r, "rb") as file, os.fdopen(w, "wb"):
+        file.read(10)
+    return int(apache.OK)
+
+
+def offloads(req: Any) -> int:
+    """A read of what stands for a slow disk, in a real thread: the thread goes on, the request does not wait for it."""
+    r, w = os.pipe()
+    try:
+        coro.blocking(os.read)(r, 1)
+    finally:
+        os.close(w)  # the thread ends
+        threading.Timer(1, os.close, [r]).start()
+    return int(apache.OK)
+
+
+def flocks(req: Any) -> int:
+    """The test has locked the file that the query string names."""
+    with open(req.args, "rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    return int(apache.OK)
+
+
+def region_locks(req: Any) -> int:
+    with open(req.args, "rb+") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+    return int(apache.OK)
+
+
+def waits_for_child(req: Any) -> int:
+    r, w = os.pipe()
+    pid = os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=[(os.POSIX_SPAWN_DUP2, r, 0), (os.POSIX_SPAWN_CLOSE, w)])
+    try:
+        os.waitpid(pid, 0)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(r), os.close(w)
+    return int(apache.OK)
+
+
+def semaphores(req: Any) -> int:
+    threading.Semaphore(0).acquire()
+    return int(apache.OK)
+
+
+def conditions(req: Any) -> int:
+    condition = threading.Condition()
+    with condition:
+        condition.wait(30)
+    return int(apache.OK)
+
+
+def queues(req: Any) -> int:
+    queue.Queue[int]().get()
+    return int(apache.OK)
+
+
+def polls(req: Any) -> int:
+    a, b = socket.socketpair()
+    with a, b, selectors.DefaultSelector() as selector:
+        selector.register(a, selectors.EVENT_READ)
+        selector.select(30)
+    return int(apache.OK)
+
+
+def futures(req: Any) -> int:
+    concurrent.futures.Future[int]().result()
+    return int(apache.OK)
+
+
+def accepts(req: Any) -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.accept()
+    return int(apache.OK)
+
+
+def joins(req: Any) -> int:
+    """The thread outlives the wait for it."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    try:
+        thread.join()
+    finally:
+        end.set()
     return int(apache.OK)
 
 
@@ -60,6 +166,24 @@ def computes_a_while(req: Any) -> int:
     while time.monotonic() < end:
         sum(range(100))
     req.write("computed")
+    return int(apache.OK)
+
+
+told: list[bool] = []
+computing: list[bool] = []
+
+
+def computes_until_told(req: Any) -> int:
+    computing.append(True)
+    while not told:
+        sum(range(100))
+    req.write("computed")
+    return int(apache.OK)
+
+
+def tells_to_end(req: Any) -> int:
+    told.append(True)
+    req.write(f"told {len(computing)}")
     return int(apache.OK)
 
 

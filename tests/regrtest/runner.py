@@ -1,4 +1,4 @@
-"""Run one module of CPython's own test suite and say how each test ended. Used inside a handler and in a thread of the plain interpreter."""
+"""Run one module of CPython's own test suite and say how each test ended. Used inside a handler, by a script, and by the plain interpreter."""
 from __future__ import annotations
 
 import importlib
@@ -74,9 +74,8 @@ def run(module: str, only: list[str], skip: list[str]) -> dict[str, object]:
     return {"ends": result.ends, "text": stream.getvalue()}
 
 
-def main() -> None:
-    """Run in a thread that is not the main one, as a handler is; print JSON."""
-    module, only, skip = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
+def in_thread(module: str, only: list[str], skip: list[str]) -> dict[str, object]:
+    """Run in a thread that is not the main one, as a handler is."""
     answer: dict[str, object] = {}
     thread = threading.Thread(target=lambda: answer.update(run(module, only, skip)))
     thread.start()
@@ -85,6 +84,13 @@ def main() -> None:
             thread.join()
         except KeyboardInterrupt:  # a test of interrupt_main: it means the main thread
             continue
+    return answer
+
+
+def main() -> None:
+    """Arguments: "thread" or "main" (which one runs the tests), module, only, skip; the last two as JSON lists. Print JSON."""
+    where, module, only, skip = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), json.loads(sys.argv[4])
+    answer = (in_thread if where == "thread" else run)(module, only, skip)
     sys.__stdout__.write("\n" + json.dumps(answer) + "\n")
 
 
