@@ -146,6 +146,11 @@ struct dir_conf {
     int accept_path_info;                 /* 0 Off, 1 On, 2 Default */
     int64_t limit_request_body_bytes;     /* 0: no limit */
     int64_t output_high_bytes;            /* PyOutputBuffer */
+    int64_t cgi_timeout_ms;               /* CGIDScriptTimeout, 0: the server's Timeout */
+    int cgi_pass_auth;                    /* CGIPassAuth */
+    int64_t rlimit_cpu_soft, rlimit_cpu_hard;             /* RLimitCPU, seconds; 0: as the server's, -1: the most there is */
+    int64_t rlimit_memory_soft, rlimit_memory_hard;       /* RLimitMEM, bytes */
+    int64_t rlimit_processes_soft, rlimit_processes_hard; /* RLimitNPROC */
     int64_t websocket_ping_ms;            /* PyWebSocketPing, 0: off */
     int64_t websocket_message_bytes;      /* PyWebSocketMessageLimit, 0: no limit */
     int websocket_compression;            /* PyWebSocketCompression: 0 Off, 1 On, 2 Context */
@@ -293,6 +298,9 @@ struct main_conf {
     int max_requests_per_child;     /* MaxConnectionsPerChild, 0: never */
     int max_connections;            /* PyMaxConnections, per worker */
     int max_requests_in_flight;     /* PyMaxRequestsInFlight, per worker */
+    int cgi_processes;              /* PyCGIProcesses, per worker */
+    int cgi_queue;                  /* PyCGIQueue, per worker */
+    int cgi_expected;               /* something names cgi-script: the helper is started before the first request */
     int64_t body_memory_bytes;      /* PyBodyBuffer */
     int64_t graceful_timeout_ms;    /* GracefulShutdownTimeout, 0: wait for ever */
     int type_count;

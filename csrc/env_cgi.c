@@ -24,11 +24,11 @@ static int set_number(struct request *r, struct slice name, long number)
 }
 
 /* "HTTP_" and the name in capitals with '_' for '-'. False: other bytes are in it (two names could come out alike), or it is not for programs:
- * credentials, and Proxy, which they would take for their own setting. */
-static bool variable_name(struct slice header, char out[NAME_BYTES], struct slice *name)
+ * credentials unless CGIPassAuth says so, and Proxy, which they would take for their own setting. */
+static bool variable_name(struct slice header, bool pass_auth, char out[NAME_BYTES], struct slice *name)
 {
-    if (header.len + 6 > NAME_BYTES || slice_eq_nocase(header, SLICE("Proxy")) || slice_eq_nocase(header, SLICE("Authorization"))
-        || slice_eq_nocase(header, SLICE("Proxy-Authorization")))
+    if (header.len + 6 > NAME_BYTES || slice_eq_nocase(header, SLICE("Proxy")) || slice_eq_nocase(header, SLICE("Proxy-Authorization")) ||
+        (!pass_auth && slice_eq_nocase(header, SLICE("Authorization"))))
         return false;
     memcpy(out, "HTTP_", 5);
     for (size_t i = 0; i < header.len; i++) {
@@ -46,6 +46,7 @@ static int add_headers(struct request *r)
 {
     const struct table *headers = request_headers_in(r);
     char text[NAME_BYTES];
+    bool pass_auth = r->conf && r->conf->cgi_pass_auth;
     int failed = 0;
     for (uint32_t i = 0; i < headers->count; i++) {
         const struct table_entry *e = &headers->entries[i];
@@ -54,7 +55,7 @@ static int add_headers(struct request *r)
             failed |= table_set(&r->subprocess_env, SLICE("CONTENT_TYPE"), value);
         else if (slice_eq_nocase(key, SLICE("Content-Length")))
             failed |= table_set(&r->subprocess_env, SLICE("CONTENT_LENGTH"), value);
-        else if (variable_name(key, text, &name))
+        else if (variable_name(key, pass_auth, text, &name))
             failed |= table_set(&r->subprocess_env, name, value);
     }
     return failed;
@@ -86,8 +87,12 @@ static int add_user(struct request *r)
 static int add_process(struct request *r)
 {
     const char *path = getenv("PATH");
-    int failed = set(r, SLICE("PATH"), path ? path : "/usr/local/bin:/usr/bin:/bin");
-    return failed | set_if(r, SLICE("LD_LIBRARY_PATH"), getenv("LD_LIBRARY_PATH"));
+    int failed = 0;
+    if (!env_get(r, SLICE("PATH")).at) /* SetEnv has been there before us */
+        failed = set(r, SLICE("PATH"), path ? path : "/usr/local/bin:/usr/bin:/bin");
+    if (!env_get(r, SLICE("LD_LIBRARY_PATH")).at)
+        failed |= set_if(r, SLICE("LD_LIBRARY_PATH"), getenv("LD_LIBRARY_PATH"));
+    return failed;
 }
 
 static int add_server(struct request *r)

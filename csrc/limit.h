@@ -35,6 +35,13 @@ enum {
     LIMIT_MERGED_SETS = 16384,           /* merged configurations kept; at the bound the cache starts anew */
     LIMIT_ROUTE_PATHS = 1024,            /* paths whose route is remembered, power of two */
     LIMIT_ROUTE_PATH_BYTES = 512,        /* longer ones are not */
+    LIMIT_CGI_HEAD_BYTES = 65536,        /* the head that a CGI script writes; longer: 500 */
+    LIMIT_CGI_FIELDS = 128,              /* fields in it; more: 500 */
+    LIMIT_CGI_ARGUMENTS = 256,           /* words of a query without '=' that become arguments of a CGI script; more: none does */
+    LIMIT_CGI_STDERR_BYTES = 65536,      /* what the log takes of a CGI script's standard error, for each request */
+    LIMIT_CGI_GRACE_MS = 3000,           /* from TERM to KILL for the processes of a CGI script */
+    LIMIT_CGI_GONE_MS = 2000,            /* how long a CGI script may be silent when its client has closed its side */
+    LIMIT_CGI_STARTS = 3,                /* how often a CGI script is started, when its helper dies before it runs */
     LIMIT_PASSWORD_FILE_BYTES = 16 << 20,/* AuthUserFile, AuthGroupFile; larger: 500 */
     LIMIT_PASSWORDS_KNOWN = 1024         /* passwords that have been verified lately, power of two */
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cgi_order.h"
 #include "interp.h"
 #include "log.h"
 #include "master.h"
@@ -94,6 +95,8 @@ static void open_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[0], CGI_HELPER_NAME) == 0)
+        return cgi_helper_main(argv[1]);
     open_standard_descriptors();
     log_start(2, LEVEL_WARN);
     if (start_python(argc, argv) < 0)

@@ -312,6 +312,17 @@ void response_error(struct request *r, int status, bool close)
         response_over(r);
 }
 
+int response_begin_raw(struct request *r)
+{
+    if (!r->conn || r->response != RESPONSE_OPEN || r->out_filter || out_of(r)->cgi_head)
+        return -1;
+    r->response = RESPONSE_STARTED;
+    r->chunked_out = r->no_body_out = r->header_only = false;
+    r->clength = -1;
+    r->close_after = true;
+    return 0;
+}
+
 int response_interim(struct request *r, int status, const struct table *fields)
 {
     if (!r->conn || r->response != RESPONSE_OPEN || r->head.minor == 0 || out_of(r)->cgi_head)

@@ -24,6 +24,9 @@ void response_reset(struct request *r);
 /* A complete built-in page for the status, escaped, with the right headers (Allow, Retry-After, WWW-Authenticate as set). The connection
  * closes after it when close is true. Finishes the response. ErrorDocument is serve's business, not this one's. */
 void response_error(struct request *r, int status, bool close);
+/* What is written from now on is the whole answer, head included, and ends with the connection (nph- scripts). -1: the protocol of the connection has no
+ * such answers, or one has begun. */
+int response_begin_raw(struct request *r);
 /* Sends "103 Early Hints" or another 1xx with these fields at once (HTTP/1.1 only). */
 int response_interim(struct request *r, int status, const struct table *fields);
 /* The high-water mark of what a connection may hold unsent: PyOutputBuffer. */

@@ -238,6 +238,7 @@ static enum route_result mapping_done(struct request *r, struct mapping *m)
         m->name[m->file_len] = 0;
     }
     r->filename = r->canonical_filename = m->name;
+    r->script_aliased = m->handler != NULL;
     if (m->handler && !r->handler)
         r->handler = (char *)m->handler;
     return ROUTE_OK;
@@ -249,6 +250,7 @@ static enum route_result map_known(struct request *r, const struct path_entry *e
     if (!r->filename)
         return route_fail(r, 500, NULL);
     r->conf = e->conf;
+    r->script_aliased = e->handler != NULL;
     if (e->handler && !r->handler)
         r->handler = (char *)e->handler;
     return ROUTE_OK;

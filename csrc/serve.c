@@ -108,7 +108,7 @@ static int run_python(struct request *r, enum phase phase)
     case CONTENT_MOD_PYTHON: return pyphase_run(r, phase);
     case CONTENT_WSGI: return pywsgi_run(r);
     case CONTENT_ASGI: return pyasgi_run(r);
-    case CONTENT_STATIC: break;
+    case CONTENT_CGI: case CONTENT_STATIC: break;
     }
     return PY_DECLINED;
 }
@@ -116,7 +116,7 @@ static int run_python(struct request *r, enum phase phase)
 static bool phase_wants_python(struct request *r, enum phase phase)
 {
     if (phase == PHASE_CONTENT)
-        return serve_content_kind(r) != CONTENT_STATIC || r->out_filter || pyfilter_wanted(r);
+        return (serve_content_kind(r) != CONTENT_STATIC && serve_content_kind(r) != CONTENT_CGI) || r->out_filter || pyfilter_wanted(r);
     if (phase == PHASE_CLEANUP)
         return r->py || pyphase_has(r, phase);
     if (phase == PHASE_LOG && (r->prev || (!r->handed_over && (!r->out_over || r->logged))))
@@ -281,6 +281,15 @@ void serve_finish(struct request *r, int status)
     r->in_phases = false;
     if (step != STEP_MOVED)
         serve_run(r);
+}
+
+void serve_finish_elsewhere(struct request *r, const char *uri)
+{
+    struct request *to = r->at_phase == PHASE_CONTENT ? redirect_script(r, uri) : NULL;
+    if (to)
+        serve_hand_over(r, to);
+    else
+        serve_finish(r, 500);
 }
 
 /* ---- requests inside requests ---- */

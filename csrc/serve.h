@@ -14,6 +14,8 @@ void serve_fault(struct request *r, int status, const char *why, const char *dir
 void serve_done(struct request *r);
 /* The content that said PY_LATER is over: status 0: the response is what was written; else end with this status. Context: loop thread, GIL held. */
 void serve_finish(struct request *r, int status);
+/* The same, the other way: what is at uri, a path on this server, is the answer, asked for with GET. */
+void serve_finish_elsewhere(struct request *r, const char *uri);
 /* Runs all phases for another URI inside the running request (internal_redirect, error documents, DirectoryIndex). The output goes into the same
  * response. Returns what the last phase returned. Context: worker greenlet with the GIL (SWITCHES), or the hub when nothing in it needs Python. */
 int serve_internal_redirect(struct request *r, const char *uri);

@@ -11,6 +11,8 @@ static enum content content_by_name(const struct request *r)
         return CONTENT_STATIC;
     if (strcmp(r->handler, "mod_python") == 0 || strcmp(r->handler, "python-program") == 0)
         return pyphase_has(r, PHASE_CONTENT) ? CONTENT_MOD_PYTHON : CONTENT_STATIC;
+    if (strcmp(r->handler, "cgi-script") == 0)
+        return CONTENT_CGI;
     return strcmp(r->handler, "wsgi") == 0 ? CONTENT_WSGI : strcmp(r->handler, "asgi") == 0 ? CONTENT_ASGI : CONTENT_STATIC;
 }
 

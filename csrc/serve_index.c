@@ -1,4 +1,4 @@
-/* The index of a folder for which Python has handlers. httpd's way: a sub-request goes through translation, access, type and fix-up for each name
+/* The index of a folder for which Python has handlers, or whose files are CGI scripts. httpd's way: a sub-request goes through translation, access, type and fix-up for each name
  * of DirectoryIndex that is a file, and what it has become is put into the request of the folder. Folders without handlers are static_dir.c's. */
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +14,8 @@ static bool ends_with_slash(const char *text) { return text[0] && text[strlen(te
 
 static bool wants_index(const struct request *r)
 {
-    return (r->conf->hook_phases || r->server->python_hook_phases) && !r->main_request && r->file_known && S_ISDIR(r->finfo.st_mode) &&
+    bool script = r->handler && strcmp(r->handler, "cgi-script") == 0;
+    return (script || r->conf->hook_phases || r->server->python_hook_phases) && !r->main_request && r->file_known && S_ISDIR(r->finfo.st_mode) &&
            ends_with_slash(r->uri) && ends_with_slash(r->filename) && !(r->path_info && *r->path_info);
 }
 
@@ -67,6 +68,7 @@ static void adopt(struct request *r, struct request *index)
     r->content_type_set = index->content_type_set;
     r->content_encoding = kept(r, index->content_encoding);
     r->extension = kept(r, index->extension);
+    r->script_aliased = index->script_aliased;
     r->user = kept(r, index->user);
     r->auth_type = kept(r, index->auth_type);
     add_all(&r->notes, &index->notes);

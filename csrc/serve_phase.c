@@ -3,6 +3,8 @@
 #include "env.h"
 #include "log.h"
 #include "serve_auth.h"
+#include "serve_cgi.h"
+#include "serve_content.h"
 #include "serve_parts.h"
 #include "serve_redirect.h"
 #include "serve_status.h"
@@ -79,12 +81,15 @@ static enum step do_fixup(struct request *r)
 
 static enum step do_content(struct request *r)
 {
-    char *index = NULL;
-    int status = status_wanted(r) ? status_answer(r) : static_answer(r, &index);
+    char *uri = NULL;
+    bool script = serve_content_kind(r) == CONTENT_CGI;
+    int status = script ? serve_cgi(r, &uri) : status_wanted(r) ? status_answer(r) : static_answer(r, &uri);
     if (status > 0)
         return serve_end_with(r, status);
-    if (status == STATIC_REDIRECT) {
-        struct request *to = redirect_take_over(r, index);
+    if (status == SERVE_CGI_LATER)
+        return STEP_MOVED;
+    if (status) { /* STATIC_REDIRECT, SERVE_CGI_ELSEWHERE */
+        struct request *to = script ? redirect_script(r, uri) : redirect_take_over(r, uri);
         return to ? serve_hand_over(r, to) : serve_end_with(r, 500);
     }
     return serve_end(r);

@@ -147,6 +147,18 @@ struct request *redirect_error_document(struct request *from, int status, const 
     return to;
 }
 
+struct request *redirect_script(struct request *from, const char *uri)
+{
+    struct request *to = redirect_take_over(from, uri);
+    if (!to)
+        return NULL;
+    table_unset(request_headers_in(to), SLICE("Content-Length"));
+    table_unset(request_headers_in(to), SLICE("Content-Type"));
+    to->method = (char *)(to->header_only ? "HEAD" : "GET");
+    to->method_number = METHOD_GET;
+    return to;
+}
+
 struct request *redirect_look_up(struct request *from, const char *uri)
 {
     struct request *to = derive(from, uri, copy_environment);

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cgi_job.h"
 #include "coro.h"
 #include "green.h"
 #include "gate.h"
@@ -122,10 +123,13 @@ static void worker_start_listeners(struct worker *w)
             w->listener_count++;
 }
 
-static void worker_raise_descriptors(void)
+static void worker_raise_descriptors(struct worker *w)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    w->soft_files = limit.rlim_cur;
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
@@ -140,7 +144,7 @@ static void worker_allow_libraries(const struct main_conf *conf)
 static int worker_start(struct worker *w)
 {
     worker_allow_libraries(w->conf);
-    worker_raise_descriptors();
+    worker_raise_descriptors(w);
     if (loop_init(&w->loop) < 0)
         return -1;
     w->loop.before_wait = let_gil_go;
@@ -155,6 +159,9 @@ static int worker_start(struct worker *w)
     } else {
         worker_catch_signals();
     }
+    cgi_pool_init(&w->cgi, &w->loop, w->soft_files);
+    if (w->conf->cgi_expected)
+        cgi_launch_helper(&w->cgi);
     w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     w->route = route_new(w->conf, worker_merge);
     if (!w->route)
@@ -233,11 +240,11 @@ static void worker_turn(struct worker *w)
     atomic_store_explicit(&shm_slot->busy, w->in_flight, memory_order_relaxed);
 }
 
-/* ASGI applications get their shutdown messages, with the loop turning. */
+/* ASGI applications get their shutdown messages, and CGI scripts are ended, with the loop turning. */
 static void worker_end_applications(struct worker *w)
 {
     int64_t until_ns = w->loop.now_ns + LEAVE_NS;
-    while (pyasgi_leave() && w->loop.now_ns < until_ns) {
+    while ((cgi_job_end_all(&w->cgi) | pyasgi_leave()) && w->loop.now_ns < until_ns) {
         loop_turn(&w->loop, coro_has_ready() || w->hub_first ? 0 : until_ns);
         worker_run_hub_jobs(w);
         coro_run_ready(RUN_BUDGET_NS);
@@ -323,6 +330,7 @@ static void worker_leave(struct worker *w)
         conn_close(w->conns);
     loop_end_turn(&w->loop);
     worker_end_applications(w);
+    cgi_launch_end(&w->cgi);
     for (int i = 0; i < w->listener_count; i++) /* connections know theirs until they are gone */
         listener_free(w->listeners[i]);
     loop_now(&w->loop);

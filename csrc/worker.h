@@ -2,6 +2,7 @@
 #ifndef PYHOST_WORKER_H
 #define PYHOST_WORKER_H
 
+#include "cgi_pool.h"
 #include "conf.h"
 #include "conn.h"
 #include "loop.h"
@@ -22,6 +23,8 @@ struct worker {
     int64_t full_logged_ns;      /* when the bound on connections was last logged */
     struct job *hub_first, *hub_last; /* requests that have to go on on the hub */
     uint64_t served;
+    struct cgi_pool cgi;
+    unsigned long long soft_files; /* RLIMIT_NOFILE as we were started */
     int exit_code;               /* of a script */
 };
 extern struct worker *worker; /* this process's; NULL in the master */

@@ -19,7 +19,7 @@ FILES = sorted(path.name for path in [*CSRC.glob("*.c"), *CSRC.glob("*.h")])
 # The first pattern that a file's name without suffix matches says its room.
 ROOMS = {
     "wire": ["http_head", "http_body", "http_bytes", "http_fault", "http_field", "http_path", "http_request_line", "http_target", "http_trailer",
-             "fcgi_*", "scgi_*", "uwsgi_*", "proxy_*", "ws_*"],
+             "fcgi_*", "scgi_*", "uwsgi_*", "proxy_*", "ws_*", "cgi_answer"],
     "story": ["pyhost", "version", "master*", "worker*", "serve*", "pidfile", "identity", "notify", "limits"],
     "client": ["listener*", "listen_*", "cgi_head", "proxy_head", "conn*", "outq", "peer", "tls*", "gate*"],
     "tables": ["conf*", "route*", "regex", "glob", "prefix"],
@@ -27,6 +27,7 @@ ROOMS = {
     "answers": ["request*", "response*", "static*", "errors", "conditions", "range", "listing", "http_date", "access*", "auth_*", "password", "digest",
                 "env*", "origin", "remote"],
     "doors": ["bridge", "upcall"],
+    "scripts": ["cgi_*"],
     "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "blocked", "offload*", "slice", "limit", "table", "hash"],
 }
 PYTHON = ["Python.h", "structmember.h", "py*.h", "interp*.h", "coro*.h", "green*.h", "greenlet.h"]
@@ -37,6 +38,7 @@ MUST_NOT_INCLUDE = {
     "tables": [*PYTHON, "sys/epoll.h", "sys/socket.h", "loop.h", "timer.h", "gate.h", "outq.h", "response.h"],
     "Python": ["sys/epoll.h", "http_bytes.h", "http_body.h", "gate.h"],
     "answers": [*PYTHON, "sys/epoll.h", "loop.h", "http_bytes.h", "http_body.h"],
+    "scripts": [*PYTHON, "sys/epoll.h", "http_bytes.h", "http_body.h", "gate.h", "route.h", "serve.h"],
     "doors": ["Python.h", "structmember.h", "greenlet.h", "sys/epoll.h"],
     "tools": [*PYTHON, "http_*.h", "response.h", "route.h", "serve.h"],
 }

@@ -303,6 +303,12 @@ def error_document(_ctx: Context, words: Sequence[str]) -> dict[int, str | None]
     return {status: target}
 
 
+def resource_limit(_ctx: Context, words: Sequence[str]) -> Several:
+    """`soft [hard]`; `max` is -1: the most there is."""
+    found = [-1 if word.lower() == "max" else number(word, 1, (1 << 62) - 1, "a number or max") for word in words]
+    return Several((found[0], found[-1]))
+
+
 # --- servers, listeners
 
 def server_name(_ctx: Context, words: Sequence[str]) -> Several:

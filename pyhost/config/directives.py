@@ -21,7 +21,8 @@ INSTEAD = {
     "minspareservers": "StartServers", "maxspareservers": "StartServers", "rewriteengine": "Redirect, Alias or a PythonTransHandler",
     "rewriterule": "RedirectMatch, AliasMatch or a PythonTransHandler", "rewritecond": "SetEnvIf or a PythonTransHandler",
     "wsgiscriptalias": "PyWSGIAlias", "sslengine": "a proxy in front: TLS is not built in", "proxypass": "a handler",
-    "maxmemfree": "nothing", "defaulttype": "ForceType or AddType"}
+    "scriptsock": "nothing: the helper that starts CGI scripts has no socket in the file system",
+    "scriptlog": "ErrorLog: what scripts write to stderr goes there", "maxmemfree": "nothing", "defaulttype": "ForceType or AddType"}
 
 
 def rules() -> dict[str, Rule]:

@@ -18,6 +18,8 @@ BUILT_IN: dict[str, str] = {  # identifier without "_module": what of it pyhost 
     "authz_host": "Require ip, host, local",
     "authz_user": "Require user, valid-user",
     "autoindex": "listings of directories",
+    "cgi": "CGI scripts, as cgid",
+    "cgid": "CGI scripts: ScriptAlias, the handler cgi-script",
     "dir": "DirectoryIndex, DirectorySlash",
     "env": "SetEnv, PassEnv, UnsetEnv",
     "headers": "Header, RequestHeader",
@@ -31,7 +33,7 @@ BUILT_IN: dict[str, str] = {  # identifier without "_module": what of it pyhost 
 }
 
 # httpd's other modules: LoadModule for them is not an error (files written for httpd load many by habit), their directives are.
-OTHERS = frozenset(["access_compat", "actions", "allowmethods", "asis", "auth_digest", "auth_form", "authn_anon", "authn_dbd", "authn_dbm", "authn_socache", "authnz_fcgi", "authnz_ldap", "authz_dbd", "authz_dbm", "authz_owner", "brotli", "buffer", "cache", "cache_disk", "cache_socache", "cern_meta", "cgi", "cgid", "charset_lite", "data", "dav", "dav_fs", "dav_lock", "dbd", "deflate", "dialup", "dumpio", "echo", "env", "expires", "ext_filter", "file_cache", "filter", "heartbeat", "heartmonitor", "http2", "ident", "imagemap", "include", "info", "lbmethod_bybusyness", "lbmethod_byrequests", "lbmethod_bytraffic", "lbmethod_heartbeat", "ldap", "log_debug", "log_forensic", "logio", "lua", "macro", "md", "mime_magic", "mpm_prefork", "mpm_worker", "negotiation", "proxy", "proxy_ajp", "proxy_balancer", "proxy_connect", "proxy_express", "proxy_fcgi", "proxy_fdpass", "proxy_ftp", "proxy_hcheck", "proxy_html", "proxy_http", "proxy_http2", "proxy_scgi", "proxy_uwsgi", "proxy_wstunnel", "ratelimit", "reflector", "request", "rewrite", "sed", "session", "session_cookie", "session_crypto", "session_dbd", "slotmem_plain", "slotmem_shm", "socache_dbm", "socache_memcache", "socache_redis", "socache_shmcb", "speling", "ssl", "substitute", "suexec", "systemd", "unique_id", "userdir", "usertrack", "version", "vhost_alias", "watchdog", "wsgi", "xml2enc"])
+OTHERS = frozenset(["access_compat", "actions", "allowmethods", "asis", "auth_digest", "auth_form", "authn_anon", "authn_dbd", "authn_dbm", "authn_socache", "authnz_fcgi", "authnz_ldap", "authz_dbd", "authz_dbm", "authz_owner", "brotli", "buffer", "cache", "cache_disk", "cache_socache", "cern_meta", "charset_lite", "data", "dav", "dav_fs", "dav_lock", "dbd", "deflate", "dialup", "dumpio", "echo", "env", "expires", "ext_filter", "file_cache", "filter", "heartbeat", "heartmonitor", "http2", "ident", "imagemap", "include", "info", "lbmethod_bybusyness", "lbmethod_byrequests", "lbmethod_bytraffic", "lbmethod_heartbeat", "ldap", "log_debug", "log_forensic", "logio", "lua", "macro", "md", "mime_magic", "mpm_prefork", "mpm_worker", "negotiation", "proxy", "proxy_ajp", "proxy_balancer", "proxy_connect", "proxy_express", "proxy_fcgi", "proxy_fdpass", "proxy_ftp", "proxy_hcheck", "proxy_html", "proxy_http", "proxy_http2", "proxy_scgi", "proxy_uwsgi", "proxy_wstunnel", "ratelimit", "reflector", "request", "rewrite", "sed", "session", "session_cookie", "session_crypto", "session_dbd", "slotmem_plain", "slotmem_shm", "socache_dbm", "socache_memcache", "socache_redis", "socache_shmcb", "speling", "ssl", "substitute", "suexec", "systemd", "unique_id", "userdir", "usertrack", "version", "vhost_alias", "watchdog", "wsgi", "xml2enc"])
 
 
 def identifier(name: str) -> str:

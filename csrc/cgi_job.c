@@ -1,0 +1,572 @@
+/* One running script. Whatever happens to it (a pipe, a report of its guard, its client, a timer) only asks for a step at the end of the turn; the step
+ * looks at everything and goes on as far as it can. So nothing here runs inside of a connection's own callbacks. */
+#include "cgi_job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgi_parts.h"
+#include "conn.h"
+#include "env.h"
+#include "log.h"
+#include "response.h"
+#include "shm.h"
+
+enum { NS_PER_MS = 1000000 };
+
+#define JOB_OF(pointer, member) ((struct cgi_job *)((char *)(pointer) - offsetof(struct cgi_job, member)))
+
+static int64_t now_ns(const struct cgi_job *job) { return job->pool->loop->now_ns; }
+
+/* ---- asking for a step ---- */
+
+static void job_step(struct cgi_job *job);
+
+static void step_due(struct deferred *d)
+{
+    struct cgi_job *job = (struct cgi_job *)d;
+    job->queued = false;
+    job_step(job);
+}
+
+void cgi_job_wake(struct cgi_job *job)
+{
+    if (job->sitter && cgi_job_open(job)) {
+        job->sitter->wake(job->sitter);
+    } else if (!job->queued) {
+        job->queued = true;
+        loop_defer(job->pool->loop, &job->step, step_due);
+    }
+}
+
+static void on_in(struct source *s, uint32_t events) { (void)events; cgi_job_wake(JOB_OF(s, in)); }
+static void on_out(struct source *s, uint32_t events) { (void)events; cgi_job_wake(JOB_OF(s, out)); }
+static void on_err(struct source *s, uint32_t events) { (void)events; cgi_job_wake(JOB_OF(s, err)); }
+static void on_life(struct source *s, uint32_t events) { (void)events; cgi_job_wake(JOB_OF(s, life)); }
+static void on_timer(struct timer *t) { cgi_job_wake(JOB_OF(t, timer)); }
+static void on_granted(struct cgi_place *p) { cgi_job_wake(JOB_OF(p, place)); }
+static void on_gone(struct waker *w) { cgi_job_wake(JOB_OF(w, on_gone)); }
+
+static void on_drain(struct waker *w)
+{
+    struct cgi_job *job = JOB_OF(w, on_drain);
+    job->moved_ns = now_ns(job); /* it was not the script that was waited for */
+    cgi_job_wake(job);
+}
+
+static void on_body(struct waker *w)
+{
+    struct cgi_job *job = JOB_OF(w, on_body);
+    job->moved_ns = now_ns(job);
+    cgi_job_wake(job);
+}
+
+/* ---- descriptors ---- */
+
+void cgi_source_close(struct cgi_job *job, struct source *s)
+{
+    int fd = s->fd;
+    if (fd < 0)
+        return;
+    loop_remove(job->pool->loop, s);
+    close(fd);
+}
+
+static void close_all(struct cgi_job *job)
+{
+    cgi_source_close(job, &job->in);
+    cgi_source_close(job, &job->out);
+    cgi_source_close(job, &job->err);
+    cgi_source_close(job, &job->life);
+}
+
+static void close_fds(int fds[CGI_FDS])
+{
+    for (int i = 0; i < CGI_FDS; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+static int watch(struct cgi_job *job, struct source *s, int fd, void (*ready)(struct source *, uint32_t), uint32_t events)
+{
+    *s = (struct source){.ready = ready, .fd = fd};
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && loop_add(job->pool->loop, s, events | EPOLLET) == 0)
+        return 0;
+    int error = errno;
+    s->fd = -1;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* A pipe; their end goes into *theirs, ours into the source. */
+static int open_pipe(struct cgi_job *job, struct source *s, int *theirs, bool they_read, void (*ready)(struct source *, uint32_t))
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    *theirs = ends[!they_read];
+    return watch(job, s, ends[they_read], ready, they_read ? EPOLLOUT : EPOLLIN);
+}
+
+static int open_input(struct cgi_job *job, int *theirs)
+{
+    if (job->body_fd >= 0)
+        *theirs = fcntl(job->body_fd, F_DUPFD_CLOEXEC, 3);
+    else if (!job->has_body)
+        *theirs = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    else
+        return open_pipe(job, &job->in, theirs, true, on_in);
+    return *theirs < 0 ? -1 : 0;
+}
+
+static int open_life(struct cgi_job *job, int *theirs)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -1;
+    *theirs = ends[1];
+    return watch(job, &job->life, ends[0], on_life, EPOLLIN);
+}
+
+/* ---- the start ---- */
+
+static void fill_limits(const struct dir_conf *conf, struct cgi_order *o)
+{
+    o->soft[CGI_LIMIT_CPU] = conf->rlimit_cpu_soft;
+    o->hard[CGI_LIMIT_CPU] = conf->rlimit_cpu_hard;
+    o->soft[CGI_LIMIT_MEMORY] = conf->rlimit_memory_soft;
+    o->hard[CGI_LIMIT_MEMORY] = conf->rlimit_memory_hard;
+    o->soft[CGI_LIMIT_PROCESSES] = conf->rlimit_processes_soft;
+    o->hard[CGI_LIMIT_PROCESSES] = conf->rlimit_processes_hard;
+}
+
+static int launch(struct cgi_job *job)
+{
+    struct request *r = job->request;
+    struct cgi_order order = {.grace_ms = LIMIT_CGI_GRACE_MS};
+    int fds[CGI_FDS] = {-1, -1, -1, -1, -1}, result = -1;
+    if (!job->prepared) {
+        env_add_common(r);
+        env_add_cgi(r);
+        job->prepared = true;
+    }
+    fill_limits(r->conf, &order);
+    fds[CGI_FD_WORDS] = cgi_words_write(r, &order);
+    if (fds[CGI_FD_WORDS] >= 0 && open_input(job, &fds[CGI_FD_IN]) == 0 && open_pipe(job, &job->out, &fds[CGI_FD_OUT], false, on_out) == 0 &&
+        open_pipe(job, &job->err, &fds[CGI_FD_ERR], false, on_err) == 0 && open_life(job, &fds[CGI_FD_LIFE]) == 0)
+        result = cgi_launch(job->pool, &order, fds);
+    int error = errno;
+    close_fds(fds);
+    if (result < 0)
+        close_all(job);
+    errno = error;
+    return result;
+}
+
+static void start(struct cgi_job *job)
+{
+    job->state = CGI_STARTS;
+    job->moved_ns = now_ns(job);
+    job->tries++;
+    if (launch(job) == 0)
+        return;
+    log_request(job->request, LEVEL_ERROR, "cgi", "script %s cannot be started: %s", job->request->filename, strerror(errno));
+    cgi_job_decide(job, CGI_STATUS, errno == EMFILE || errno == ENFILE || errno == EAGAIN ? 503 : 500, NULL, true);
+}
+
+/* ---- the end ---- */
+
+static void job_free(struct cgi_job *job)
+{
+    struct cgi_pool *p = job->pool;
+    timer_disarm(&p->loop->timers, &job->timer);
+    close_all(job);
+    if (job->body_fd >= 0)
+        close(job->body_fd);
+    cgi_pool_leave(p, &job->place, job->most);
+    if (job->prev)
+        job->prev->next = job->next;
+    else
+        p->jobs = job->next;
+    if (job->next)
+        job->next->prev = job->prev;
+    buf_clear(&job->unsent);
+    buf_clear(&job->head);
+    buf_clear(&job->line);
+    request_unref(job->request);
+    free(job->piece);
+    free(job);
+}
+
+static void hang_up(struct cgi_job *job)
+{
+    if (job->life.fd >= 0 && !job->hung_up)
+        shutdown(job->life.fd, SHUT_WR);
+    job->hung_up = true;
+}
+
+static void forget_wakers(struct cgi_job *job)
+{
+    struct request *r = job->request;
+    if (r->on_body == &job->on_body)
+        r->on_body = NULL;
+    if (r->on_drain == &job->on_drain)
+        r->on_drain = NULL;
+    if (r->on_gone == &job->on_gone)
+        r->on_gone = NULL;
+}
+
+void cgi_job_decide(struct cgi_job *job, enum cgi_outcome outcome, int status, const char *uri, bool end_it)
+{
+    if (!cgi_job_open(job))
+        return;
+    job->result = (struct cgi_result){outcome, status, uri};
+    job->state = CGI_OVER;
+    forget_wakers(job);
+    cgi_source_close(job, &job->in);
+    buf_clear(&job->unsent);
+    if (job->place.state == CGI_PLACE_WAITS)
+        cgi_pool_leave(job->pool, &job->place, job->most);
+    if (end_it)
+        hang_up(job);
+    cgi_job_wake(job); /* for what is left */
+    if (job->over)
+        job->over(job->request, &job->result);
+}
+
+static void let_go(struct cgi_job *job)
+{
+    const char word = CGI_LET_GO;
+    if (!job->let_go && !job->hung_up)
+        send(job->life.fd, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    job->let_go = true;
+}
+
+/* ---- what the guard says ---- */
+
+static void say_how(const struct cgi_job *job, int status)
+{
+    const char *name = job->request->filename;
+    if (job->hung_up)
+        return; /* we have said why */
+    if (WIFSIGNALED(status))
+        log_request(job->request, LEVEL_WARN, "cgi", "script %s was killed by signal %d (%s)", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else if (WEXITSTATUS(status))
+        log_request(job->request, LEVEL_WARN, "cgi", "script %s ended with exit code %d", name, WEXITSTATUS(status));
+}
+
+static void hear_report(struct cgi_job *job, const struct cgi_report *report)
+{
+    switch ((enum cgi_report_kind)report->kind) {
+    case CGI_STARTED:
+        job->script_pid = report->value;
+        if (cgi_job_open(job))
+            job->state = CGI_RUNS;
+        job->moved_ns = now_ns(job);
+        break;
+    case CGI_REFUSED:
+        job->refused = report->value;
+        job->refused_stage = report->stage;
+        break;
+    case CGI_ENDED:
+        job->ended = true;
+        say_how(job, report->value);
+        break;
+    }
+}
+
+/* The guard is gone. It reports the end of its script first, unless somebody has killed it: then nobody else ends what it guarded. */
+static void life_over(struct cgi_job *job)
+{
+    cgi_source_close(job, &job->life);
+    if (job->script_pid && !job->ended && !job->hung_up) {
+        log_request(job->request, LEVEL_WARN, "cgi", "the guard of script %s was killed; the script is ended", job->request->filename);
+        kill(-job->script_pid, SIGKILL);
+    }
+}
+
+static void hear_guard(struct cgi_job *job)
+{
+    struct cgi_report report;
+    while (job->life.fd >= 0) {
+        ssize_t n = recv(job->life.fd, &report, sizeof report, MSG_DONTWAIT);
+        if (n == (ssize_t)sizeof report)
+            hear_report(job, &report);
+        else if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        else
+            life_over(job);
+    }
+}
+
+static void refused(struct cgi_job *job)
+{
+    const struct request *r = job->request;
+    int error = job->refused, status = 500;
+    const char *more = "";
+    if (job->refused_stage == CGI_STAGE_EXEC && error == ENOEXEC)
+        more = " (it is no program, and does not begin with a #! line)";
+    else if (job->refused_stage == CGI_STAGE_EXEC && error == ENOENT)
+        more = " (the interpreter that its #! line names is not there)";
+    else if (job->refused_stage == CGI_STAGE_EXEC && error == EACCES)
+        status = 403;
+    else if (job->refused_stage == CGI_STAGE_FORK)
+        status = 503;
+    log_request(r, LEVEL_ERROR, "cgi", "script %s cannot be run: %s: %s%s", r->filename,
+                job->refused_stage == CGI_STAGE_FORK ? "fork" : job->refused_stage == CGI_STAGE_FOLDER ? "chdir" :
+                job->refused_stage == CGI_STAGE_LIMITS ? "setrlimit" : job->refused_stage == CGI_STAGE_WORDS ? "its arguments" : "exec",
+                strerror(error), more);
+    cgi_job_decide(job, CGI_STATUS, status, NULL, true);
+}
+
+/* The order was lost with the helper: nothing of the script has run, so it can be tried again. */
+static void lost(struct cgi_job *job)
+{
+    close_all(job);
+    if (job->tries < LIMIT_CGI_STARTS) {
+        start(job);
+        return;
+    }
+    log_request(job->request, LEVEL_ERROR, "cgi", "script %s cannot be started: the helper ends before it runs", job->request->filename);
+    cgi_job_decide(job, CGI_STATUS, 500, NULL, true);
+}
+
+/* ---- time, and clients that go ---- */
+
+static bool client_is_waited_for(const struct cgi_job *job)
+{
+    return (job->in.fd >= 0 && !job->unsent.len && job->request->body == BODY_READING) || (job->head_done && response_is_congested(job->request));
+}
+
+static void sooner(int64_t *at, int64_t other)
+{
+    if (other && (!*at || other < *at))
+        *at = other;
+}
+
+static void gone(struct cgi_job *job)
+{
+    log_request(job->request, LEVEL_INFO, "cgi", "the client has gone: script %s is ended", job->request->filename);
+    job->request->close_after = true;
+    cgi_job_decide(job, CGI_STATUS, 408, NULL, true);
+}
+
+/* Whoever closes the connection looks at first like one who has only finished sending: if the script is silent, it does not live on for long. */
+static bool client_has_gone(struct cgi_job *job, int64_t *due)
+{
+    const struct request *r = job->request;
+    if (!r->conn || r->aborted)
+        return true;
+    if (!r->conn->eof)
+        return false;
+    if (r->conf->cancel_on_disconnect)
+        return true;
+    if (!job->gone_ns)
+        job->gone_ns = now_ns(job);
+    if (response_is_congested(r))
+        return false; /* it still takes what there is */
+    int64_t since = job->gone_ns > job->moved_ns ? job->gone_ns : job->moved_ns, until = since + (int64_t)LIMIT_CGI_GONE_MS * NS_PER_MS;
+    sooner(due, until);
+    return now_ns(job) >= until;
+}
+
+static void timed_out(struct cgi_job *job, const char *what, const char *directive, int status)
+{
+    log_request(job->request, LEVEL_ERROR, "cgi", "script %s: %s: %s", job->request->filename, what, directive);
+    shm_add(limits_hit, 1);
+    cgi_job_decide(job, CGI_STATUS, status, NULL, true);
+}
+
+/* False: it is over. */
+static bool within_time(struct cgi_job *job)
+{
+    int64_t due = 0, now = now_ns(job);
+    if (client_has_gone(job, &due)) {
+        gone(job);
+        return false;
+    }
+    int64_t silent_until = job->timeout_ns && job->state != CGI_GATHERS && !client_is_waited_for(job) ? job->moved_ns + job->timeout_ns : 0;
+    sooner(&due, silent_until);
+    sooner(&due, job->until_ns);
+    if (due && due > now) {
+        timer_arm(&job->pool->loop->timers, &job->timer, due);
+        return true;
+    }
+    if (!due)
+        return true;
+    if (job->until_ns && now >= job->until_ns)
+        timed_out(job, "it takes too long", "PyRequestTimeout", 504);
+    else if (job->state == CGI_WAITS)
+        timed_out(job, "no place came free in time", "PyCGIProcesses", 503);
+    else if (silent_until && now >= silent_until)
+        timed_out(job, "nothing came from it in time", "CGIDScriptTimeout", 504);
+    return cgi_job_open(job);
+}
+
+/* ---- the step ---- */
+
+static void wait_for_place(struct cgi_job *job)
+{
+    struct request *r = job->request;
+    if (job->place.state == CGI_PLACE_NONE && !cgi_pool_enter(job->pool, &job->place, job->most, (uint32_t)r->main->cgi_queue)) {
+        log_request(r, LEVEL_WARN, "cgi", "%u CGI scripts run and %u requests wait for one to end, as many as PyCGIProcesses and PyCGIQueue allow",
+                    job->pool->held, job->pool->waiting);
+        shm_add(limits_hit, 1);
+        table_set(&r->err_headers_out, SLICE("Retry-After"), SLICE("1"));
+        cgi_job_decide(job, CGI_STATUS, 503, NULL, true);
+    } else if (job->place.state == CGI_PLACE_HELD) {
+        start(job);
+    }
+}
+
+static void run(struct cgi_job *job)
+{
+    if (job->refused)
+        refused(job);
+    else if (job->state == CGI_STARTS && job->life.fd < 0)
+        lost(job);
+    if (job->state != CGI_RUNS)
+        return;
+    cgi_body_pump(job);
+    cgi_output_pump(job);
+    if (cgi_job_open(job) && job->out.fd < 0)
+        cgi_output_end(job);
+}
+
+static void go_on(struct cgi_job *job)
+{
+    if (job->state == CGI_GATHERS)
+        cgi_body_gather(job);
+    if (job->state == CGI_WAITS)
+        wait_for_place(job);
+    if (job->state == CGI_STARTS || job->state == CGI_RUNS)
+        run(job);
+    if (cgi_job_open(job))
+        within_time(job);
+}
+
+/* The answer is out. What the script still writes is read and dropped, so that it can end; it has as long as before. */
+static void wind_up(struct cgi_job *job)
+{
+    if (job->life.fd < 0) {
+        if (!job->queued) /* what is queued still needs it */
+            job_free(job);
+        return;
+    }
+    cgi_output_drop(job);
+    if (job->out.fd < 0)
+        let_go(job);
+    else if (job->timeout_ns && now_ns(job) >= job->moved_ns + job->timeout_ns)
+        hang_up(job);
+    else if (job->timeout_ns)
+        timer_arm(&job->pool->loop->timers, &job->timer, job->moved_ns + job->timeout_ns);
+}
+
+static void job_step(struct cgi_job *job)
+{
+    hear_guard(job);
+    cgi_output_errors(job);
+    if (cgi_job_open(job))
+        go_on(job);
+    else
+        wind_up(job);
+}
+
+/* A filter that waited in a write or a read of its own has put its waker in our place. */
+static void hook_again(struct cgi_job *job)
+{
+    struct request *r = job->request;
+    if (!r->on_body)
+        r->on_body = &job->on_body;
+    if (!r->on_drain)
+        r->on_drain = &job->on_drain;
+}
+
+bool cgi_job_turn(struct cgi_job *job, struct cgi_result *result)
+{
+    if (cgi_job_open(job)) {
+        hook_again(job);
+        hear_guard(job);
+        cgi_output_errors(job);
+        go_on(job);
+    }
+    if (cgi_job_open(job))
+        hook_again(job);
+    *result = job->result;
+    return !cgi_job_open(job);
+}
+
+void cgi_job_cancel(struct cgi_job *job) { cgi_job_decide(job, CGI_STATUS, 500, NULL, true); }
+
+/* ---- doors ---- */
+
+static void job_limits(struct cgi_job *job)
+{
+    const struct request *r = job->request;
+    int64_t timeout_ms = r->conf->cgi_timeout_ms ? r->conf->cgi_timeout_ms : r->server->timeout_ms;
+    job->begun_ns = job->moved_ns = now_ns(job);
+    job->timeout_ns = timeout_ms * NS_PER_MS;
+    job->until_ns = r->conf->request_timeout_ms ? job->begun_ns + r->conf->request_timeout_ms * NS_PER_MS : 0;
+    job->most = (uint32_t)r->main->cgi_processes;
+}
+
+static bool is_nph(const char *filename)
+{
+    const char *slash = strrchr(filename, '/');
+    return strncmp(slash ? slash + 1 : filename, "nph-", 4) == 0;
+}
+
+static void hook(struct cgi_job *job)
+{
+    struct request *r = job->request;
+    job->on_body.wake = on_body;
+    job->on_drain.wake = on_drain;
+    job->on_gone.wake = on_gone;
+    job->timer.fire = on_timer;
+    job->place.granted = on_granted;
+    r->on_body = &job->on_body;
+    r->on_drain = &job->on_drain;
+    r->on_gone = &job->on_gone;
+    job->next = job->pool->jobs;
+    if (job->next)
+        job->next->prev = job;
+    job->pool->jobs = job;
+}
+
+struct cgi_job *cgi_job_start(struct cgi_pool *pool, struct request *r, struct waker *sitter, void (*over)(struct request *, const struct cgi_result *),
+                              int *status)
+{
+    struct cgi_job *job = calloc(1, sizeof *job);
+    if (!job || !(job->piece = malloc(CGI_PIECE_BYTES))) {
+        free(job);
+        log_request(r, LEVEL_ERROR, "cgi", "out of memory");
+        *status = 500;
+        return NULL;
+    }
+    job->pool = pool;
+    job->request = request_ref(r);
+    job->sitter = sitter;
+    job->over = over;
+    job->body_fd = job->in.fd = job->out.fd = job->err.fd = job->life.fd = -1;
+    job->nph = is_nph(r->filename);
+    job->has_body = cgi_body_exists(r);
+    job->state = cgi_body_is_gathered(r) ? CGI_GATHERS : CGI_WAITS;
+    cgi_answer_init(&job->answer, job->nph);
+    job_limits(job);
+    hook(job);
+    cgi_job_wake(job);
+    return job;
+}
+
+bool cgi_job_end_all(struct cgi_pool *pool)
+{
+    for (struct cgi_job *job = pool->jobs; job; job = job->next)
+        hang_up(job);
+    return pool->jobs;
+}
