@@ -36,7 +36,8 @@ static int adopt_fields(struct cgi_job *job)
         failed |= !(r->content_type = request_strdup(r, text_of(job, job->answer.type)));
     if (job->answer.status) {
         r->status = job->answer.status;
-        failed |= !(r->status_line = request_strdup(r, text_of(job, job->answer.status_text)));
+        if (job->answer.status_text.len > 4) /* without words it is said in ours */
+            failed |= !(r->status_line = request_strdup(r, text_of(job, job->answer.status_text)));
     }
     r->clength = job->answer.length;
     return failed;

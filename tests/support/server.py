@@ -167,6 +167,8 @@ class Server:
 
     def is_worker(self, pid: str) -> bool:
         try:
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"pyhost: cgi helper\0"):
+                return False  # of a single process, which is its parent
             return os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)") == os.path.realpath(self.binary)
         except OSError:
             return False
