@@ -49,6 +49,8 @@ enum coro_wake { CORO_WOKEN, CORO_TIMED_OUT, CORO_ERROR /* an exception was thro
 enum coro_wake coro_park(int64_t until_ns);
 /* Makes a parked greenlet ready (or remembers it when it is not parked yet). Context: loop thread; GIL not needed. Never switches. */
 void coro_wake(struct coro *c);
+/* The same for any thread. The greenlet lives at least until it is woken. */
+void coro_wake_from_anywhere(struct coro *c);
 /* Gives way once: to the end of the queue. SWITCHES. 0, or -1 with an exception. */
 int coro_yield(void);
 /* Waits for EPOLLIN/EPOLLOUT on a descriptor. SWITCHES. Events that came (> 0), 0: until_ns passed, -1: exception set (OSError when fd cannot be

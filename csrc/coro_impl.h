@@ -99,8 +99,6 @@ void fd_wait_unlink(struct fd_wait *w);
 /* Is anybody waiting on this descriptor? */
 bool coro_fd_waited(int fd);
 
-/* coro_wake for any thread. The greenlet lives at least until it is woken. */
-void coro_wake_from_anywhere(struct coro *c);
 int coro_inbox_init(void); /* 0, or -1 with errno */
 void coro_inbox_forget(struct coro *c);
 

@@ -201,6 +201,8 @@ PyMethodDef pyapache_methods[] = {
     {"register_cleanup", apache_register_cleanup, METH_VARARGS, "register_cleanup(interpreter, server, callable[, data]): called at the process's end."},
     {"exists_config_define", apache_exists_config_define, METH_O, "exists_config_define(name): True if -D or Define has set it."},
     {"stat", apache_stat, METH_VARARGS, "stat(path, wanted): an mp_finfo; filetype 0 when there is no such file."},
+    {"_wait", pyapache_wait, METH_VARARGS, "_wait(channel, ready, seconds): until ready() is true; it is asked again after each _wake(channel). May switch."},
+    {"_wake", pyapache_wake, METH_VARARGS, "_wake(channel): in all workers, those who wait on it ask again."},
     {"_global_lock", pyapache_global_lock, METH_VARARGS, "_global_lock(server, key[, index]): takes a lock that all workers share. May switch."},
     {"_global_trylock", pyapache_global_trylock, METH_VARARGS, "_global_trylock(server, key[, index]): 1 if it was free."},
     {"_global_unlock", pyapache_global_unlock, METH_VARARGS, "_global_unlock(server, key[, index]): gives it back."},

@@ -16,5 +16,8 @@ PyObject *pyapache_parse_qsl(PyObject *module, PyObject *args);
 PyObject *pyapache_global_lock(PyObject *module, PyObject *args);
 PyObject *pyapache_global_trylock(PyObject *module, PyObject *args);
 PyObject *pyapache_global_unlock(PyObject *module, PyObject *args);
+/* _wait and _wake (pyapache_wait.c). */
+PyObject *pyapache_wait(PyObject *module, PyObject *args);
+PyObject *pyapache_wake(PyObject *module, PyObject *args);
 
 #endif

@@ -1,27 +1,17 @@
 /* mod_python's global locks: a few words in memory that all workers share. A greenlet that has to wait parks, so holder and waiter may live in one
- * process; a lock whose holder has died is taken over. Index 0 is for dbm files, as the sessions of mod_python have it. */
+ * process, and is woken by who gives the lock back, wherever that is; a lock whose holder has died is taken over. Index 0 is for dbm files, as the sessions of mod_python have it. */
 #include "pyapache.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "coro.h"
+#include "pyapache_wait.h"
 #include "pyroom.h"
 #include "pyserver.h"
-#include "shm.h"
 
-enum { LOCKS_DEFAULT = 32, BACK_OFF_FIRST_NS = 1000000, BACK_OFF_LAST_NS = 20000000 };
-
-/* Greenlets of this process that wait, in order; they are woken by an unlock in this process and look by themselves at the others'. */
-struct lock_waiter {
-    struct lock_waiter *next;
-    struct coro *coro;
-    int index;
-};
-static struct lock_waiter *waiting; /* of the loop thread; nodes owned by their waiters */
+enum { LOCKS_DEFAULT = 32 };
 
 /* How many locks there are: mod_python.mutex_locks of the main server. At least 2, so that index 0 stays apart. */
 static long lock_count(void)
@@ -73,64 +63,18 @@ static bool lock_try(int index)
     return holder != me && kill(holder, 0) && errno == ESRCH && atomic_compare_exchange_strong(&shm->locks[index], &holder, me);
 }
 
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* A thread that is no greenlet of the hub: the GIL goes while it sleeps. */
-static void sleep_ns(long ns)
-{
-    const struct timespec span = {0, ns};
-    Py_BEGIN_ALLOW_THREADS
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &span, NULL);
-    Py_END_ALLOW_THREADS
-}
-
-static void waiter_link(struct lock_waiter *w)
-{
-    struct lock_waiter **at = &waiting;
-    while (*at)
-        at = &(*at)->next;
-    *at = w;
-}
-
-static void waiter_unlink(struct lock_waiter *w)
-{
-    struct lock_waiter **at = &waiting;
-    while (*at && *at != w)
-        at = &(*at)->next;
-    if (*at)
-        *at = w->next;
-}
-
 /* 0 with the lock taken, -1 with an exception. SWITCHES. */
 static int lock_wait(int index)
 {
-    struct lock_waiter *w = PyMem_Calloc(1, sizeof *w);
-    long pause = BACK_OFF_FIRST_NS;
-    int result = 0;
-    if (!w) {
-        PyErr_NoMemory();
+    struct waiting *w = waiting_begin(index);
+    bool got = false;
+    if (!w)
         return -1;
-    }
-    w->coro = coro_current();
-    w->index = index;
-    if (w->coro)
-        waiter_link(w);
-    while (!result && !lock_try(index)) {
-        if (!w->coro)
-            sleep_ns(pause);
-        else if (coro_park(monotonic_ns() + pause) == CORO_ERROR)
-            result = -1;
-        pause = pause * 2 > BACK_OFF_LAST_NS ? BACK_OFF_LAST_NS : pause * 2;
-    }
-    if (w->coro)
-        waiter_unlink(w);
-    PyMem_Free(w);
-    return result;
+    while (!(got = lock_try(index)))
+        if (waiting_park(w, -1))
+            break;
+    waiting_end(w, got);
+    return got ? 0 : -1;
 }
 
 PyObject *pyapache_global_lock(PyObject *module, PyObject *args)
@@ -160,10 +104,6 @@ PyObject *pyapache_global_unlock(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "Failed to release global mutex lock: it is not held by this process");
         return NULL;
     }
-    struct lock_waiter *w = waiting;
-    while (w && w->index != index)
-        w = w->next;
-    if (w)
-        coro_wake(w->coro);
+    waiting_wake(index, false);
     Py_RETURN_NONE;
 }

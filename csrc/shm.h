@@ -8,7 +8,7 @@
 
 #include "blocked.h"
 
-enum { SHM_SLOTS = 256, SHM_LOG_BYTES = 65536, SHM_LOG_LOCKS = 64, SHM_LOCKS = 64 };
+enum { SHM_SLOTS = 256, SHM_LOG_BYTES = 65536, SHM_LOG_LOCKS = 64, SHM_LOCKS = 64, SHM_CHANNELS = 128 };
 
 enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_READY, SLOT_STOPPING, SLOT_DEAD };
 
@@ -48,6 +48,7 @@ struct shm {
     struct shm_past past;
     struct shm_log_lock log_locks[SHM_LOG_LOCKS];
     _Atomic pid_t locks[SHM_LOCKS];   /* mod_python's global locks: the process that holds one, 0: free (pyapache_lock.c) */
+    _Atomic uint64_t waiting[SHM_CHANNELS][SHM_SLOTS / 64]; /* which workers have greenlets that wait on a channel (pyapache_wait.c) */
     struct slot slots[SHM_SLOTS];
 };
 

@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -311,7 +312,7 @@ def in_greenlet(function: object) -> greenlet.greenlet:
 
 def test_second_request_of_a_session_waits_until_the_handler_of_the_first_ends(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     main = greenlet.getcurrent()
-    monkeypatch.setattr("pyhost.mod_python._sidlock.pause", lambda seconds: main.switch("waits"))
+    monkeypatch.setattr("pyhost.mod_python._wait.pause", lambda seconds: main.switch("waits"))
     first = client.request()
     session = Session.Session(first)
     session["n"] = 1
@@ -537,3 +538,131 @@ def listens(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+WAITERS = '''
+import _apache, threading, time
+from mod_python import Session, _sidlock, apache
+
+looks = 0
+wait_for = _sidlock.wait_for
+
+def counted(key, ready, timeout=None):
+    def look():
+        global looks
+        looks += 1
+        return ready()
+    return wait_for(key, look, timeout)
+
+_sidlock.wait_for = counted
+
+def handler(req):
+    what = req.path_info.strip("/")
+    if what == "hold":
+        s = Session.Session(req)
+        req.log_error("has the session", apache.APLOG_NOTICE)
+        time.sleep(float(req.args))
+        s.save()
+    elif what == "wait":
+        before = looks
+        s = Session.Session(req)
+        req.write("%d" % (looks - before))
+    elif what == "lock":
+        _apache._global_lock(req.server, "key")
+        req.log_error("has the global lock", apache.APLOG_NOTICE)
+        time.sleep(float(req.args))
+        _apache._global_unlock(req.server, "key")
+    elif what == "count":
+        for _ in range(20):
+            _apache._global_lock(req.server, "key")
+            with open(req.document_root() + "/count", "r+") as file:
+                n = int(file.read() or 0)
+                time.sleep(0.0005)
+                file.seek(0)
+                file.write(str(n + 1))
+            _apache._global_unlock(req.server, "key")
+    elif what == "thread":
+        s = Session.Session(req)
+        ended = []
+        def free():
+            s.unlock()
+            ended.append(1)
+        one = threading.Thread(target=free)
+        one.start()
+        one.join()
+        req.write("freed by a thread %s" % ended)
+    return apache.OK
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_who_waits_for_a_session_is_woken(server: object, workers: int) -> None:
+    """A second of waiting is a handful of looks, where six that poll at 10 ms would be six hundred."""
+    host: Server = server(CONF.replace("KIND", "SqliteSession").replace("MORE", "").replace("visits", "waiters"),  # type: ignore[operator]
+                          {"www/waiters.py": WAITERS, "www/x": ""}, workers=workers)
+    host.check_fds = False
+    cookie = {"Cookie": (host.get("/x/hold?0").header("Set-Cookie") or "").partition(";")[0]}
+    with ThreadPoolExecutor(8) as pool:
+        for turn in range(3):
+            held = pool.submit(host.get, "/x/hold?1", cookie)
+            wait_until(lambda: len(re.findall("has the session", host.error_log)) == turn + 2, "the session is held")
+            waiting = [pool.submit(host.get, "/x/wait", cookie) for _ in range(6)]
+            held.result()
+            for one in waiting:
+                assert int(one.result().text) < 100, "it polls"
+
+
+@pytest.mark.slow
+def test_global_locks_are_handed_on_between_workers(server: object) -> None:
+    host: Server = server(CONF.replace("KIND", "SqliteSession").replace("MORE", "").replace("visits", "waiters"),  # type: ignore[operator]
+                          {"www/waiters.py": WAITERS, "www/x": "", "www/count": "0"}, workers=3)
+    host.check_fds = False
+    with ThreadPoolExecutor(9) as pool:
+        assert all(response.status == 200 for response in pool.map(lambda _: host.get("/x/count"), range(18)))
+    assert host.read("www/count") == "360"
+    assert host.get("/x/thread").text == "freed by a thread [1]"
+
+
+def test_a_lock_whose_holder_was_killed_is_taken_over(server: object) -> None:
+    host: Server = server(CONF.replace("KIND", "SqliteSession").replace("MORE", "").replace("visits", "waiters"),  # type: ignore[operator]
+                          {"www/waiters.py": WAITERS + '''
+def handler(req):
+    import os
+    if req.path_info == "/pid":
+        req.write("%d" % os.getpid())
+        return apache.OK
+    if req.path_info == "/die":
+        Session.Session(req)
+        _apache._global_lock(req.server, "key")
+        req.log_error("holds both in %d" % os.getpid(), apache.APLOG_NOTICE)
+        time.sleep(300)
+    s = Session.Session(req)
+    _apache._global_lock(req.server, "key")
+    _apache._global_unlock(req.server, "key")
+    req.write("has both")
+    return apache.OK
+''', "www/x": ""}, workers=2)
+    host.check_fds = False
+    host.allow_log("killed|signal|exited|ended")
+    cookie = {"Cookie": (host.get("/x/both").header("Set-Cookie") or "").partition(";")[0]}
+    with ThreadPoolExecutor(4) as pool:
+        dies = pool.submit(lambda: _status_or_none(host, "/x/die", cookie))
+        pid = int(host.expect_log(r"holds both in \d+").rpartition(" ")[2])
+        client = host.client()
+        while True:  # a connection to the other worker, so that the waiter does not die with the holder
+            client.send(build_request("GET", "/x/pid"))
+            if int(client.read_response().body) != pid:
+                break
+            client = host.client()
+        client.send(build_request("GET", "/x/both", cookie))
+        os.kill(pid, signal.SIGKILL)
+        assert client.read_response().body == b"has both"
+        assert dies.result() is None
+
+
+def _status_or_none(host: Server, target: str, headers: dict[str, str]) -> int | None:
+    try:
+        return host.get(target, headers).status
+    except (AssertionError, OSError, EOFError):
+        return None

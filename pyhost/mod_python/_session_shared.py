@@ -5,7 +5,6 @@ import os
 import pickle
 import secrets
 import time
-from collections.abc import Callable
 from typing import Any
 
 from ._native import SERVER_RETURN
@@ -20,7 +19,13 @@ _BUSY_S = 30.0
 _LONGEST_PAUSE_S = 0.01
 _CLEANUP_ROWS = 1000
 _IDLE_CONNECTIONS = 4
-_UNLOCK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
+_LOOK_AGAIN_S = 1
+# Whoever has waited longest is told by a token in a list, which is gone soon where nobody waits.
+_UNLOCK = """if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('del', KEYS[1])
+if redis.call('llen', KEYS[2]) == 0 then redis.call('rpush', KEYS[2], '1') end
+redis.call('pexpire', KEYS[2], 5000)
+return 1"""
 _SCHEMA = "CREATE TABLE IF NOT EXISTS session (sid TEXT PRIMARY KEY, ends REAL NOT NULL, data BLOB NOT NULL) WITHOUT ROWID"
 
 
@@ -155,18 +160,18 @@ class RedisSession(BaseSession):
         if key in held:
             return  # another Session of this request has it, and gives it back
         token = secrets.token_hex(16)
-        if not self._wait(lambda: self._redis.set(key, token, nx=True, px=int(limit * 1000)), limit):
+        if not self._take(key, token, limit):
             self._req.log_error(f"session {self._sid} was locked for more than {limit:g} s (mod_python.session.lock_timeout)", APLOG_ERR)
             raise SERVER_RETURN(HTTP_SERVICE_UNAVAILABLE)
         held[key] = self._token = token
 
-    def _wait(self, ready: Callable[[], Any], limit: float) -> bool:
-        wait, until = 0.001, time.monotonic() + limit
-        while not ready():
+    def _take(self, key: str, token: str, limit: float) -> bool:
+        """Take the lock among all machines; who has it dies with it after limit seconds."""
+        until = time.monotonic() + limit
+        while not self._redis.set(key, token, nx=True, px=int(limit * 1000)):
             if time.monotonic() > until:
                 return False
-            pause(wait)
-            wait = min(wait * 2, _LONGEST_PAUSE_S)
+            self._redis.blpop([key + ":free"], timeout=_LOOK_AGAIN_S)
         return True
 
     def unlock(self) -> None:
@@ -175,7 +180,7 @@ class RedisSession(BaseSession):
             key, token = self._prefix + "lock:" + self.id(), self._token
             self._token = ""
             self._req._redis_locks.pop(key, None)
-            self._redis.eval(_UNLOCK, 1, key, token)
+            self._redis.eval(_UNLOCK, 2, key, key + ":free", token)
         super().unlock()
 
 

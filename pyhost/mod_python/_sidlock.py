@@ -2,7 +2,7 @@
 
 A range lock of an open file description (F_OFD_SETLK) dies with its process, costs no file per key, and a hash of 62 bits leaves no
 collisions to dead-lock on. Within an interpreter the owner is a request, so a handler and its PSP page may both open the session.
-Waiting gives way to other greenlets.
+Who waits gives way to other greenlets and is woken by whoever gives the lock back, in whichever worker.
 """
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ import hashlib
 import os
 import struct
 import tempfile
-import time
 from typing import Any
 
-from ._wait import pause
+from ._wait import wait_for, wake
 
 __all__ = ["KeyLocks", "private_directory", "root_request"]
 
-_FIRST_PAUSE_S = 0.001
-_LONGEST_PAUSE_S = 0.01
 _FLOCK = "@hhqqi4x"  # struct flock: l_type, l_whence, l_start, l_len, l_pid
 
 
@@ -75,13 +72,12 @@ class KeyLocks:
 
         Returns False when the time passed. Raises OSError. May switch.
         """
-        until = None if timeout is None else time.monotonic() + timeout
         mine = _Held(owner, token)
         held = self._held.setdefault(key, mine)
         if held is not mine and held.owner is owner:
             held.tokens.add(id(token))
             return True
-        if _poll(lambda: self._held.setdefault(key, mine) is mine, until) and _poll(lambda: self._range(key, fcntl.F_WRLCK), until):
+        if wait_for(_digest(key), lambda: self._held.setdefault(key, mine) is mine and self._range(key, fcntl.F_WRLCK), timeout):
             return True
         self.release(key, owner, token)
         return False
@@ -95,6 +91,7 @@ class KeyLocks:
         if not held.tokens:
             self._range(key, fcntl.F_UNLCK)
             self._held.pop(key, None)
+            wake(_digest(key))
 
     def holds(self, key: str, owner: object) -> bool:
         """Return whether owner has the lock."""
@@ -112,7 +109,7 @@ class KeyLocks:
         return self._file[1]
 
     def _range(self, key: str, kind: int) -> bool:
-        start = int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8], "big") >> 2
+        start = int.from_bytes(_digest(key), "big") >> 2
         try:
             fcntl.fcntl(self._descriptor(), fcntl.F_OFD_SETLK, struct.pack(_FLOCK, kind, os.SEEK_SET, start, 1, 0))
         except (BlockingIOError, PermissionError):
@@ -120,11 +117,5 @@ class KeyLocks:
         return True
 
 
-def _poll(ready: Any, until: float | None) -> bool:
-    wait = _FIRST_PAUSE_S
-    while not ready():
-        if until is not None and time.monotonic() >= until:
-            return False
-        pause(wait)
-        wait = min(wait * 2, _LONGEST_PAUSE_S)
-    return True
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]
