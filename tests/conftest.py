@@ -27,6 +27,7 @@ from pathlib import Path
 import pytest
 
 from support.fuzzing import Background, has_fuzzer, seconds
+from support.script import Script
 from support.server import Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -161,3 +162,23 @@ def finish(servers: list[Server]) -> None:
             failures.append(str(exc))
     if failures:
         pytest.fail("\n".join(failures), pytrace=False)
+
+
+@pytest.fixture
+def script(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Script]]:
+    """Start a script: a path, or its text."""
+    made: list[Script] = []
+
+    def start(source: str | Path, *args: str) -> Script:
+        if isinstance(source, str):
+            (tmp_path / "script.py").write_text(source)
+            source = tmp_path / "script.py"
+        made.append(Script(subprocess.Popen([str(binary), str(source), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE, text=True, env=base_env, cwd=tmp_path)))
+        return made[-1]
+
+    yield start
+    for each in made:
+        if each.process.poll() is None:
+            each.process.kill()
+        each.process.communicate()

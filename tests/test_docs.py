@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "apache-conf" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CSRC = ROOT / "csrc"
 #: Pages that are being written apart; the index gets them when they are there.
-COMING = {"comparison.md", "talks.md"}
+COMING = {"comparison.md"}
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -213,6 +213,59 @@ def test_the_second_talk_s_upstream(server: Start, front: Callable[..., Front]) 
 
 
 CLIENTS = 8
+MEMBER = """
+Listen 127.0.0.1:@PORT@ %s
+PythonPath "['@ROOT@/www'] + sys.path"
+PyWSGIAlias / gateway_app:application
+"""
+PASSED = {
+    "fastcgi": ("include @PARAMS@/fastcgi_params; fastcgi_pass members; fastcgi_keep_conn on;", "keepalive 16;"),
+    "scgi": ("include @PARAMS@/scgi_params; scgi_pass members;", ""),
+    "uwsgi": ("include @PARAMS@/uwsgi_params; uwsgi_pass members;", ""),
+    "http": ('proxy_pass http://members; proxy_http_version 1.1; proxy_set_header Connection "";', "keepalive 16;"),
+}
+
+
+@needs_nginx
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("protocol", list(PASSED))
+def test_a_member_killed_under_load_takes_with_it_what_it_had_in_hand(server: Start, front: Callable[..., Front], protocol: str, method: str) -> None:
+    """Members of unequal weight. nginx asks the other one again for what may be asked twice, so of GET nothing is lost."""
+    members = [server(MEMBER % protocol, {"www/gateway_app.py": APP}) for _ in range(2)]
+    for each in members:
+        each.check_fds = False
+    location, keep = PASSED[protocol]
+    proxy = front(members[0], f"location / {{{{ {location} }}}}",
+                  f"upstream members {{{{ server 127.0.0.1:{members[0].port} weight=3 max_fails=1 fail_timeout=10; "
+                  f"server 127.0.0.1:{members[1].port} weight=1 max_fails=1 fail_timeout=10; {keep} }}}}")
+    results: dict[str, int] = {}
+    half = threading.Event()
+
+    def run(client: int) -> None:
+        for number in range(25):
+            name = f"{client}-{number}"
+            results[name] = ask(proxy.address, method, f"/note?{name}", [("Content-Type", "text/plain")], b"x" if method == "POST" else None).status
+            if len(results) > CLIENTS * 8:
+                half.set()
+
+    threads = [threading.Thread(target=run, args=(client,)) for client in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    assert half.wait(30)
+    os.kill(members[0].pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join(60)
+    members[0].exit_status = -signal.SIGKILL
+    notes = [set((each.root / "www" / "notes").read_text().split("\n")) for each in members]
+    assert all(notes), "both had a share"
+    assert len(results) == CLIENTS * 25
+    lost = {name for name, status in results.items() if status != 200}
+    assert len(lost) <= CLIENTS  # each client has one request on its way
+    assert not {f"begin {name}" for name in lost} & notes[1]
+    for name in set(results) - lost:
+        assert f"end {name}" in notes[0] | notes[1]
+    if method == "GET":
+        assert not lost
 
 
 def under_load(address: tuple[str, int], blow: Callable[[], object], each: int = 30) -> list[int]:

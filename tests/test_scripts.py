@@ -7,65 +7,18 @@ import select
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support.client import Client, Response
 from support.fcgi import FastCGI, scgi_head, variables
+from support.script import Script
 from support.server import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "apache-conf" / "gogreen"
-
-
-class Script:
-    """A running script."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-
-    def line(self) -> str:
-        assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], 15)[0], "no line"
-        return self.process.stdout.readline().rstrip("\n")
-
-    def connects(self, port: int) -> bool:
-        assert self.process.poll() is None, self.process.communicate()
-        try:
-            socket.create_connection(("127.0.0.1", port), 5).close()
-            return True
-        except ConnectionRefusedError:
-            return False
-
-    def wait_for(self, port: int) -> None:
-        wait_until(lambda: self.connects(port), "it listens")
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=15)
-        return self.process.returncode, out, err
-
-
-@pytest.fixture
-def script(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Script]]:
-    """Start a script: a path, or its text."""
-    made: list[Script] = []
-
-    def start(source: str | Path, *args: str) -> Script:
-        if isinstance(source, str):
-            (tmp_path / "script.py").write_text(source)
-            source = tmp_path / "script.py"
-        made.append(Script(subprocess.Popen([str(binary), str(source), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                            stderr=subprocess.PIPE, text=True, env=base_env, cwd=tmp_path)))
-        return made[-1]
-
-    yield start
-    for each in made:
-        if each.process.poll() is None:
-            each.process.kill()
-        each.process.communicate()
 
 
 @pytest.fixture

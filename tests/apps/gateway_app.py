@@ -23,6 +23,13 @@ def application(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
         count += 1
         return [b"Hello World fastcgi!\nAccess count %d\n Running pid: %d" % (count, os.getpid())]
+    if path == "/note":  # tells what has begun and ended here, beyond the life of the process
+        with open(os.path.join(os.path.dirname(__file__), "notes"), "ab", buffering=0) as notes:
+            notes.write(b"begin %s\n" % environ["QUERY_STRING"].encode())
+            time.sleep(0.01)
+            notes.write(b"end %s\n" % environ["QUERY_STRING"].encode())
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"noted"]
     if path == "/digest":
         digest, size = hashlib.sha256(), 0
         while block := environ["wsgi.input"].read(65536):
