@@ -257,6 +257,15 @@ def mysql_waits(path: str, host: Server) -> str:
 
 # --- the second talk: python coroutine (2016)
 
+@row("CGI, a process for each request", "`ScriptAlias /cgi-bin/ /srv/cgi-bin/`")
+def run_cgi(world: World) -> str:
+    host = world.host('ScriptAlias /cgi-bin/ "@ROOT@/cgi/"\n<Directory "@ROOT@/cgi">\nRequire all granted\n</Directory>')
+    path = host.write("cgi/hello.cgi", "#!/bin/sh\necho Content-Type: text/plain\necho\necho \"$GATEWAY_INTERFACE $REQUEST_METHOD $QUERY_STRING\"\n")
+    path.chmod(0o755)
+    found = ask(host.address, "/cgi-bin/hello.cgi?a=1")
+    return f"{found.status} {found.text.strip()}"
+
+
 @row("CGI, Python scripts without a process for each", "`PythonHandler mod_python.cgihandler`")
 def run_cgihandler(world: World) -> str:
     host = world.host('<Directory "@ROOT@/www">\nRequire all granted\nSetHandler mod_python\nPythonHandler mod_python.cgihandler\n</Directory>',
