@@ -316,6 +316,12 @@ int conn_send(struct conn *c, const struct slice *parts, int count)
     return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send(&c->out, c->source.fd, parts, count));
 }
 
+long conn_send_now(struct conn *c, struct slice bytes)
+{
+    long n = c->out_broken ? -1 : outq_send_now(&c->out, c->source.fd, bytes);
+    return n < 0 ? conn_sent(c, OUTQ_BROKEN) : n;
+}
+
 int conn_send_last(struct conn *c, const struct slice *parts, int count)
 {
     return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send_last(&c->out, c->source.fd, parts, count));

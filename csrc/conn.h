@@ -95,7 +95,9 @@ void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 /* Sends now and queues the rest. 0, or -1: the client is gone. */
 int conn_send(struct conn *c, const struct slice *parts, int count);
-/* The same where conn_close follows before anything else: the answer and the end of the connection go out together. */
+/* As outq_send_now; where it breaks the gate is told at the end of the turn, and errno is EPIPE. */
+long conn_send_now(struct conn *c, struct slice bytes);
+/* As conn_send where conn_close follows before anything else: the answer and the end of the connection go out together. */
 int conn_send_last(struct conn *c, const struct slice *parts, int count);
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len, bool copied);
 /* Closes when the queue is empty: shuts down our side and reads the client's bytes away for LIMIT_LINGER_MS. */

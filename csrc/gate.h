@@ -14,6 +14,8 @@ struct gate_out {
     bool has_chunks;/* chunked framing exists (HTTP/1.1 decides per request) */
     /* Frames and hands over: head (may be empty), then body bytes. last: nothing follows. 0, or -1 with errno EPIPE. */
     int (*send)(struct request *r, struct slice head, struct slice body, bool last);
+    /* Where bytes of the body go out as they are: as many as the connection takes at once, as conn_send_now. NULL, or 0: use send. */
+    long (*send_now)(struct request *r, struct slice body);
     /* The same for a piece of a file; takes file_fd over. */
     int (*send_file)(struct request *r, struct slice head, int file_fd, int64_t offset, int64_t len, bool last);
     /* The last piece has been handed over: the connection may go on once it is out. The request's reference is the gate's to drop. */

@@ -145,6 +145,13 @@ int stream_send(struct request *r, struct slice head, struct slice body, bool la
     return 0;
 }
 
+long stream_send_now(struct request *r, struct slice body)
+{
+    long n = r->chunked_out ? 0 : conn_send_now(r->conn, body);
+    r->wire_bytes_out += n > 0 ? (uint64_t)n : 0;
+    return n;
+}
+
 /* Bytes, then a stretch of a file; the descriptor is taken over whatever happens. */
 static int send_then_file(struct request *r, const struct slice *parts, int count, int file_fd, int64_t offset, int64_t len)
 {
@@ -338,7 +345,7 @@ void stream_close(struct conn *c)
 }
 
 static const struct gate_out http_out = {
-    .has_chunks = true, .send = stream_send, .send_file = stream_send_file, .ended = stream_ended, .moved = stream_moved,
+    .has_chunks = true, .send = stream_send, .send_now = stream_send_now, .send_file = stream_send_file, .ended = stream_ended, .moved = stream_moved,
     .body_wanted = stream_body_wanted};
 
 const struct gate gate_http = {

@@ -60,11 +60,11 @@ static size_t scgi_input(struct conn *c, const char *bytes, size_t len) { return
 static size_t uwsgi_input(struct conn *c, const char *bytes, size_t len) { return pack_input(c, bytes, len, uwsgi_head_parse); }
 
 static const struct gate_out pack_out = {
-    .cgi_head = true, .one_request = true, .send = stream_send, .send_file = stream_send_file, .ended = stream_ended, .moved = stream_moved,
+    .cgi_head = true, .one_request = true, .send = stream_send, .send_now = stream_send_now, .send_file = stream_send_file, .ended = stream_ended, .moved = stream_moved,
     .body_wanted = stream_body_wanted};
 /* nginx's uwsgi_pass wants a status line and takes HTTP's; scgi_pass takes "Status:". Both read on to the end of the connection. */
 static const struct gate_out uwsgi_out = {
-    .cgi_head = false, .one_request = true, .send = stream_send, .send_file = stream_send_file, .ended = stream_ended, .moved = stream_moved,
+    .cgi_head = false, .one_request = true, .send = stream_send, .send_now = stream_send_now, .send_file = stream_send_file, .ended = stream_ended, .moved = stream_moved,
     .body_wanted = stream_body_wanted};
 
 const struct gate gate_scgi = {

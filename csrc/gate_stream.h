@@ -17,6 +17,7 @@ void stream_timeout(struct conn *c);
 void stream_drained(struct conn *c);
 void stream_drain(struct conn *c);
 void stream_close(struct conn *c);
+long stream_send_now(struct request *r, struct slice body);
 int stream_send(struct request *r, struct slice head, struct slice body, bool last);
 int stream_send_file(struct request *r, struct slice head, int file_fd, int64_t offset, int64_t len, bool last);
 void stream_ended(struct request *r);

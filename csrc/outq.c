@@ -63,7 +63,7 @@ static enum outq_result outq_keep(struct outq *q, const char *at, size_t len)
 }
 
 /* What the socket takes of the parts right now; -1: it is broken. */
-static ssize_t outq_send_now(int fd, const struct slice *parts, int count, int flags)
+static ssize_t send_now(int fd, const struct slice *parts, int count, int flags)
 {
     struct iovec vector[OUTQ_PARTS];
     int used = 0;
@@ -82,7 +82,7 @@ static ssize_t outq_send_now(int fd, const struct slice *parts, int count, int f
 
 static enum outq_result send_or_keep(struct outq *q, int fd, const struct slice *parts, int count, int flags)
 {
-    ssize_t now = q->first ? 0 : outq_send_now(fd, parts, count, flags);
+    ssize_t now = q->first ? 0 : send_now(fd, parts, count, flags);
     if (now < 0)
         return OUTQ_BROKEN;
     size_t sent = (size_t)now;
@@ -96,6 +96,13 @@ static enum outq_result send_or_keep(struct outq *q, int fd, const struct slice 
             break;
     }
     return result;
+}
+
+long outq_send_now(struct outq *q, int fd, struct slice bytes)
+{
+    ssize_t n = q->first ? 0 : send_now(fd, &bytes, 1, 0);
+    q->sent += n > 0 ? (uint64_t)n : 0;
+    return n;
 }
 
 enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, int count) { return send_or_keep(q, fd, parts, count, 0); }

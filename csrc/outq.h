@@ -30,6 +30,9 @@ enum { OUTQ_PARTS = 4 };
 enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, int count);
 /* The same for the last bytes before the socket is closed at once: they may wait for that, and go out in one packet with the end. */
 enum outq_result outq_send_last(struct outq *q, int fd, const struct slice *parts, int count);
+/* Sends as many bytes as the socket takes at once and keeps nothing: > 0 bytes taken; 0: none (others wait before them, or the socket is full); -1: the
+ * socket is broken. */
+long outq_send_now(struct outq *q, int fd, struct slice bytes);
 /* Queues len bytes of file_fd from offset (takes the descriptor over, closes it when done) and sends what the socket takes.
  * copied: by read and send instead of sendfile (EnableSendfile Off). */
 enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len, bool copied);

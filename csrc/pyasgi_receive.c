@@ -11,9 +11,9 @@ static PyObject *event_disconnect(struct cycle *c)
     return Py_BuildValue("{OO}", c->state->keys[ASGI_TYPE], c->state->keys[ASGI_DISCONNECT]);
 }
 
-static PyObject *event_body(struct cycle *c, const char *bytes, size_t len)
+/* Takes body. */
+static PyObject *event_body(struct cycle *c, PyObject *body)
 {
-    PyObject *body = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
     if (!body)
         return NULL;
     PyObject *const *k = c->state->keys;
@@ -30,23 +30,25 @@ static PyObject *next_event(struct cycle *c)
         return c->complete || !r->conn || r->conn->eof ? event_disconnect(c) : NULL;
     if (r->body == BODY_WHOLE && !r->in.len && !r->in_filter) {
         c->received_all = true;
-        return event_body(c, "", 0);
+        return event_body(c, PyBytes_FromStringAndSize(NULL, 0));
     }
-    char *room = PyMem_Malloc(ASGI_BODY_BYTES);
-    if (!room)
-        return PyErr_NoMemory();
-    PyObject *event = NULL;
-    long n = request_body_read(r, room, ASGI_BODY_BYTES);
+    size_t most = r->in_filter || r->in.len > ASGI_BODY_BYTES ? ASGI_BODY_BYTES : r->in.len ? r->in.len : 1;
+    PyObject *body = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)most);
+    if (!body)
+        return NULL;
+    long n = request_body_read(r, PyBytes_AS_STRING(body), most);
     int error = errno;
     if (n >= 0) {
         c->received_all = n == 0 || (r->body == BODY_WHOLE && !r->in.len);
-        event = event_body(c, room, (size_t)n);
-    } else if (error != EAGAIN) {
-        c->received_all = true;
-        event = event_disconnect(c);
+        if ((size_t)n != most)
+            _PyBytes_Resize(&body, n);
+        return event_body(c, body);
     }
-    PyMem_Free(room);
-    return event;
+    Py_DECREF(body);
+    if (error == EAGAIN)
+        return NULL;
+    c->received_all = true;
+    return event_disconnect(c);
 }
 
 PyObject *asgi_receive(struct cycle *c, PyObject *none)

@@ -6,7 +6,7 @@
 #include "pywsgi_impl.h"
 #include "response.h"
 
-enum { INPUT_READ_BYTES = 65536 };
+enum { INPUT_READ_BYTES = 65536, INPUT_EXACT_BYTES = 1 << 20 /* more is asked for than may come */ };
 
 struct input {
     PyObject_HEAD
@@ -85,8 +85,39 @@ static PyObject *take_bytes(struct buf *b)
     return result;
 }
 
+/* Straight into what is returned. */
+static PyObject *input_read_exactly(struct input *in, Py_ssize_t size)
+{
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, size);
+    Py_ssize_t have = 0;
+    while (bytes && have < size) {
+        long got = input_some(in, PyBytes_AS_STRING(bytes) + have, (size_t)(size - have));
+        if (got < 0)
+            Py_CLEAR(bytes);
+        if (got <= 0)
+            break;
+        have += got;
+    }
+    if (bytes && have < size)
+        _PyBytes_Resize(&bytes, have);
+    return bytes;
+}
+
+/* How much of size bytes can come at all: applications ask for megabytes of a small form. */
+static Py_ssize_t within_body(const struct input *in, Py_ssize_t size)
+{
+    const struct request *r = in->request;
+    if (!r || !r->head.has_length || r->in_filter || r->body_bytes_read > r->head.length)
+        return size;
+    uint64_t left = r->head.length - r->body_bytes_read + in->kept.len;
+    return left && left < (uint64_t)size ? (Py_ssize_t)left : size;
+}
+
 static PyObject *input_read_n(struct input *in, Py_ssize_t size)
 {
+    size = size > 0 ? within_body(in, size) : size;
+    if (size > 0 && size <= INPUT_EXACT_BYTES)
+        return input_read_exactly(in, size);
     struct buf all = {0};
     while (size < 0 || all.len < (size_t)size) {
         size_t want = size < 0 || (size_t)size - all.len > INPUT_READ_BYTES ? INPUT_READ_BYTES : (size_t)size - all.len;

@@ -15,7 +15,7 @@
 #include "response_head.h"
 #include "serve.h"
 
-enum { FILE_PIECE_BYTES = 32768, KEEP_HEAD_BYTES = 16384, JOIN_BYTES = 8192 };
+enum { FILE_PIECE_BYTES = 32768, KEEP_HEAD_BYTES = 16384, JOIN_BYTES = 8192, WRITE_NOW_BYTES = 1 << 20 };
 
 static struct buf head; /* reused: a head is built and handed over without a switch between */
 
@@ -120,6 +120,15 @@ int response_write(struct request *r, const void *data, size_t n)
     return r->out.len >= enough ? response_flush(r) : 0;
 }
 
+/* Large pieces go from where the producer has them, in calls as large as they can be; what the socket does not take is not kept. */
+static long send_now(struct request *r, struct slice body)
+{
+    long taken = out_of(r)->send_now(r, body);
+    r->aborted |= taken < 0;
+    r->body_bytes_out += taken > 0 ? (uint64_t)taken : 0;
+    return taken;
+}
+
 long response_write_some(struct request *r, const void *data, size_t n)
 {
     if (r->out_filter)
@@ -134,12 +143,17 @@ long response_write_some(struct request *r, const void *data, size_t n)
     }
     if (response_is_congested(r))
         return 0;
-    size_t room = waiting_bytes(r) - r->conn->out.pending, take = n;
-    if (take > room)
-        take = room;
-    take = within_length(r, take);
+    size_t room = waiting_bytes(r) - r->conn->out.pending, now = 0;
+    if (n > room && out_of(r)->send_now) {
+        size_t most = within_length(r, n < WRITE_NOW_BYTES ? n : WRITE_NOW_BYTES);
+        long taken = send_now(r, slice_of(data, most));
+        if (taken < 0 || (size_t)taken == most)
+            return taken;
+        now = (size_t)taken;
+    }
+    size_t take = within_length(r, n - now < room ? n - now : room);
     r->body_bytes_out += take;
-    return send_pieces(r, slice_of(NULL, 0), slice_of(data, take), false) < 0 ? -1 : (long)take;
+    return send_pieces(r, slice_of(NULL, 0), slice_of((const char *)data + now, take), false) < 0 ? -1 : (long)(now + take);
 }
 
 /* How many of len bytes of a file go out: none without a body, never more than announced. */
