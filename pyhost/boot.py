@@ -7,6 +7,7 @@ import importlib.machinery
 import importlib.util
 import io
 import os
+import re
 import site
 import sys
 import traceback
@@ -53,6 +54,10 @@ class _AliasFinder:
         if found is None:
             return None
         return importlib.machinery.ModuleSpec(fullname, _AliasLoader(real), origin=found.origin, is_package=fullname == _ALIAS)  # type: ignore[arg-type]  # importlib.abc would bring thirty modules along
+
+
+#: What extensions say that cannot be loaded a second time in a process: numpy, Cython, PyO3, CPython itself.
+_REFUSAL = re.compile(r"(?i)sub-?interpreter|interpreter change|(once|one interpreter) per process|more than once|already (loaded|initialized)")
 
 
 class LogStream(io.TextIOBase):
@@ -104,6 +109,28 @@ def prepare(name: str) -> None:
     sys.argv = ["mod_python"]
     sys.stdout = LogStream("<stdout>", _apache._log_text, 1)
     sys.stderr = LogStream("<stderr>", _apache._log_text, 2)
+    if name != "main_interpreter":
+        _explain_refusals(name)
+
+
+def _explain_refusals(name: str) -> None:
+    """Let the error of a C extension that knows one interpreter only say what to do about it."""
+    loader = importlib.machinery.ExtensionFileLoader
+
+    def explained(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def call(self: Any, of: Any) -> Any:
+            try:
+                return method(self, of)
+            except ImportError as error:
+                if not _REFUSAL.search(str(error)):
+                    raise
+                raise ImportError(f"{error} (the C extension {self.name} cannot be used in the interpreter {name}: "
+                                  "give its handlers `PythonInterpreter main_interpreter`)", name=self.name, path=self.path) from error
+
+        return call
+
+    loader.create_module = explained(loader.create_module)  # type: ignore[method-assign]
+    loader.exec_module = explained(loader.exec_module)  # type: ignore[method-assign]
 
 
 def run_path(expression: str | None, home: str | None = None) -> None:

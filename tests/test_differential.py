@@ -404,7 +404,7 @@ def test_pyhost_answers_as_apache_does_but_for_listed_differences(hosts: tuple[H
     with capsys.disabled():
         print(f"\n{len(CASES)} cases, {sum(row[3] == 'differs' for row in rows)} differ")
         for name, one, two, verdict in rows:
-            print(f"\n{verdict:8} {name}\n         Apache  {shorten(one)}" + (f"\n         pyhost  {shorten(two)}" if verdict == "differs" else ""))
+            print(f"\n{verdict:8} {name}\n         Apache  {shorten(one)}\n         pyhost  {shorten(two) if verdict == 'differs' else 'the same'}")
     assert not unlisted, "differences that docs/differences.md does not list: " + ", ".join(unlisted)
     assert not gone, "docs/differences.md lists what is no difference: " + ", ".join(gone)
     assert not set(listed) - set(names), f"docs/differences.md lists cases that do not exist: {set(listed) - set(names)}"

@@ -1,7 +1,10 @@
 """Handlers and filters of one request in several interpreters (mod_python's PythonInterpPerDirective, PythonInterpPerDirectory, PythonInterpreter)."""
 from __future__ import annotations
 
+import subprocess
+import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 
 from support.server import Server
 
@@ -203,3 +206,48 @@ PythonPath "['@ROOT@/www'] + sys.path"
     assert host.get("/one/x").text.endswith(f"handler {www}/one/ | {www}/one/ {www}/one/ 1")
     assert host.get("/static/f.txt").text == f"text | {www}/static/ {www}/static/ 1"
     assert host.get("/named").text.endswith("handler mine | mine mine 1")
+
+
+ONCE = """
+#include <Python.h>
+static int loaded;
+static int once_exec(PyObject *module)
+{
+    if (!loaded++)
+        return 0;
+    PyErr_SetString(PyExc_ImportError, "cannot load module more than once per process");
+    return -1;
+}
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, once_exec}, {0, NULL}};
+static struct PyModuleDef once = {PyModuleDef_HEAD_INIT, .m_name = "once", .m_slots = slots};
+PyMODINIT_FUNC PyInit_once(void) { return PyModuleDef_Init(&once); }
+"""
+
+
+def test_a_c_extension_that_refuses_a_second_interpreter_says_what_to_do(server: Start, tmp_path: Path) -> None:
+    source, library = tmp_path / "once.c", tmp_path / f"once{sysconfig.get_config_var('EXT_SUFFIX')}"
+    source.write_text(ONCE)
+    subprocess.run(["cc", "-shared", "-fPIC", f"-I{sysconfig.get_paths()['include']}", "-o", str(library), str(source)], check=True)
+    host = server("""
+PythonPath "['@ROOT@/lib', '@ROOT@/www'] + sys.path"
+<Directory "@ROOT@/www">
+    SetHandler mod_python
+    PythonHandler uses
+</Directory>
+<Location /other>
+    PythonInterpreter other
+</Location>
+""", {f"lib/{library.name}": library.read_bytes(), "www/uses.py": """
+from mod_python import apache
+def handler(req):
+    try:
+        import once
+        req.write("loaded in %s" % apache.interpreter, 0)
+    except ImportError as error:
+        req.write(str(error), 0)
+    return apache.OK
+"""})
+    assert host.get("/x").text == "loaded in main_interpreter"
+    for _ in range(2):
+        assert host.get("/other").text == ("cannot load module more than once per process (the C extension once cannot be used in the interpreter "
+                                           "other: give its handlers `PythonInterpreter main_interpreter`)")

@@ -243,3 +243,17 @@ def test_templates_redirects_and_calls(server: object) -> None:
 def test_page_in_latin1_is_read(server: object) -> None:
     host: Server = server(CONF, {"www/l.psp": b"caf\xe9", "www/c.psp": b"<%-- -*- coding: koi8-r -*- --%>\xc1"})  # type: ignore[operator]
     assert host.get("/l.psp").text == "café" and host.get("/c.psp").text == "а"
+
+
+def test_old_caches_are_accepted_and_not_used(server: object) -> None:
+    """docs/differences.md, "What is left out"."""
+    host: Server = server("""  # type: ignore[operator]
+<Directory "@ROOT@/www">
+    AddHandler mod_python .psp
+    PythonHandler mod_python.psp
+    PythonOption mod_python.psp.cache_database_filename "@ROOT@/www/pspcache.dbm"
+    PythonOption PSPDbmCache "@ROOT@/www/old.dbm"
+</Directory>
+""", {"www/page.psp": "<%= 6 * 7 %>", "www/page.psc": b"\x00marshalled rubbish"})
+    assert [host.get("/page.psp").text for _ in range(2)] == ["42", "42"]
+    assert sorted(path.name for path in (host.root / "www").iterdir()) == ["page.psc", "page.psp"]
