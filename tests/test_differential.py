@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from differential.manual import EXAMPLES, conf_of_examples
 from differential.psp_pages import PAGES
 from support.client import Client, build_request
 from support.server import Server, free_port, wait_until
@@ -48,9 +49,12 @@ class Case:
     version: str = "HTTP/1.1"
     chunked: bool = False
     before: str = ""  # a target that is asked for first on the same connection, so by the same process
+    cookies_of: str = ""  # a target that is asked for first; the cookies it sets are sent along
     record: str = ""  # a file below state/ that handlers write into, to the line that begins with "cleanup"; it is a part of the answer
 
-    def bytes(self) -> bytes:
+    def bytes(self, cookies: str = "") -> bytes:
+        if cookies:
+            return build_request(self.method, self.target, [*self.headers, ("Cookie", cookies), ("Connection", "close")], self.body, self.version)
         if self.before:
             return build_request("GET", self.before) + build_request("GET", self.target, [("Connection", "close")])
         if self.chunked:
@@ -206,8 +210,17 @@ def other_cases() -> Iterator[Case]:
     yield Case("cgi script with Status", "/cgi/status.py")
 
 
+def manual_cases() -> Iterator[Case]:
+    """The patterns of the manual."""
+    for one in EXAMPLES:
+        for number, ask in enumerate(one.asks, 1):
+            base = f"/manual/{one.name}/"
+            yield Case(f"manual {one.name} {number}", base + ask.path, ask.method, ask.headers, ask.body,
+                       cookies_of=base + ask.cookies_of if ask.cookies_of else "")
+
+
 CASES = [*handler_cases(), *form_cases(), *phase_cases(), *interpreter_cases(), *redirect_cases(),
-         *publisher_cases(), *other_cases()]
+         *publisher_cases(), *other_cases(), *manual_cases()]
 
 
 @dataclass
@@ -230,9 +243,17 @@ class Host:
         wait_until(lambda: record.exists() and "cleanup" in record.read_text(), f"the cleanup handler of {case.name} on {self.name} has run", 20)
         return f"{answer} | then {record.read_text().replace(str(self.root), 'ROOT')!r}"
 
+    def cookies_of(self, case: Case) -> str:
+        """What a client would send after it has asked for case.cookies_of."""
+        with Client(("127.0.0.1", self.port), 15) as client:
+            client.send(build_request("GET", case.cookies_of))
+            headers = client.read_response().headers
+        return "; ".join(value.partition(";")[0] for name, value in headers if name.lower() == "set-cookie")
+
     def ask_once(self, case: Case) -> str:
+        cookies = self.cookies_of(case) if case.cookies_of else ""
         with socket.create_connection(("127.0.0.1", self.port), 15) as sock:
-            sock.sendall(case.bytes())
+            sock.sendall(case.bytes(cookies))
             data = b""
             try:
                 while chunk := sock.recv(65536):
@@ -258,6 +279,7 @@ class Host:
         for name, value in headers:
             if name not in SHOWN or (page and name in ("content-type", "content-length", "transfer-encoding")):
                 continue
+            value = re.sub(r"\w{3}, \d\d-\w{3}-\d{4} [\d:]{8} GMT", "DATE", value)
             value = re.sub(r"[0-9a-f]{32}", "SID", value.replace(str(self.port), "PORT"))
             if name == "allow":
                 value = ",".join(sorted(value.replace(" ", "").split(",")))
@@ -301,9 +323,14 @@ def fill(root: Path) -> None:
     }
     for one in ("samea", "sameb"):
         files[f"{one}/same.py"] = f"def handler(req):\n    req.write('{one}', 0)\n    return 0\n"
+    for one in EXAMPLES:
+        files |= {f"manual/{one.name}/{name}": text for name, text in one.files.items()}
     files |= {f"psp/{name}" if "." in name else f"psp/{name}.psp": text for name, text in PAGES.items()}
     for name, text in files.items():
+        (root / "www" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "www" / name).write_text(text)
+    for path in (root / "www").rglob("*"):  # Last-Modified is the same, whichever second it is
+        os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
 APACHE_PREAMBLE = """
@@ -324,14 +351,18 @@ MaxRequestWorkers 4
 """
 
 
+def common_conf() -> str:
+    return (SOURCES / "common.conf").read_text() + conf_of_examples()
+
+
 def start_apache(root: Path) -> subprocess.Popen[bytes]:
     port = free_port()
     modules = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in (
         "mpm_prefork", "authz_core", "authn_core", "authn_file", "auth_basic", "authz_user", "authz_host", "mime", "dir", "alias", "python")
         if (MODULES / f"mod_{name}.so").exists())
     user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
-    text = modules + APACHE_PREAMBLE + (SOURCES / "common.conf").read_text() + (
-        '<Directory "@ROOT@/www/auth">\nAuthBasicAuthoritative Off\nAuthUserFile /dev/null\n</Directory>\n')
+    text = modules + APACHE_PREAMBLE + common_conf() + (
+        "".join(f'<Directory "@ROOT@/www/{name}">\nAuthBasicAuthoritative Off\nAuthUserFile /dev/null\n</Directory>\n' for name in ("auth", "manual/gate")))
     text = text.replace("@USER@", user).replace("@ROOT@", str(root)).replace("@PORT@", str(port))
     (root / "apache.conf").write_text(text)
     if os.geteuid() == 0:
@@ -362,7 +393,7 @@ def hosts(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempP
     try:
         folder = tmp_path_factory.mktemp("pyhost")
         fill(folder)
-        host = Server(binary, folder, (SOURCES / "common.conf").read_text(), {}, ("-X",), base_env)
+        host = Server(binary, folder, common_conf(), {}, ("-X",), base_env)
         host.start()
         try:
             yield Host("Apache", root, apache.port), Host("pyhost", folder, host.port)  # type: ignore[attr-defined]

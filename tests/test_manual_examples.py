@@ -4,7 +4,12 @@ from __future__ import annotations
 import base64
 import re
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+
+from differential.manual import EXAMPLES, Example, conf_of_examples
 from support.server import Server
 
 WWW = """
@@ -253,3 +258,36 @@ def test_large_upload_takes_no_memory(server: object) -> None:
     before = peak_kib()
     assert host.request("POST", "/x", kind, head + b"x" * 40_000_000 + b"\r\n--B--\r\n").text == "40000000"
     assert peak_kib() - before < 12_000
+
+
+@pytest.fixture(scope="module")
+def library(binary: Path, base_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server with all patterns of differential/manual.py."""
+    root = tmp_path_factory.mktemp("manual")
+    (root / "state").mkdir()
+    for one in EXAMPLES:
+        for name, text in one.files.items():
+            path = root / "www/manual" / one.name / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    host = Server(binary, root, '<Directory "@ROOT@/www">\nRequire all granted\n</Directory>\n' + conf_of_examples(), {}, ("-X",), base_env)
+    host.start()
+    host.check_fds = False
+    host.allow_log("manual/|_secret|_hidden|sign|publisher|user bob|user anna|psp")
+    yield host
+    host.stop()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_pattern_of_the_manual(library: Server, example: Example) -> None:
+    base = f"/manual/{example.name}/"
+    for ask in example.asks:
+        headers = dict(ask.headers)
+        if ask.cookies_of:
+            set_cookies = [value for name, value in library.get(base + ask.cookies_of).headers if name.lower() == "set-cookie"]
+            headers["Cookie"] = "; ".join(value.partition(";")[0] for value in set_cookies)
+        answer = library.request(ask.method, base + ask.path, headers, ask.body)
+        assert answer.status == ask.status, (ask.path, answer.text, library.error_log[-2000:])
+        assert re.fullmatch(ask.says, answer.text), (ask.path, ask.says, answer.text)
+        for name, value in ask.has:
+            assert re.fullmatch(value, ", ".join(found for key, found in answer.headers if key.lower() == name.lower())), (ask.path, name, answer.headers)
