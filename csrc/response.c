@@ -15,7 +15,7 @@
 #include "response_head.h"
 #include "serve.h"
 
-enum { FILE_PIECE_BYTES = 32768, KEEP_HEAD_BYTES = 16384, JOIN_BYTES = 8192, WRITE_NOW_BYTES = 1 << 20 };
+enum { FILE_PIECE_BYTES = 32768, KEEP_HEAD_BYTES = 16384, JOIN_BYTES = 8192, WRITE_NOW_BYTES = 4 << 20 };
 
 static struct buf head; /* reused: a head is built and handed over without a switch between */
 

@@ -1,4 +1,4 @@
-"""`python -m bench [hello|wait|idle|scale|interpreters|coro|driver|gateways]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
+"""`python -m bench [wsgi|hello|wait|idle|scale|interpreters|coro|driver|gateways]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
 from __future__ import annotations
 
 import os
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import confs, coro, driver, gateways, interpreters, scale
+from . import confs, coro, driver, gateways, interpreters, scale, wsgi
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPARE = ROOT.parent / "shared" / "bench" / "compare.py"
@@ -15,14 +15,21 @@ PEERS = {"hello": ["bjoern", "fastwsgi", "nginx-return", "apache+mod_python"], "
          "idle": ["bjoern", "nginx-return"]}
 
 
+def set_up() -> None:
+    """Install the peers into BENCH_HOME's venv unless they are there."""
+    if not (HOME / "venv").exists() and COMPARE.exists():
+        subprocess.run([sys.executable, str(COMPARE), "setup"], env={**os.environ, "BENCH_HOME": str(HOME)}, check=True)
+    if (HOME / "venv").exists():
+        subprocess.run([str(HOME / "venv" / "bin" / "python"), "-m", "pip", "install", "-q", "flask"], check=False)
+
+
 def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
     """One run of compare.py with the peers that matter for this work."""
     if not COMPARE.exists():
         print(f"{COMPARE} is not there: nothing to compare with")
         return
+    set_up()
     environ = {**os.environ, "BENCH_HOME": str(HOME)}
-    if not (HOME / "venv").exists():
-        subprocess.run([sys.executable, str(COMPARE), "setup"], env=environ, check=True)
     command = [sys.executable, str(COMPARE), work, *PEERS[work], "--rounds", "5", "--seconds", "3"]
     for kind, (port, conf, path) in made.items():
         if kind == "static" and work != "hello":
@@ -34,10 +41,13 @@ def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
 
 
 def main() -> None:
-    works = sys.argv[1:] or ["hello", "wait", "idle", "scale", "interpreters", "coro", "driver", "gateways"]
+    works = sys.argv[1:] or ["wsgi", "hello", "wait", "idle", "scale", "interpreters", "coro", "driver", "gateways"]
     made = confs.write(HOME / "pyhost")
     for work in works:
-        if work == "scale":
+        if work == "wsgi":
+            set_up()
+            wsgi.run()
+        elif work == "scale":
             scale.run(made)
         elif work == "interpreters":
             interpreters.run(HOME / "pyhost")

@@ -129,6 +129,28 @@ static void check_gone(void)
     close(file);
 }
 
+/* What the socket does not take at once is not kept; nothing overtakes what waits. */
+static void check_now(void)
+{
+    static char block[1000000];
+    int ends[2];
+    struct outq q = {0};
+    make_pair(ends);
+    long taken = outq_send_now(&q, ends[0], slice_of(block, sizeof block));
+    CHECK(taken > 0 && taken < (long)sizeof block && !q.first && !q.pending && q.sent == (uint64_t)taken, "%ld taken", taken);
+    CHECK(outq_send_now(&q, ends[0], slice_of(block, 1)) == 0 && !q.first, "the socket is full");
+    struct slice part = slice_of("waits", 5);
+    CHECK(outq_send(&q, ends[0], &part, 1) == OUTQ_WAITING && q.pending == 5, "%zu pending", q.pending);
+    take(ends[1]);
+    CHECK(outq_send_now(&q, ends[0], slice_of(block, 1)) == 0, "nothing overtakes what waits");
+    CHECK(finish(&q, ends, OUTQ_WAITING) == OUTQ_EMPTY && received_len == (size_t)taken + 5, "%zu received", received_len);
+    CHECK(outq_send_now(&q, ends[0], slice_of("x", 1)) == 1, "there is room again");
+    close(ends[1]);
+    CHECK(outq_send_now(&q, ends[0], slice_of("x", 1)) == -1, "the other end has gone");
+    outq_clear(&q);
+    close(ends[0]);
+}
+
 int main(void)
 {
     int before = dup(0);
@@ -140,6 +162,7 @@ int main(void)
     check_short_file(true);
     check_turns();
     check_gone();
+    check_now();
     int after = dup(0);
     CHECK(after == before, "%d descriptors were left open", after - before);
     return check_result();
