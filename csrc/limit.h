@@ -41,7 +41,7 @@ enum {
     LIMIT_CGI_STDERR_BYTES = 65536,      /* what the log takes of a CGI script's standard error, for each request */
     LIMIT_CGI_GRACE_MS = 3000,           /* from TERM to KILL for the processes of a CGI script */
     LIMIT_CGI_GONE_MS = 2000,            /* how long a CGI script may be silent when its client has closed its side */
-    LIMIT_CGI_STARTS = 3,                /* how often a CGI script is started, when its helper dies before it runs */
+    LIMIT_CGI_STARTS = 8,                /* how often a CGI script is started, when its helper dies before it runs */
     LIMIT_PASSWORD_FILE_BYTES = 16 << 20,/* AuthUserFile, AuthGroupFile; larger: 500 */
     LIMIT_PASSWORDS_KNOWN = 1024         /* passwords that have been verified lately, power of two */
 };
