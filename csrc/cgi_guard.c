@@ -118,21 +118,26 @@ static void become_script(struct guard *g)
     _exit(127);
 }
 
+/* A frame of its own, with nothing in it that the child could change under our feet. */
+static __attribute__((noinline)) void fork_script(struct guard *g)
+{
+    g->stage = CGI_STAGE_FORK;
+    g->error = 0;
+    g->script = vfork();
+    if (g->script == 0)
+        become_script(g);
+    if (g->script < 0)
+        g->error = errno;
+}
+
 static void start_script(struct guard *g)
 {
     struct timespec pause = {.tv_nsec = (long)BUSY_PAUSE_MS * NS_PER_MS};
-    for (int i = 0; i < BUSY_TRIES; i++) {
-        g->stage = CGI_STAGE_FORK;
-        g->error = 0;
-        g->script = vfork();
-        if (g->script == 0)
-            become_script(g);
-        if (g->script < 0)
-            g->error = errno;
-        if (g->error != ETXTBSY)
-            return;
+    fork_script(g);
+    for (int i = 0; g->error == ETXTBSY && i < BUSY_TRIES; i++) {
         waitpid(g->script, NULL, 0); /* somebody has it open for writing: whoever forks while a script is replaced has, for a moment */
         nanosleep(&pause, NULL);
+        fork_script(g);
     }
 }
 

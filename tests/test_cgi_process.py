@@ -122,7 +122,7 @@ def test_a_body_comes_in_as_it_is_sent(server: Start) -> None:
     with Client(host.address) as client:
         client.send(b"POST /cgi-bin/x.py HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nfirst")
         client.read_head()
-        received = b""
+        received = client.received
         while b"FIRST" not in received:
             received += client.sock.recv(100)
         client.send(b"again")
@@ -160,7 +160,8 @@ def test_a_hundred_megabytes_each_way_take_no_memory(server: Start) -> None:
         while data := client.sock.recv(MIB):
             received += len(data)
         assert received > 100 * MIB
-    assert memory_kib(host.pid) - before < 4096
+    if "PYHOST_SANITIZE" not in os.environ:  # a sanitizer keeps what is freed
+        assert memory_kib(host.pid) - before < 4096
 
 
 def test_who_does_not_read_holds_up_only_his_own_script(server: Start) -> None:
@@ -532,7 +533,7 @@ def test_after_a_reload_a_running_script_is_finished_by_its_old_worker(server: S
     host.write_conf(host.template + "SetEnv NEW yes\n")
     host.send_signal(signal.SIGHUP)
     host.expect_log("configuration reloaded")
-    assert json.loads(host.get("/cgi-bin/env.py").body)["env"]["NEW"] == "yes"
+    wait_until(lambda: "NEW" in json.loads(host.get("/cgi-bin/env.py").body)["env"], "the new worker answers")
     (host.root / "cgi-bin/fifo").write_text("go\n")
     client.read_body(head, False)
     assert head.body == b"one\ntwo\n"
