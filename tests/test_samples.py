@@ -179,6 +179,14 @@ def test_websocket(sample: Callable[..., Server]) -> None:
     assert host.client().request("GET", "/chat", {**HEAD, "Origin": "http://elsewhere"}).status == 403
 
 
+def test_cgi(sample: Callable[..., Server]) -> None:
+    host = sample("12-cgi.conf")
+    page = host.get("/cgi-bin/form")
+    assert page.header("Content-Type") == "text/html; charset=utf-8" and "GET by form, process " in page.text
+    assert "<pre>word=a+%26lt&lt;</pre>" in host.request("POST", "/cgi-bin/form", body=b"word=a+%26lt<").text
+    assert host.get("/tools/").text == "1\n2\n3\n" == host.get("/tools/count.cgi").text
+
+
 def test_asgi_beside_wsgi(sample: Callable[..., Server]) -> None:
     host = sample("11-asgi.conf")
     events = host.get("/async/events")
