@@ -17,7 +17,7 @@
 #include "shm.h"
 #include "worker.h"
 
-enum { ACCEPTS_PER_TURN = 64, PAUSE_MS = 100, NS_PER_MS = 1000000 };
+enum { ACCEPTS_PER_TURN = 64, PAUSE_MS = 100, NS_PER_MS = 1000000, SHARE_STEP = 8 /* connections from one look at the others to the next */ };
 
 static void listener_ready(struct source *s, uint32_t events);
 
@@ -63,6 +63,7 @@ const struct server_conf *listener_server(const struct conn *c, struct slice hos
 void listener_resume(struct listener *l)
 {
     timer_disarm(&l->worker->loop.timers, &l->resume);
+    l->aside = false;
     if (l->open)
         return;
     l->source.fd = l->conf->fd;
@@ -147,19 +148,40 @@ static bool listener_accept(struct listener *l)
     return true;
 }
 
+/* The kernel wakes the worker that stands first in the listener's row, and as long as that one is quick it is always the same: it would get nearly
+ * all connections, and with them the work of later. So who has more than another one that is at rest steps aside for a moment, and then stands last. */
+static bool listener_has_its_share(const struct listener *l)
+{
+    uint32_t mine = l->worker->conn_count;
+    if (mine % SHARE_STEP)
+        return false;
+    for (int i = 0; i < shm->slots_end; i++) {
+        const struct slot *s = &shm->slots[i];
+        if (s != shm_slot && s->state == SLOT_READY && s->generation == shm_slot->generation && !s->busy && s->connections + SHARE_STEP <= mine)
+            return true;
+    }
+    return false;
+}
+
 static void listener_ready(struct source *s, uint32_t events)
 {
     struct listener *l = (struct listener *)s;
     (void)events;
-    for (int i = 0; i < ACCEPTS_PER_TURN && l->open; i++)
+    for (int i = 0; i < ACCEPTS_PER_TURN && l->open; i++) {
         if (listener_is_full(l) || !listener_accept(l))
             break;
+        if (l->open && listener_has_its_share(l)) {
+            listener_pause(l, l->worker->loop.now_ns + NS_PER_MS);
+            l->aside = true;
+        }
+    }
 }
 
 void listener_stop(struct listener *l)
 {
-    while (l->open && listener_accept(l))
+    while ((l->open || l->aside) && listener_accept(l))
         continue;
+    l->aside = false;
     timer_disarm(&l->worker->loop.timers, &l->resume);
     if (l->open)
         loop_remove(&l->worker->loop, &l->source);

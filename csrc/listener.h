@@ -24,6 +24,7 @@ struct listener { /* a worker's side of one listening socket */
     bool needs_local_address;   /* virtual hosts are told apart by our address too */
     int64_t fault_logged_ns;    /* when a failure to accept was last logged */
     bool open;
+    bool aside;                 /* not open for a moment, so that others get their share */
 };
 struct listener *listener_start(struct worker *worker, const struct listen_conf *conf); /* NULL with errno */
 /* The virtual host for a Host name (lower case, no port) on this connection. */

@@ -86,7 +86,7 @@ static void status_gather(struct status *s)
     s->started_us = shm->started_us;
     s->restarted_us = shm->restarted_us;
     blocked_add(&s->blocked, &past->blocked);
-    for (int i = 0; i < SHM_SLOTS; i++) {
+    for (int i = 0; i < shm->slots_end; i++) {
         const struct slot *slot = &shm->slots[i];
         if (!slot->pid)
             continue;

@@ -20,6 +20,14 @@ int shm_init(void)
     return 0;
 }
 
+void shm_take(int slot)
+{
+    int end = shm->slots_end;
+    shm_slot = &shm->slots[slot];
+    while (end <= slot && !atomic_compare_exchange_weak(&shm->slots_end, &end, slot + 1))
+        continue;
+}
+
 void shm_bury(int slot)
 {
     struct slot *s = &shm->slots[slot];

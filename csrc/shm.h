@@ -44,6 +44,7 @@ struct shm_past { /* what workers that are gone had counted */
 struct shm {
     _Atomic pid_t master;
     _Atomic int generation;
+    _Atomic int slots_end;            /* no slot from here on has been used: looking at one would cost memory */
     _Atomic int64_t started_us, restarted_us;
     struct shm_past past;
     struct shm_log_lock log_locks[SHM_LOG_LOCKS];
@@ -59,6 +60,8 @@ extern struct slot *shm_slot; /* this worker's; in -X and in the master it is sl
 #define shm_add(counter, n) \
     atomic_store_explicit(&shm_slot->counter, atomic_load_explicit(&shm_slot->counter, memory_order_relaxed) + (n), memory_order_relaxed)
 int shm_init(void); /* 0, or -1 with errno */
+/* Takes a slot for a worker. Context: that worker. */
+void shm_take(int slot);
 /* Adds a dead worker's counters to the past and clears its slot, the log buffer included. Context: master. */
 void shm_bury(int slot);
 

@@ -346,7 +346,7 @@ int worker_run(struct main_conf *conf, int slot)
     if (!w)
         return EXIT_CANNOT_START;
     w->conf = conf;
-    shm_slot = &shm->slots[slot];
+    shm_take(slot);
     shm_slot->state = SLOT_STARTING;
     shm_slot->pid = getpid();
     shm_slot->generation = conf->generation;

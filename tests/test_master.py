@@ -70,6 +70,20 @@ def test_as_many_workers_as_start_servers_says(server: Start) -> None:
     assert len(ready(server("", PAGE, workers=3)).workers()) == 3
 
 
+def test_connections_are_shared_among_workers(server: Start) -> None:
+    host = ready(server("MaxKeepAliveRequests 0\nKeepAliveTimeout 60\n<Location /status>\nSetHandler server-status\n</Location>", PAGE, workers=2))
+    host.check_fds = False
+
+    def shares() -> list[int]:
+        text = host.get("/status?auto").text
+        return [int(count) for count in re.findall(r"(?m)^Process \d+: .* Conns=(\d+)", text)]
+
+    while min(shares()) < 16 or min(shares()) * 2 < max(shares()):  # both are at rest between two requests: the kernel would always wake the same one
+        assert len(host.clients) < 400, shares()
+        for _ in range(8):
+            assert host.client().request("GET", "/a.txt").status == 200
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_killed_worker_is_replaced(server: Start, number: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
