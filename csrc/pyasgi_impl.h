@@ -15,7 +15,7 @@ enum asgi_key { /* interned; texts in pyasgi.c */
     ASGI_TYPE, ASGI_STATUS, ASGI_HEADERS, ASGI_BODY, ASGI_MORE_BODY, ASGI_REQUEST, ASGI_DISCONNECT, ASGI_START, ASGI_RESPONSE_BODY, ASGI_HTTP,
     ASGI_ASGI, ASGI_HTTP_VERSION, ASGI_METHOD, ASGI_SCHEME, ASGI_PATH, ASGI_RAW_PATH, ASGI_QUERY_STRING, ASGI_ROOT_PATH, ASGI_CLIENT, ASGI_SERVER,
     ASGI_STATE, ASGI_TARGET, ASGI_WAIT, ASGI_DONE, ASGI_RESULT, ASGI_CANCELLED, ASGI_SET_RESULT, ASGI_SET_EXCEPTION, ASGI_ADD_DONE_CALLBACK, ASGI_GET,
-    ASGI_CONTEXT, ASGI_RUN, ASGI_KEYS
+    ASGI_CONTEXT, ASGI_RUN, ASGI_EXTENSIONS, ASGI_PATHSEND, ASGI_EARLY_HINT, ASGI_LINKS, ASGI_KEYS
 };
 
 /* A request as its application sees it: what receive and send belong to. */
@@ -90,6 +90,12 @@ PyObject *asgi_send(struct cycle *c, PyObject *message);
 /* Something has happened for which receiver or sender, which are not NULL, may have waited. 0, or -1 with an exception. */
 int asgi_receive_collect(struct cycle *c);
 int asgi_send_collect(struct cycle *c);
+
+/* Extensions: pyasgi_extension.c. 0, or -1 with an exception. */
+PyObject *asgi_extensions(struct asgi_state *s); /* what the scope says of them: a dict, or NULL with an exception */
+int asgi_send_path(struct cycle *c, PyObject *message); /* http.response.pathsend: the rest of the body is a file */
+int asgi_send_hint(struct cycle *c, PyObject *message); /* http.response.early_hint */
+PyObject *asgi_field(PyObject *message, PyObject *key); /* borrowed; NULL: it is not there */
 
 /* Puts an iterable of pairs of bytes into headers_out. 0, or -1 with an exception. */
 int asgi_set_headers(struct request *r, PyObject *headers);

@@ -99,7 +99,8 @@ static PyObject *make_template(struct asgi_state *s, struct request *r, struct s
         put(s, t, ASGI_ASGI, Py_BuildValue("{s:s,s:s}", "version", "3.0", "spec_version", "2.4")) < 0 ||
         put(s, t, ASGI_HTTP_VERSION, PyUnicode_InternFromString("1.1")) < 0 || put(s, t, ASGI_METHOD, Py_NewRef(s->methods[METHOD_GET])) < 0 ||
         put(s, t, ASGI_SCHEME, wsgi_text(slice_text(origin_scheme(r)))) < 0 || put(s, t, ASGI_QUERY_STRING, bytes_of(SLICE(""))) < 0 ||
-        put(s, t, ASGI_ROOT_PATH, root_path(r)) < 0 || put(s, t, ASGI_SERVER, Py_BuildValue("(si)", origin_host(r), port)) < 0)
+        put(s, t, ASGI_ROOT_PATH, root_path(r)) < 0 ||
+        put(s, t, ASGI_EXTENSIONS, asgi_extensions(s)) < 0 || put(s, t, ASGI_SERVER, Py_BuildValue("(si)", origin_host(r), port)) < 0)
         Py_CLEAR(t);
     bool kept = text_cache_keep(&s->host, host) && text_cache_keep(&s->peer, wsgi_peer(r));
     s->template_conf = kept && !r->secure ? r->conf : NULL;

@@ -68,14 +68,14 @@ int asgi_set_headers(struct request *r, PyObject *headers)
     return failed || PyErr_Occurred() ? -1 : 0;
 }
 
-static PyObject *field(PyObject *message, PyObject *key)
+PyObject *asgi_field(PyObject *message, PyObject *key)
 {
     return PyDict_Check(message) ? PyDict_GetItemWithError(message, key) : NULL;
 }
 
 static int send_start(struct cycle *c, PyObject *message)
 {
-    PyObject *status = field(message, c->state->keys[ASGI_STATUS]), *headers = field(message, c->state->keys[ASGI_HEADERS]);
+    PyObject *status = asgi_field(message, c->state->keys[ASGI_STATUS]), *headers = asgi_field(message, c->state->keys[ASGI_HEADERS]);
     long code = status ? PyLong_AsLong(status) : -1;
     if (c->started || code < 200 || code > 999) {
         if (!PyErr_Occurred())
@@ -154,7 +154,7 @@ static int send_bytes(struct cycle *c, PyObject *body)
 
 static int send_body(struct cycle *c, PyObject *message)
 {
-    PyObject *body = field(message, c->state->keys[ASGI_BODY]), *more = field(message, c->state->keys[ASGI_MORE_BODY]);
+    PyObject *body = asgi_field(message, c->state->keys[ASGI_BODY]), *more = asgi_field(message, c->state->keys[ASGI_MORE_BODY]);
     if (PyErr_Occurred())
         return -1;
     if (!c->started || !c->more_body) {
@@ -172,11 +172,24 @@ static int send_body(struct cycle *c, PyObject *message)
     return written;
 }
 
+static int send_path(struct cycle *c, PyObject *message)
+{
+    if (!c->started || !c->more_body || c->rest) {
+        PyErr_SetString(PyExc_RuntimeError, !c->started ? "http.response.pathsend came before http.response.start" : "the response is over, or on its way");
+        return -1;
+    }
+    if (asgi_send_path(c, message) < 0)
+        return PyErr_Occurred() ? -1 : raise_gone(c);
+    c->more_body = false;
+    finish_if_last(c);
+    return 1;
+}
+
 static bool is_text(PyObject *text, PyObject *key) { return text == key || (PyUnicode_Check(text) && PyUnicode_Compare(text, key) == 0); }
 
 PyObject *asgi_send(struct cycle *c, PyObject *message)
 {
-    PyObject *const *k = c->state->keys, *type = field(message, k[ASGI_TYPE]);
+    PyObject *const *k = c->state->keys, *type = asgi_field(message, k[ASGI_TYPE]);
     int written = 1;
     if (asgi_limit_raise(c) < 0)
         return NULL;
@@ -188,6 +201,10 @@ PyObject *asgi_send(struct cycle *c, PyObject *message)
         written = send_start(c, message) < 0 ? -1 : 1;
     else if (is_text(type, k[ASGI_RESPONSE_BODY]))
         written = send_body(c, message);
+    else if (is_text(type, k[ASGI_PATHSEND]))
+        written = send_path(c, message);
+    else if (is_text(type, k[ASGI_EARLY_HINT]))
+        written = asgi_send_hint(c, message) < 0 ? -1 : 1;
     else
         return PyErr_Format(PyExc_ValueError, "a message of type %R has no place here", type);
     if (written < 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.client import ProtocolError
+from support.client import ProtocolError, build_request
 from support.server import Server
 
 RULES = (Path(__file__).parent / "apps" / "asgi_rules.py").read_text()
@@ -69,6 +69,35 @@ def test_large_bodies(host: Server) -> None:
         client.send(b"POST /a/hash HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").send_slowly(b"5\r\nhello\r\n3\r\nyou\r\n0\r\n\r\n", 2)
         assert client.read_response().text == hashlib.sha256(b"helloyou").hexdigest()
         assert client.request("GET", "/a/hello").body == b"hello"
+
+
+def test_files_go_out_by_the_kernel(host: Server, tmp_path: Path) -> None:
+    file, empty = tmp_path / "file", tmp_path / "empty"
+    file.write_bytes(bytes(range(256)) * 40000)
+    empty.touch()
+    with host.client() as client:
+        assert client.request("GET", f"/a/path?{file},whole").body == file.read_bytes()
+        assert client.request("HEAD", f"/a/path?{file},whole").body == b""
+        assert client.request("GET", f"/a/path?{file},after").body == b"before it " + file.read_bytes()
+        assert client.request("GET", f"/a/path?{empty},whole").body == b""
+        assert client.request("GET", "/a/hello").body == b"hello"
+    host.allow_log(FAULTS)
+    for query in (f"{tmp_path}/none,whole", f"{tmp_path},whole", ",whole", f"{file},first", f"{file},none"):
+        assert host.get(f"/a/path?{query}").status == 500
+    assert host.get(f"/a/path?{file},twice").body == file.read_bytes()
+    host.expect_log("the response is over")
+
+
+def test_early_hints(host: Server) -> None:
+    host.allow_log(FAULTS)
+    for query in ("", "?late"):
+        with host.client() as client:
+            client.send(build_request("GET", "/a/hint" + query))
+            hint = client.read_head()
+            assert hint.status == 103 and hint.all("Link") == ["</a.css>; rel=preload", "</b.js>; rel=preload"]
+            assert client.read_response().body == b"hinted"
+    host.expect_log("early_hint came behind")
+    assert host.request("GET", "/a/hint", version="HTTP/1.0").body == b"hinted"
 
 
 def test_upload_in_time_with_100_continue(host: Server) -> None:

@@ -73,6 +73,29 @@ async def do_hash(scope, receive, send):
     await answer(send, digest.hexdigest())
 
 
+async def do_path(scope, receive, send):
+    """?path of a file,how: whole, after (some bytes), first (before the start), twice."""
+    assert "http.response.pathsend" in scope["extensions"]
+    path, how = scope["query_string"].decode().split(",")
+    message = {"type": "http.response.pathsend", "path": path or None}
+    if how == "first":
+        await send(message)
+    await send({"type": "http.response.start", "status": 200, "headers": PLAIN})
+    if how == "after":
+        await send({"type": "http.response.body", "body": b"before it ", "more_body": True})
+    await send(message if how != "none" else {"type": "http.response.pathsend"})
+    if how == "twice":
+        await send(message)
+
+
+async def do_hint(scope, receive, send):
+    assert "http.response.early_hint" in scope["extensions"]
+    await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload", b"</b.js>; rel=preload"]})
+    await answer(send, "hinted")
+    if scope["query_string"]:
+        await send({"type": "http.response.early_hint", "links": [b"</late>"]})
+
+
 async def do_stream(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": PLAIN})
     for number in range(3):
