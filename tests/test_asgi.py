@@ -121,7 +121,7 @@ def test_many_sleep_at_once(host: Server) -> None:
 def test_blocking_calls_in_greenlets(host: Server) -> None:
     started = time.monotonic()
     assert "invalid literal" in host.get("/a/block").text
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 8, "10 s one after the other"
 
 
 def test_tasks_threads_and_connections(host: Server) -> None:

@@ -77,7 +77,7 @@ def burst(host: Server, path: str, count: int) -> tuple[float, set[str]]:
 
 def test_requests_that_sleep_do_not_wait_for_each_other(host: Server) -> None:
     took, idents = burst(host, "/sleeper", 50)
-    assert took < 1.5 and len(idents) == 50
+    assert took < 4 and len(idents) == 50  # 5 s one after the other
 
 
 def test_forked_child_that_comes_back_is_ended(server: Callable[..., Server]) -> None:
@@ -98,8 +98,8 @@ def test_fork_is_refused_beside_other_interpreters(server: Callable[..., Server]
 
 def test_interpreters_beside_main_are_green_too(host: Server) -> None:
     burst(host, "/sub", 1)
-    took, idents = burst(host, "/sub", 20)
-    assert took < 1.0 and len(idents) == 20
+    took, idents = burst(host, "/sub", 50)
+    assert took < 4 and len(idents) == 50
 
 
 def test_pygreen_off_blocks(host: Server) -> None:

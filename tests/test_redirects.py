@@ -90,10 +90,10 @@ FILES: dict[str, str | bytes] = {
 @pytest.mark.parametrize("path, expected", [
     ("/app/", "/app/index.txt prev=None next=None main=None index=/app/index.txt below /app/ in main_interpreter trans=/app/index.txt in main_interpreter"),
     ("/app/?q=1", "/app/index.txt prev=None next=None main=None index=/app/index.txt below /app/ in main_interpreter trans=/app/index.txt in main_interpreter"),
-    ("/app/other/", "/app/other/index.txt prev=None next=None main=None index=/app/other/index.txt below /app/other/ in other "
-                    "trans=/app/other/index.txt in other"),
-    ("/app/closed/", "/app/closed/index.txt prev=None next=None main=None index=/app/closed/index.txt below /app/closed/ in main_interpreter "
-                     "trans=/app/closed/index.txt in main_interpreter"),
+    ("/app/other/", ("/app/other/index.txt prev=None next=None main=None index=/app/other/index.txt below /app/other/ in other "
+                    "trans=/app/other/index.txt in other")),
+    ("/app/closed/", ("/app/closed/index.txt prev=None next=None main=None index=/app/closed/index.txt below /app/closed/ in main_interpreter "
+                     "trans=/app/closed/index.txt in main_interpreter")),
     ("/app/empty/", "/app/empty/ prev=None next=None main=None index=None trans=/app/empty/ in main_interpreter"),
     ("/app/go", "/app/there prev=/app/go next=None main=None index=None trans=/app/there in main_interpreter"),
     ("/pages/", "page of /pages/index.psp, prev None, main None, file index.psp"),

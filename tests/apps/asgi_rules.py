@@ -55,7 +55,7 @@ async def do_sleep(scope, receive, send):
 
 async def do_block(scope, receive, send):
     import pyhost
-    await asyncio.gather(*(pyhost.in_greenlet(time.sleep, 0.2) for _ in range(10)))
+    await asyncio.gather(*(pyhost.in_greenlet(time.sleep, 0.2) for _ in range(50)))
     try:
         await pyhost.in_greenlet(int, "x")
     except ValueError as error:

@@ -87,7 +87,7 @@ def test_many_ranges_are_bounded_work(host, value):
     """Apache CVE-2011-3192."""
     start = time.monotonic()
     response = host.get("/index.html", {"Range": "bytes=" + value})
-    assert response.status in (200, 206, 416) and len(response.body) < 100_000 and time.monotonic() - start < 2
+    assert response.status in (200, 206, 416) and len(response.body) < 100_000 and time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("value", ["-9223372036854775808", "-18446744073709551615", "9223372036854775807-9223372036854775807", "0-18446744073709551616", "-9223372036854775807,-9223372036854775807",

