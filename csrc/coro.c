@@ -152,10 +152,11 @@ static void become(struct coro *c)
 {
     pystate_swap_identity(c->interp->tstate, &c->identity);
     pystate_renew_async(c->interp->tstate);
+    coro_cxx_swap(&c->cxx);
     green_identity = (uintptr_t)c;
     coro_hub->current = c;
     green_coro = c->green ? c : NULL;
-    atomic_store_explicit(&sentinel_watch.by_call, pystate_needs_call(c->interp->tstate) ? c->interp : NULL, memory_order_relaxed);
+    atomic_store_explicit(&sentinel_watch.whose, c->interp, memory_order_relaxed);
     sentinel_watch_job(c->slice_ns, c->blocked_ns);
     sentinel_running(true);
 }
@@ -184,6 +185,7 @@ static void become_hub(struct coro *c)
     coro_hub->current = NULL;
     green_coro = NULL;
     green_identity = 0;
+    coro_cxx_swap(&c->cxx);
     pystate_swap_identity(c->interp->tstate, &c->identity);
     pystate_end_signal();
 }
@@ -292,6 +294,7 @@ int coro_init(struct loop *loop)
         loop->after_wait = after_wait;
     }
     coro_keep_chunks();
+    coro_cxx_init();
     coro_hub = &h->hub;
     pthread_atfork(NULL, NULL, forget_hub);
     if (coro_inbox_init()) {

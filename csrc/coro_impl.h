@@ -25,7 +25,11 @@ struct fd_wait {
     bool linked;
 };
 
+/* What the C++ runtime knows of the exceptions that a thread is handling, as the Itanium ABI lays it out. */
+struct coro_cxx { void *caught; unsigned uncaught; };
+
 struct coro {
+    uintptr_t mark;         /* ~its address, where a real thread has its address: tells ids of threads apart (green_identity.c) */
     PyObject *greenlet;     /* strong: the pooled greenlet */
     PyObject *parked_at;    /* strong: the greenlet to resume, which may be one that the handler made itself */
     struct interp *interp;
@@ -55,6 +59,7 @@ struct coro {
     void (*describe)(void *, char *, size_t); /* of the job, for the log */
     void *describe_arg;
     struct pystate_identity identity; /* while it runs: the hub's */
+    struct coro_cxx cxx;              /* the same */
 };
 
 struct hub_state {
@@ -83,6 +88,9 @@ void coro_bury(struct coro *c);
 /* coro.c. To the hub until it switches back. 0, or -1 with an exception. SWITCHES. */
 int coro_switch_to_hub(struct coro *c);
 PyObject *coro_greenlet_new(PyObject *run); /* a new reference, or NULL with an exception */
+/* coro_cxx.c: once greenlet, which is written in C++, has been imported; at each switch */
+void coro_cxx_init(void);
+void coro_cxx_swap(struct coro_cxx *kept);
 /* coro_arena.c: once per process */
 void coro_keep_chunks(void);
 

@@ -140,6 +140,7 @@ static struct coro *coro_new(struct interp *i)
         free(c);
         return NULL;
     }
+    c->mark = ~(uintptr_t)c;
     c->interp = i;
     c->refs = 1;
     coro_limit_init(c);

@@ -25,6 +25,8 @@ bool green_gil_released(void);
 bool green_may_yield(const void *caller);
 bool green_library_allowed(const void *address);
 bool green_in_libpython(const void *address);
+/* Notes which thread greenlets run on. Context: that thread, once per process. */
+void green_identity_init(void);
 /* Notes where libpython lies; false when it is in this very program, so that its calls cannot be told apart. */
 bool green_find_libpython(const void *inside);
 /* Links libpython's own mutexes and condition variables (the GIL's) straight to libc, which they would be passed to anyway. Once, after
@@ -44,7 +46,8 @@ int green_wait_fds(const struct pollfd *fds, size_t count, int64_t until_ns);
 int green_sleep_until(int64_t until_ns);
 /* Until green_wake_address(address) by any thread. still_blocked is asked after the wait is linked, so no wake is lost. */
 int green_wait_address(const void *address, bool (*still_blocked)(void *), void *arg, int64_t until_ns);
-void green_wake_address(const void *address, int count);
+/* At most so many, oldest first. Returns how many there were. */
+int green_wake_address(const void *address, int count);
 extern _Atomic int green_address_waiters;
 /* Runs work(arg) in the thread pool. On EINTR/ECANCELED the pool still works on arg and calls drop(arg) when it is done; otherwise the caller
  * owns arg again. */

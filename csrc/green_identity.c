@@ -17,10 +17,15 @@ pthread_t pthread_self(void)
     return green_real.pthread_self();
 }
 
-/* A greenlet's id in a call about threads means the thread that it runs on. */
+static pthread_t loop_thread;
+
+void green_identity_init(void) { loop_thread = green_real.pthread_self(); }
+
+/* A greenlet's id in a call about threads, of any thread, means the thread that it runs on. What a thread's id points to begins with its own
+ * address (the ABI's thread control block); a greenlet begins with the complement of its own. */
 static pthread_t real_thread(pthread_t thread)
 {
-    return green_identity && thread == (pthread_t)green_identity ? green_real.pthread_self() : thread;
+    return loop_thread && thread && *(const uintptr_t *)thread == ~(uintptr_t)thread ? loop_thread : thread;
 }
 
 int pthread_kill(pthread_t thread, int signal_number) { return green_real.pthread_kill(real_thread(thread), signal_number); }

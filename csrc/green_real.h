@@ -63,6 +63,14 @@
     X(int, pthread_cond_clockwait, (pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *))                          \
     X(int, pthread_cond_signal, (pthread_cond_t *))                                                                                    \
     X(int, pthread_cond_broadcast, (pthread_cond_t *))                                                                                 \
+    X(int, pthread_rwlock_rdlock, (pthread_rwlock_t *))                                                                                \
+    X(int, pthread_rwlock_wrlock, (pthread_rwlock_t *))                                                                                \
+    X(int, pthread_rwlock_timedrdlock, (pthread_rwlock_t *, const struct timespec *))                                                  \
+    X(int, pthread_rwlock_timedwrlock, (pthread_rwlock_t *, const struct timespec *))                                                  \
+    X(int, pthread_rwlock_clockrdlock, (pthread_rwlock_t *, clockid_t, const struct timespec *))                                       \
+    X(int, pthread_rwlock_clockwrlock, (pthread_rwlock_t *, clockid_t, const struct timespec *))                                       \
+    X(int, pthread_rwlock_unlock, (pthread_rwlock_t *))                                                                                \
+    X(long, syscall, (long, ...))                                                                                                      \
     X(int, pthread_join, (pthread_t, void **))                                                                                         \
     X(pthread_t, pthread_self, (void))                                                                                                 \
     X(int, pthread_kill, (pthread_t, int))                                                                                             \

@@ -58,6 +58,7 @@ static int install_handler(void)
 bool green_init(void)
 {
     green_real_fill();
+    green_identity_init();
     if (!green_find_libpython((const void *)(uintptr_t)&PyEval_RestoreThread)) {
         log_error(NULL, LEVEL_NOTICE, "green", "libpython is part of this program: blocking calls of handlers block the worker");
         return false;
@@ -106,13 +107,28 @@ static int give_way(void *arg)
     return coro_yield();
 }
 
-/* In the sentinel's thread: one call at a time and interpreter, for CPython has room for few. */
-static void call_on(void *by_call, uint64_t progress)
+/* Does the loop's thread hold the GIL? As far as another thread can see. */
+static bool seems_busy(const struct interp *whose)
 {
-    struct interp *i = by_call;
+    const PyThreadState *holder = pystate_gil_holder(whose->tstate);
+    for (const struct interp *i = interp_first(); holder && i; i = i->next)
+        if (i->tstate == holder)
+            return true;
+    return false;
+}
+
+/* In the sentinel's thread. Where signals do not reach, one call at a time and interpreter, for CPython has room for few. */
+static bool hears(void *whose, uint64_t progress)
+{
+    struct interp *i = whose;
+    if (!seems_busy(i))
+        return false;
+    if (!pystate_needs_call(i->tstate))
+        return true;
     atomic_store(&i->asked_at, progress);
     if (!atomic_exchange(&i->asked, true) && pystate_call_soon(i->tstate, give_way, i))
         atomic_store(&i->asked, false);
+    return false;
 }
 
-int green_watch(void) { return sentinel_start(obey, call_on); }
+int green_watch(void) { return sentinel_start(obey, hears); }

@@ -208,9 +208,9 @@ static void address_unlink(struct address_wait *w)
     green_real.pthread_mutex_unlock(&addresses_lock);
 }
 
-void green_wake_address(const void *address, int count)
+int green_wake_address(const void *address, int count)
 {
-    int error = errno;
+    int error = errno, woken = 0;
     green_real.pthread_mutex_lock(&addresses_lock);
     struct address_wait **at = slot_of(address);
     while (*at && count > 0) {
@@ -224,9 +224,11 @@ void green_wake_address(const void *address, int count)
         w->woken = true;
         coro_wake_from_anywhere(w->coro);
         count--;
+        woken++;
     }
     green_real.pthread_mutex_unlock(&addresses_lock);
     errno = error;
+    return woken;
 }
 
 static bool address_done(void *arg) { return ((struct address_wait *)arg)->woken; }

@@ -179,6 +179,22 @@ void pystate_end_signal(void)
  * these are. There a pending call, which belongs to its interpreter, comes at the next safe point by itself. */
 bool pystate_needs_call(const PyThreadState *tstate) { return LENDS && tstate->interp != _PyRuntime.interpreters.main; }
 
+const PyThreadState *pystate_gil_holder(const PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    const struct _gil_runtime_state *gil = tstate->interp->ceval.gil;
+    return __atomic_load_n(&gil->locked, __ATOMIC_RELAXED) ? __atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED) : NULL;
+#else
+#if PY_VERSION_HEX >= 0x030c0000
+    const struct _gil_runtime_state *gil = tstate->interp->ceval.gil;
+#else
+    (void)tstate;
+    const struct _gil_runtime_state *gil = &_PyRuntime.ceval.gil;
+#endif
+    return _Py_atomic_load_relaxed(&gil->locked) ? (const PyThreadState *)_Py_atomic_load_relaxed(&gil->last_holder) : NULL;
+#endif
+}
+
 int pystate_call_soon(PyThreadState *tstate, int (*function)(void *), void *arg)
 {
 #if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000

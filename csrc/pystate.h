@@ -46,6 +46,9 @@ void pystate_clear_identity(struct pystate_identity *identity);
  * main thread of the main interpreter. 0, or -1 when nobody handles it. Context: GIL held, or just given away by this thread, which is about to take
  * it back; a signal handler while this thread holds the GIL, unless pystate_needs_call. */
 int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id);
+/* Who took the GIL of that interpreter last and has it still; NULL: it is free. A thread that changes interpreters keeps it under the name of the
+ * one that took it. Context: any thread, without the GIL: the answer is old already. */
+const PyThreadState *pystate_gil_holder(const PyThreadState *tstate);
 /* Must code that computes in this thread state be asked by pystate_call_soon, as signals do not reach it? Any context. */
 bool pystate_needs_call(const PyThreadState *tstate);
 /* Calls function(arg) at the next safe point of any thread of that interpreter. 0, or -1 when too many calls are waiting. Context: any thread but the

@@ -24,7 +24,7 @@ static struct {
     pthread_t loop_thread;
     sem_t wake;
     void (*obey)(unsigned, char *, size_t);
-    void (*call_on)(void *, uint64_t);
+    bool (*hears)(void *, uint64_t);
     _Atomic unsigned orders;
     _Atomic bool answered;
     char report[REPORT_BYTES];
@@ -58,12 +58,11 @@ static void ask(unsigned order)
     pthread_kill(sentinel.loop_thread, signal_number());
 }
 
+/* A signal ends system calls with EINTR, so code that could not give way anyway is left alone. */
 static void ask_to_give_way(uint64_t progress)
 {
-    void *by_call = atomic_load(&sentinel_watch.by_call);
-    if (by_call)
-        sentinel.call_on(by_call, progress);
-    else
+    void *whose = atomic_load(&sentinel_watch.whose);
+    if (whose && sentinel.hears(whose, progress))
         ask(SENTINEL_GIVE_WAY);
 }
 
@@ -154,7 +153,7 @@ static void *sentinel_thread(void *unused)
     return unused;
 }
 
-int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), void (*call_on)(void *by_call, uint64_t progress))
+int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), bool (*hears)(void *whose, uint64_t progress))
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigset_t all, before;
@@ -162,7 +161,7 @@ int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), voi
     pthread_attr_t attr;
     sentinel.loop_thread = pthread_self();
     sentinel.obey = obey;
-    sentinel.call_on = call_on;
+    sentinel.hears = hears;
     if (sigaction(signal_number(), &action, NULL) || sem_init(&sentinel.wake, 0, 0))
         return -1;
     sigfillset(&all);

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from support.client import Client, build_request
+from support.library import build_library
 from support.server import Server
 
 APPS = Path(__file__).parent / "apps"
 CONF = f"""
+PyGreenLibraries libhazard
 <Location />
     SetHandler mod_python
     PythonHandler green_app
@@ -41,8 +43,8 @@ def cases_of(name: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def host(module_server: Callable[..., Server]) -> Server:
-    server = module_server(CONF, check_fds=False)
+def host(module_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Server:
+    server = module_server(CONF, check_fds=False, env=build_library(tmp_path_factory.mktemp("library")))
     server.allow_log("coro:error|python:error")  # cases raise on purpose where nobody catches
     return server
 
@@ -59,6 +61,11 @@ def test_blocking_code_gives_way(host: Server, name: str) -> None:
 
 @pytest.mark.parametrize("name", cases_of("green_hazards.py"))
 def test_hazard(host: Server, name: str) -> None:
+    assert call(host, name) == "ok"
+
+
+@pytest.mark.parametrize("name", cases_of("green_library.py"))
+def test_library(host: Server, name: str) -> None:
     assert call(host, name) == "ok"
 
 

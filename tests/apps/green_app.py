@@ -11,7 +11,7 @@ from typing import Any
 
 from mod_python import apache
 
-MODULES = ("green_cases", "green_hazards", "green_coro")
+MODULES = ("green_cases", "green_hazards", "green_library", "green_coro")
 
 
 def find(name: str) -> Any:

@@ -1,0 +1,184 @@
+// What C and C++ libraries do that a switch of greenlets below them could break. Called by ctypes, with the GIL released.
+// Built by tests/support/library.py, under a name that PyGreenLibraries lists and under one that it does not.
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static timespec after_ms(int ms)
+{
+    timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    long ns = t.tv_nsec + (long)ms * 1000000;
+    return {t.tv_sec + ns / 1000000000, ns % 1000000000};
+}
+
+extern "C" {
+
+// futex; timeout_ms < 0: none. Returns 0 or errno
+int futex_wait(uint32_t *word, uint32_t value, int timeout_ms)
+{
+    timespec t = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    return syscall(SYS_futex, word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, timeout_ms < 0 ? NULL : &t, NULL, 0) ? errno : 0;
+}
+
+int futex_wait_until(uint32_t *word, uint32_t value, int timeout_ms)
+{
+    timespec t = after_ms(timeout_ms);
+    return syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, value, &t, NULL, FUTEX_BITSET_MATCH_ANY) ? errno : 0;
+}
+
+// sets the word and wakes; returns how many woke
+int futex_set(uint32_t *word, uint32_t value, int count)
+{
+    __atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+    return (int)syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
+}
+
+static void *set_later(void *word)
+{
+    usleep(20000);
+    futex_set((uint32_t *)word, 1, 1);
+    return NULL;
+}
+
+// a thread of the library wakes who waits: as std::future does
+int futex_wait_for_thread(void)
+{
+    uint32_t *word = (uint32_t *)calloc(1, sizeof *word);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, set_later, word))
+        return errno;
+    while (__atomic_load_n(word, __ATOMIC_SEQ_CST) == 0)
+        futex_wait(word, 0, -1);
+    pthread_join(thread, NULL);
+    free(word);
+    return 0;
+}
+
+long plain_syscall(void) { return syscall(SYS_getpid) == getpid() && syscall(SYS_read, -1, NULL, 0) == -1 && errno == EBADF; }
+
+pthread_rwlock_t *rw_new(void)
+{
+    pthread_rwlock_t *lock = (pthread_rwlock_t *)malloc(sizeof *lock);
+    pthread_rwlock_init(lock, NULL);
+    return lock;
+}
+void rw_free(pthread_rwlock_t *lock)
+{
+    pthread_rwlock_destroy(lock);
+    free(lock);
+}
+int rw_read(pthread_rwlock_t *lock) { return pthread_rwlock_rdlock(lock); }
+int rw_write(pthread_rwlock_t *lock) { return pthread_rwlock_wrlock(lock); }
+int rw_unlock(pthread_rwlock_t *lock) { return pthread_rwlock_unlock(lock); }
+int rw_read_for(pthread_rwlock_t *lock, int ms)
+{
+    timespec t = after_ms(ms);
+    return pthread_rwlock_timedrdlock(lock, &t);
+}
+int rw_write_for(pthread_rwlock_t *lock, int ms)
+{
+    timespec t = after_ms(ms);
+    return pthread_rwlock_timedwrlock(lock, &t);
+}
+
+// a mutex held across a sleep, by several at once; counts those inside
+static pthread_mutex_t plain_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t recursive_mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static int inside;
+
+static int hold(pthread_mutex_t *mutex)
+{
+    pthread_mutex_lock(mutex);
+    int alone = ++inside == 1;
+    usleep(2000);
+    inside--;
+    pthread_mutex_unlock(mutex);
+    return alone;
+}
+
+int hold_mutex(void) { return hold(&plain_mutex); }
+int hold_recursive_mutex(void)
+{
+    pthread_mutex_lock(&recursive_mutex);
+    int alone = hold(&recursive_mutex);
+    pthread_mutex_unlock(&recursive_mutex);
+    return alone;
+}
+
+// a thread of the library answers through a condition variable, into a buffer that lies where `job` lies
+struct job {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool done;
+    unsigned char answer[256];
+};
+
+static void *answer_job(void *arg)
+{
+    job *j = (job *)arg;
+    usleep(20000);
+    pthread_mutex_lock(&j->mutex);
+    memset(j->answer, 7, sizeof j->answer);
+    j->done = true;
+    pthread_cond_signal(&j->cond);
+    pthread_mutex_unlock(&j->mutex);
+    return NULL;
+}
+
+static int ask(job *j)
+{
+    pthread_t thread;
+    pthread_mutex_init(&j->mutex, NULL);
+    pthread_cond_init(&j->cond, NULL);
+    j->done = false;
+    memset(j->answer, 0, sizeof j->answer);
+    if (pthread_create(&thread, NULL, answer_job, j))
+        return -1;
+    pthread_mutex_lock(&j->mutex);
+    while (!j->done)
+        pthread_cond_wait(&j->cond, &j->mutex);
+    pthread_mutex_unlock(&j->mutex);
+    pthread_join(thread, NULL);
+    int right = 0;
+    for (unsigned char byte : j->answer)
+        right += byte == 7;
+    return right;
+}
+
+int ask_on_heap(void)
+{
+    job *j = (job *)malloc(sizeof *j);
+    int right = ask(j);
+    free(j);
+    return right;
+}
+int ask_on_stack(void)
+{
+    job j;
+    return ask(&j);
+}
+
+// waits inside a catch block, and throws the same exception on
+int rethrow_after_wait(int number)
+{
+    try {
+        try {
+            throw number;
+        } catch (int) {
+            usleep(5000);
+            throw;
+        }
+    } catch (int n) {
+        return n;
+    } catch (...) {
+        return -1;
+    }
+}
+}
