@@ -234,14 +234,12 @@ void asgi_cycle_launch(struct cycle *c)
 {
     if (c->complete) /* its time was over, or its client gone, before the application had started */
         return;
-    PyObject *token = asgi_limit_set_context(c);
     asgi_limit_enter(c->state, c);
-    if (token)
+    if (asgi_limit_set_context(c) == 0)
         launch(c);
     else
         asgi_cycle_over(c);
     asgi_limit_leave(c->state);
-    asgi_limit_reset_context(c, token);
 }
 
 /* Python's side could not get as far as a task. */

@@ -27,24 +27,16 @@ static void ticket_dealloc(PyObject *self)
 static PyType_Slot ticket_slots[] = {{Py_tp_dealloc, ticket_dealloc}, {0, NULL}};
 PyType_Spec asgi_ticket_spec = {"pyhost.Ticket", sizeof(struct ticket), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, ticket_slots};
 
-PyObject *asgi_limit_set_context(struct cycle *c)
+int asgi_limit_set_context(struct cycle *c)
 {
     struct ticket *t = PyObject_New(struct ticket, c->state->ticket_type);
     if (!t)
-        return NULL;
+        return -1;
     t->cycle = c;
     Py_XSETREF(c->ticket, (PyObject *)t);
-    return PyContextVar_Set(c->state->request_var, (PyObject *)t);
-}
-
-void asgi_limit_reset_context(struct cycle *c, PyObject *token)
-{
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    if (token && PyContextVar_Reset(c->state->request_var, token) < 0)
-        PyErr_Clear();
+    PyObject *token = PyContextVar_Set(c->state->request_var, (PyObject *)t);
     Py_XDECREF(token);
-    PyErr_Restore(type, value, trace);
+    return token ? 0 : -1;
 }
 
 static struct cycle *cycle_of(const struct asgi_state *s, PyObject *context)

@@ -13,9 +13,8 @@ int asgi_limit_begin(struct cycle *c);
 /* The deadline is over (a WebSocket is open); everything is. */
 void asgi_limit_end_deadline(struct cycle *c);
 void asgi_limit_end(struct cycle *c);
-/* Tasks that are made from now on belong to this cycle: a token (strong) for the end of that, or NULL with an exception. */
-PyObject *asgi_limit_set_context(struct cycle *c);
-void asgi_limit_reset_context(struct cycle *c, PyObject *token); /* takes token, which may be NULL; keeps an exception that is set */
+/* Tasks that the loop makes from now on, until the next cycle's turn, belong to this one. 0, or -1 with an exception. */
+int asgi_limit_set_context(struct cycle *c);
 /* A step of this cycle (NULL: of none) begins in the loop's greenlet, and ends. */
 void asgi_limit_enter(struct asgi_state *s, struct cycle *c);
 void asgi_limit_leave(struct asgi_state *s);
