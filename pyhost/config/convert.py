@@ -8,7 +8,6 @@ from typing import Any
 
 from .lexer import split_word
 from .model import (
-    Address,
     Alias,
     AliasKind,
     HeaderOp,
