@@ -186,7 +186,7 @@ static bool refuse_early(struct request *r)
         response_error(r, 503, true);
     } else if (r->head.method == METHOD_CONNECT || (r->head.method == METHOD_TRACE && !r->server->trace_enable)) {
         r->allowed = 1u << METHOD_GET | 1u << METHOD_POST | 1u << METHOD_OPTIONS;
-        response_error(r, 405, false);
+        response_error(r, 405, r->head.method == METHOD_CONNECT); /* what follows is for the other end of a tunnel that there is not */
     } else if (r->head.form == TARGET_ASTERISK) {
         table_set(&r->headers_out, SLICE("Allow"), SLICE("GET,HEAD,POST,OPTIONS"));
         response_finish(r);

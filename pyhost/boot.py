@@ -129,8 +129,8 @@ def _explain_refusals(name: str) -> None:
 
         return call
 
-    loader.create_module = explained(loader.create_module)  # type: ignore[method-assign]
-    loader.exec_module = explained(loader.exec_module)  # type: ignore[method-assign]
+    loader.create_module = explained(loader.create_module)  # type: ignore[method-assign, assignment]
+    loader.exec_module = explained(loader.exec_module)  # type: ignore[method-assign, assignment]
 
 
 def run_path(expression: str | None, home: str | None = None) -> None:
