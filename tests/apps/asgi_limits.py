@@ -132,33 +132,42 @@ async def do_knocks(scope, receive, send):
     await deep_in_it()
 
 
-def compute(seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        pass
+def is_named(scope):
+    """Does the log (query: file,word) have the word by now? The one who holds up the loop goes on until then."""
+    path, word = scope["query_string"].decode().split(",")
+    with open(path) as log:
+        return word in log.read()
+
+
+def compute(scope):
+    end = time.monotonic() + 20
+    while not is_named(scope) and time.monotonic() < end:
+        sum(range(10000))
 
 
 async def do_computes(scope, receive, send):
     await asyncio.sleep(0.001)
-    compute(0.3)
+    compute(scope)
     await answer(send, "computed")
 
 
 async def do_computes_at_once(scope, receive, send):
-    compute(0.3)
+    compute(scope)
     await answer(send, "computed")
 
 
 async def do_blocks(scope, receive, send):
     await asyncio.sleep(0.001)
-    time.sleep(0.3)
+    end = time.monotonic() + 20
+    while not is_named(scope) and time.monotonic() < end:
+        time.sleep(0.01)
     await answer(send, "slept")
 
 
 async def do_computes_in_a_task(scope, receive, send):
     async def work():
         await asyncio.sleep(0.001)
-        compute(0.3)
+        compute(scope)
 
     await asyncio.create_task(work())
     await answer(send, "computed")
