@@ -13,6 +13,7 @@
 #include "response.h"
 #include "route.h"
 #include "serve.h"
+#include "static.h"
 #include "static_room.h"
 #include "worker.h"
 
@@ -36,7 +37,7 @@ static int check_file(const struct request *r)
     return refuse(r, 403, errno == EACCES ? "the script is not executable" : strerror(errno));
 }
 
-static int check(struct request *r)
+static int check(struct request *r, char **uri)
 {
     if (!r->filename)
         return 404;
@@ -48,6 +49,8 @@ static int check(struct request *r)
         return refuse(r, 403, "Options ExecCGI is off in this directory");
     if (!r->finfo.st_mode)
         return refuse(r, 404, "script not found");
+    if (S_ISDIR(r->finfo.st_mode) && r->conf->directory_slash && r->uri[strlen(r->uri) - 1] != '/')
+        return static_answer(r, uri); /* to where an index may be */
     if (S_ISDIR(r->finfo.st_mode))
         return refuse(r, 403, "attempt to invoke directory as script");
     if (!S_ISREG(r->finfo.st_mode))
@@ -86,12 +89,7 @@ static int run_here(struct request *r, char **uri)
 int serve_cgi(struct request *r, char **uri)
 {
     int status;
-    if (r->method_number == METHOD_OPTIONS) {
-        table_set(&r->headers_out, SLICE("Allow"), SLICE("GET,HEAD,POST,OPTIONS"));
-        r->clength = 0;
-        return 0;
-    }
-    status = check(r);
+    status = check(r, uri);
     if (status)
         return status;
     if (coro_current() && (r->out_filter || r->in_filter))

@@ -141,6 +141,7 @@ struct request *redirect_error_document(struct request *from, int status, const 
         return NULL;
     }
     to->status = status;
+    table_set(&to->subprocess_env, SLICE("REDIRECT_REQUEST_METHOD"), slice_text(from->method));
     to->error_document = true;
     to->method = (char *)(to->header_only ? "HEAD" : "GET");
     to->method_number = METHOD_GET;
@@ -153,7 +154,6 @@ struct request *redirect_script(struct request *from, const char *uri)
     if (!to)
         return NULL;
     table_unset(request_headers_in(to), SLICE("Content-Length"));
-    table_unset(request_headers_in(to), SLICE("Content-Type"));
     to->method = (char *)(to->header_only ? "HEAD" : "GET");
     to->method_number = METHOD_GET;
     return to;
