@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -51,10 +52,29 @@ static void on_helper(struct source *s, uint32_t events)
         lost(p);
 }
 
+static int library_fd = -1;
+
+void cgi_launch_with_library(int fd) { library_fd = fd; }
+
+/* Our environment with the library before it; what it points to is the caller's to free. */
+static char **environment(char preload[64])
+{
+    size_t count = 0;
+    while (environ[count])
+        count++;
+    char **made = calloc(count + 2, sizeof *made);
+    if (!made)
+        return NULL;
+    made[0] = preload;
+    memcpy(made + 1, environ, count * sizeof *made);
+    snprintf(preload, 64, "LD_PRELOAD=/proc/self/fd/%d", library_fd);
+    return made;
+}
+
 static int spawn(struct cgi_pool *p, int fd)
 {
-    char files[24], name[] = CGI_HELPER_NAME;
-    char *argv[] = {name, files, NULL};
+    char files[24], preload[64], name[] = CGI_HELPER_NAME;
+    char *argv[] = {name, files, NULL}, **env = library_fd < 0 ? NULL : environment(preload);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t all, none;
@@ -67,8 +87,11 @@ static int spawn(struct cgi_pool *p, int fd)
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setsigmask(&attributes, &none);
     int error = posix_spawn_file_actions_adddup2(&actions, fd, CGI_HELPER_FD);
+    if (!error && env) /* a descriptor onto itself: stays open */
+        error = posix_spawn_file_actions_adddup2(&actions, library_fd, library_fd);
     if (!error)
-        error = posix_spawn(&p->helper_pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+        error = posix_spawn(&p->helper_pid, "/proc/self/exe", &actions, &attributes, argv, env ? env : environ);
+    free(env);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return error;

@@ -34,6 +34,8 @@ bool cgi_pool_enter(struct cgi_pool *p, struct cgi_place *place, uint32_t most, 
 void cgi_pool_leave(struct cgi_pool *p, struct cgi_place *place, uint32_t most);
 
 /* cgi_launch.c */
+/* A library that the program is linked with, which the loader will not find by its path any more (User has no way to it): the helper is given fd. */
+void cgi_launch_with_library(int fd);
 /* Starts the helper unless it runs. 0, or -1 with errno (logged). */
 int cgi_launch_helper(struct cgi_pool *p);
 /* Hands an order over. The descriptors stay the caller's to close. 0, or -1 with errno; a helper that has died is started again, once. */

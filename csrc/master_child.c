@@ -1,5 +1,6 @@
 /* The master's children: how a worker is made, how its end is noticed, and when the next one starts. */
 #include <Python.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,13 +11,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgi_pool.h"
 #include "listener.h"
 #include "log.h"
 #include "master.h"
 #include "master_parts.h"
 #include "worker.h"
 
-enum { EXIT_NO_IDENTITY = 5, EXIT_NEVER_SERVED = 6, NS_PER_MS = 1000000 };
+enum { LIBRARY_FD_LEAST = 10, EXIT_NO_IDENTITY = 5, EXIT_NEVER_SERVED = 6, NS_PER_MS = 1000000 };
 
 static int master_fd = -1; /* in a worker: the socket whose other end makes the master wake up */
 
@@ -80,17 +82,47 @@ static bool child_reads_python(const struct main_conf *conf)
     return false;
 }
 
+/* libpython, where it is a file of its own: opened while we still may. */
+struct library { const char *path; int fd; };
+
+static struct library child_open_library(const struct identity *identity)
+{
+    Dl_info info, ours;
+    struct library library = {NULL, -1};
+    if (identity->change && dladdr((void *)(uintptr_t)Py_GetVersion, &info) && dladdr((void *)(uintptr_t)master_fork, &ours) &&
+        info.dli_fbase != ours.dli_fbase && info.dli_fname[0] == '/') {
+        int fd = open(library.path = info.dli_fname, O_RDONLY | O_CLOEXEC);
+        library.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, LIBRARY_FD_LEAST);
+        if (fd >= 0)
+            close(fd);
+    }
+    return library;
+}
+
+/* The helper of CGI scripts starts as the new user, and needs it. */
+static void child_keep_library(const struct library *library)
+{
+    if (library->fd < 0)
+        return;
+    if (access(library->path, R_OK) == 0)
+        close(library->fd);
+    else
+        cgi_launch_with_library(library->fd);
+}
+
 static _Noreturn void child_run(struct master *m, struct main_conf *conf, const struct identity *identity, int slot, int own_fd)
 {
     pid_t master = getppid();
     child_signals();
     child_drop_masters(m, conf, own_fd);
+    struct library library = child_open_library(identity);
     if (identity_take(identity) < 0) {
         log_error(NULL, LEVEL_EMERG, "core", "a worker cannot become user %s: %s", conf->user ? conf->user : "", strerror(errno));
         _exit(EXIT_NO_IDENTITY);
     }
     if (identity->change && !child_reads_python(conf))
         _exit(EXIT_NO_IDENTITY);
+    child_keep_library(&library);
     prctl(PR_SET_PDEATHSIG, SIGQUIT); /* after the change of user, which clears it */
     if (getppid() != master)
         _exit(EXIT_NEVER_SERVED);

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from support.cgi import ALIAS, helpers, script_server
 from support.server import Server, open_files, wait_until
 
 Start = Callable[..., Server]
@@ -95,6 +96,17 @@ def test_workers_of_another_user_get_reopened_logs_from_the_master(server: Start
     wait_until(new_file_is_used, "a line in the new file")
     for pid in host.workers():
         wait_until(lambda pid=pid: not any("old.log" in name for name in open_files(pid)), "the old file is closed")
+
+
+def test_scripts_run_as_the_user(server: Start, readable: dict[str, str]) -> None:
+    nobody = pwd.getpwnam("nobody")
+    host = script_server(server, {"who.sh": "#!/bin/sh\necho\nid -u; id -g; id -G\ngrep CapEff /proc/self/status\n"}, f"User nobody\n{ALIAS}",
+                         workers=1, env=readable)
+    user, group, groups, *capabilities = host.get("/cgi-bin/who.sh").text.splitlines()
+    assert (int(user), int(group)) == (nobody.pw_uid, nobody.pw_gid) and set(map(int, groups.split())) == {nobody.pw_gid}
+    assert int(capabilities[0].split()[1], 16) == 0
+    for pid in helpers(host):
+        assert set(status_of(pid, "Uid")) == {str(nobody.pw_uid)}
 
 
 def test_a_group_can_change_alone(server: Start) -> None:
