@@ -55,7 +55,7 @@ static int wait_process(pid_t pid)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0)
-        return 0;
+        return errno == ENOSYS ? wait_group(P_PID, (id_t)pid, WEXITED) : 0;
     int again = result_of(green_wait_fd(fd, EPOLLIN, GREEN_FOREVER)), error = errno;
     green_real.close(fd);
     errno = error;

@@ -7,7 +7,10 @@ from support import regrtest
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print CPython's own tests: how many passed here and in the plain interpreter, by module and in all."""
+    """Print CPython's own tests: how many passed here and in the plain interpreter, by module and in all; and what valgrind and the sanitizers said."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        if report.when == "call" and report.capstdout.startswith(("valgrind: ", "sanitizers: ")):
+            terminalreporter.write_line(report.capstdout.strip())
     for where, beside in (("handler", "thread"), ("script", "main thread")):
         results = [result for result in regrtest.RESULTS if result.where == where]
         if not results:
