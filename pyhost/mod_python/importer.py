@@ -324,10 +324,20 @@ def _as_file(name: str, directory: str | None) -> str:
     raise ModuleNotFoundError(f"No module file {path!r}", name=name)
 
 
+def _look_again() -> None:
+    """Forget what was in the folders of sys.path. CPython's own stumbles when another greenlet or thread forgets at the same time."""
+    for _ in range(3):
+        try:
+            importlib.invalidate_caches()
+            return
+        except KeyError:
+            continue
+
+
 def _load_global(name: str, autoreload: bool, log: bool, places: Sequence[str]) -> ModuleType:
     """A module of sys.path: reloaded when it is a single file outside of the fixed places, else Python's own business."""
     if "." not in name and name not in _NEVER_NEAR:
-        importlib.invalidate_caches()
+        _look_again()
         file = _file_on_sys_path(name)
         if file and not file.startswith(_importer.fixed) and not {"site-packages", "dist-packages"} & set(file.split("/")):
             return load_file(file, autoreload, log)
