@@ -244,6 +244,13 @@ static void conn_out(struct conn *c, enum outq_result result)
         conn_do_later(c);
 }
 
+void conn_settle(struct conn *c, enum outq_result result)
+{
+    conn_out(c, result);
+    if (result == OUTQ_EMPTY)
+        c->gate->drained(c);
+}
+
 static void conn_flush(struct conn *c)
 {
     uint64_t before = c->out.sent;
@@ -360,6 +367,8 @@ void conn_close(struct conn *c)
         return;
     struct worker *w = c->listener->worker;
     c->state = CONN_CLOSED;
+    if (c->out_soon)
+        conn_soon_forget(c);
     c->gate->close(c);
     timer_disarm(&w->loop.timers, &c->timer);
     int fd = c->source.fd;

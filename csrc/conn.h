@@ -77,6 +77,7 @@ struct conn {
     bool later_queued : 1;
     bool out_broken : 1;        /* the socket took no more bytes: the gate is told at the end of the turn */
     bool out_more : 1;          /* the queue goes on at the end of the turn */
+    bool out_soon : 1;          /* an answer lies in conn_soon.c; out_waiting is set */
     uint64_t acked;             /* bytes the client had taken when conn_progressed was last asked */
     struct deferred later;      /* end of turn: freed when closed, else input goes on */
 };
@@ -99,6 +100,14 @@ int conn_send(struct conn *c, const struct slice *parts, int count);
 long conn_send_now(struct conn *c, struct slice bytes);
 /* As conn_send where conn_close follows before anything else: the answer and the end of the connection go out together. */
 int conn_send_last(struct conn *c, const struct slice *parts, int count);
+/* The same for the last bytes of an answer, which may wait for those of other connections until conn_send_due; out_waiting is set meanwhile and
+ * gate->drained is called as for any output. */
+int conn_send_soon(struct conn *c, const struct slice *parts, int count);
+/* Sends what waits. since_ns: when the turn began. Context: the hub, each turn before the next wait. */
+void conn_send_due(int64_t since_ns);
+/* The two files' own: how it went, and that it has to be forgotten. */
+void conn_settle(struct conn *c, enum outq_result result);
+void conn_soon_forget(struct conn *c);
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len, bool copied);
 /* Closes when the queue is empty: shuts down our side and reads the client's bytes away for LIMIT_LINGER_MS. */
 void conn_linger(struct conn *c);

@@ -138,7 +138,8 @@ int stream_send(struct request *r, struct slice head, struct slice body, bool la
     }
     for (int i = 0; i < count; i++)
         r->wire_bytes_out += parts[i].len;
-    if ((last && closes_at_once(c, r) ? conn_send_last(c, parts, count) : conn_send(c, parts, count)) < 0)
+    bool closes = last && closes_at_once(c, r);
+    if ((closes ? conn_send_last(c, parts, count) : r->send_soon ? conn_send_soon(c, parts, count) : conn_send(c, parts, count)) < 0)
         return -1;
     if (c->out_waiting && !c->deadline_ns)
         conn_set_deadline(c, gate_after_ms(c, r->server->timeout_ms));

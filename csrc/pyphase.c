@@ -94,6 +94,14 @@ bool pyphase_has(const struct request *r, enum phase phase)
     return pyhook_list(r, phase, &extension) || (r->py && has_added(r, phase));
 }
 
+bool pyphase_ends_plainly(const struct request *r)
+{
+    const struct pyrequest *self = r->py;
+    if ((r->conf->hook_phases & (1 << PHASE_LOG | 1 << PHASE_CLEANUP)) || r->out_filter || r->in_filter || r->prev || r->main_request)
+        return false;
+    return !self || (!self->sibling && !self->added && !self->cleanups);
+}
+
 /* ---- results ---- */
 
 static bool goes_on(enum phase phase, long result)

@@ -23,6 +23,8 @@ int pyphase_run(struct request *r, enum phase phase);
 int pyphase_connection(struct request *r);
 /* Cleanups registered on the request and cleanup handlers; drops what Python holds of the request. Context and SWITCHES as above. */
 void pyphase_finish(struct request *r);
+/* True: what is left after the response is nothing that a handler of this request or its configuration wants to see. Context: as pyphase_has. */
+bool pyphase_ends_plainly(const struct request *r);
 /* Imports pyhost.boot and prepares an interpreter. Context: hub, its thread state, GIL. 0, or -1 with an exception set. */
 int pyphase_prepare(struct interp *interp);
 

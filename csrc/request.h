@@ -70,6 +70,7 @@ struct request {
     bool no_body_out;    /* HEAD, 1xx, 204, 304: body bytes are counted and dropped */
     bool aborted;        /* client gone before the response was out */
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
+    bool send_soon;      /* what ends it is only C: its last bytes may wait for those of other requests */
     bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, waits /* for that one to rest */, resting /* only its clean-up is left */, index_due /* sub-requests look for the index of the folder */, needs_user, error_document, own_page /* the body is the server's error page */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, script_aliased /* a ScriptAlias mapped it: no Options ExecCGI is needed */, assbackwards, keep_error_out;
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
     struct peer peer, local; /* the connection's two ends; for the log, which comes when it may be gone */

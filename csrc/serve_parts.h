@@ -57,6 +57,7 @@ static inline enum step serve_end(struct request *r)
     if (r->main_request)
         return serve_sub_over(r, 0);
     r->at_phase = PHASE_LOG;
+    r->send_soon = !r->conf || pyphase_ends_plainly(r);
     response_finish(r);
     return STEP_ON;
 }

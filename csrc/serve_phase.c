@@ -1,5 +1,6 @@
 /* What C does in each phase of a request, in httpd's order. Mapping is serve.c's, for it comes before the first phase that a folder can configure. */
 #include "access.h"
+#include "coro.h"
 #include "env.h"
 #include "log.h"
 #include "serve_auth.h"
@@ -98,8 +99,11 @@ static enum step do_content(struct request *r)
 /* The log line is written when the last byte is out, so that it can tell how it went. */
 static enum step do_log(struct request *r)
 {
-    if (!r->out_over && !r->handed_over)
+    if (!r->out_over && !r->handed_over) {
+        if (r->send_soon && r->py && coro_current() && pyphase_ends_plainly(r))
+            pyphase_finish(r); /* here, where its interpreter is */
         return STEP_MOVED;
+    }
     if (!r->handed_over && !r->logged) {
         r->logged = true;
         log_access(r);

@@ -233,6 +233,7 @@ static void worker_turn(struct worker *w)
     worker_run_hub_jobs(w);
     coro_run_ready(RUN_BUDGET_NS);
     worker_run_hub_jobs(w);
+    conn_send_due(w->loop.now_ns);
     log_flush();
     loop_end_turn(&w->loop);
     atomic_store_explicit(&shm_slot->turn_ns, w->loop.now_ns, memory_order_relaxed);
@@ -249,6 +250,7 @@ static void worker_end_applications(struct worker *w)
         worker_run_hub_jobs(w);
         coro_run_ready(RUN_BUDGET_NS);
         worker_run_hub_jobs(w);
+        conn_send_due(w->loop.now_ns);
         log_flush();
         loop_end_turn(&w->loop);
     }
