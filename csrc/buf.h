@@ -38,5 +38,12 @@ int buf_add_number(struct buf *b, uint64_t n);
 void buf_drop(struct buf *b, size_t n);
 /* Frees the memory; the ceiling stays. */
 void buf_clear(struct buf *b);
+/* Empties it; no more than keep bytes of memory stay for the next use. */
+static inline void buf_rest(struct buf *b, uint32_t keep)
+{
+    b->len = 0;
+    if (b->cap > keep)
+        buf_clear(b);
+}
 
 #endif

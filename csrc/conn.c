@@ -15,6 +15,7 @@
 #include "listener.h"
 #include "log.h"
 #include "proxy_head.h"
+#include "sock.h"
 #include "worker.h"
 
 _Static_assert(sizeof(struct conn) <= 232, "an idle connection, malloc's word and its slot among the timers are at most 256 bytes");
@@ -218,7 +219,7 @@ static void conn_pump(struct conn *c)
     c->in_input = true;
     conn_feed_kept(c);
     while (c->readable && !c->paused && c->state != CONN_CLOSED) {
-        ssize_t n = recv(c->source.fd, read_buffer, sizeof read_buffer, MSG_DONTWAIT);
+        ssize_t n = sock_recv(c->source.fd, read_buffer, sizeof read_buffer);
         if (n > 0) {
             if ((size_t)n < sizeof read_buffer && !c->eof)
                 c->readable = false;

@@ -7,7 +7,7 @@
 
 #include "limit.h"
 
-enum { SOON_MAX = 512, SOON_ANSWER_BYTES = 2048, SOON_BYTES = 65536, PACE_FADES = 16 };
+enum { SOON_MAX = 512, SOON_ANSWER_BYTES = 2048, SOON_BYTES = 65536 };
 
 static struct {
     struct { struct conn *c; uint32_t at, len; enum outq_result result; } answers[SOON_MAX];
@@ -16,9 +16,9 @@ static struct {
     unsigned sent;     /* of them: given to the socket */
     unsigned together; /* how many may wait for each other */
     uint32_t used;     /* of bytes */
-    int64_t pace_ns;   /* what an answer takes, handler and all: of the slowest turn, which fades */
+    int64_t pace_ns;   /* what an answer took in the last turn, handler and all */
     char bytes[SOON_BYTES];
-} soon = {.together = LIMIT_ANSWERS_TOGETHER};
+} soon = {.together = LIMIT_ANSWERS_TOGETHER, .pace_ns = 1};
 
 static void soon_send(void)
 {
@@ -63,17 +63,15 @@ void conn_soon_forget(struct conn *c)
     c->out_soon = false;
 }
 
-/* A slow turn is remembered for a while, so that its like finds nobody waiting. */
+/* One slow turn may be the machine's fault; of two in a row the quicker one tells what the handlers take. */
 static void soon_learn(int64_t since_ns)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t pace_ns = ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec - since_ns) / soon.asked;
-    soon.pace_ns -= soon.pace_ns / PACE_FADES;
-    if (pace_ns > soon.pace_ns)
-        soon.pace_ns = pace_ns;
-    int64_t together = soon.pace_ns > 0 ? LIMIT_ANSWER_WAITS_NS / soon.pace_ns : 0;
+    int64_t pace_ns = ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec - since_ns) / soon.asked + 1;
+    int64_t together = LIMIT_ANSWER_WAITS_NS / (pace_ns < soon.pace_ns ? pace_ns : soon.pace_ns);
     soon.together = together < LIMIT_ANSWERS_TOGETHER ? (unsigned)together : LIMIT_ANSWERS_TOGETHER;
+    soon.pace_ns = pace_ns;
     soon.asked = 0;
 }
 

@@ -36,6 +36,7 @@ struct coro {
     struct coro *next;      /* in the woken or the idle list */
     struct job *job;        /* what it runs; borrowed */
     PyObject *task;         /* strong: pyhost.coro's handle of this job; NULL until somebody asks */
+    PyObject *context;      /* strong: between two jobs, what the next one runs in; NULL: it gets a new one */
     PyObject *thrown;       /* strong: an exception to raise where it waits */
     struct timer timer;
     struct waker waker;
@@ -120,10 +121,6 @@ int64_t coro_run_ns(const struct coro *c);
 void coro_limit_init(struct coro *c);
 void coro_limit_begin(struct coro *c);
 void coro_limit_clear(struct coro *c);
-
-/* Makes this context the base of what runs until coro_leave_context. A new reference, or NULL with an exception. */
-PyObject *coro_enter_copy(void);
-void coro_leave_context(PyObject *context);
 
 /* pycoro's task of the running job: a new reference, or NULL with an exception. Told when the job is over. */
 PyObject *task_of(struct coro *c);

@@ -13,19 +13,28 @@ enum {
     CHILD_CAME_BACK = 70  /* exit status of a forked child that returns from its handler */
 };
 
-PyObject *coro_enter_copy(void)
+/* A fresh copy of the context for each job; one that its job has neither changed nor kept is as fresh as any. */
+static PyObject *enter_copy(struct coro *c)
 {
-    PyObject *context = PyContext_CopyCurrent();
+    PyObject *context = c->context;
+    c->context = NULL;
+    if (context && !pystate_context_is_copy(context))
+        Py_CLEAR(context);
+    if (!context)
+        context = PyContext_CopyCurrent();
     if (context && PyContext_Enter(context))
         Py_CLEAR(context);
     return context;
 }
 
-void coro_leave_context(PyObject *context)
+static void leave_context(struct coro *c, PyObject *context)
 {
     if (context && PyContext_Exit(context))
         interp_log_exception("leaving the context of a handler");
-    Py_XDECREF(context);
+    if (context && pystate_context_is_copy(context))
+        c->context = context;
+    else
+        Py_XDECREF(context);
 }
 
 void coro_check_child(void)
@@ -47,7 +56,7 @@ void coro_forget_forced(struct coro *c)
 
 static void run_job(struct coro *c, struct job *job)
 {
-    PyObject *context = coro_enter_copy();
+    PyObject *context = enter_copy(c);
     if (!context)
         interp_log_exception("making the context of a handler");
     c->woken = c->told = false;
@@ -64,7 +73,7 @@ static void run_job(struct coro *c, struct job *job)
     c->job = NULL;
     Py_CLEAR(c->thrown);
     coro_forget_forced(c);
-    coro_leave_context(context);
+    leave_context(c, context);
 }
 
 void coro_set_green(bool on)
@@ -186,6 +195,7 @@ void coro_bury(struct coro *c)
     coro_inbox_forget(c);
     coro_limit_clear(c);
     pystate_clear_identity(&c->identity);
+    Py_CLEAR(c->context);
     Py_CLEAR(c->greenlet);
     Py_CLEAR(c->parked_at);
     Py_CLEAR(c->thrown);

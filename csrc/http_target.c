@@ -62,8 +62,9 @@ static uint32_t name_length(const char *at, size_t len)
         len--;
     if (len == 0 || len > HOST_BYTES_MAX)
         return 0;
-    for (size_t i = 0; i < len; i++)
-        if (!byte_is(at[i], BYTE_HOST) || (at[i] == '.' && (i == 0 || at[i - 1] == '.')))
+    char before = '.';
+    for (size_t i = 0; i < len; before = at[i++])
+        if (!byte_is(at[i], BYTE_HOST) || (at[i] == '.' && before == '.'))
             return 0;
     return at[len - 1] == '.' ? 0 : (uint32_t)len;
 }

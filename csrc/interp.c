@@ -11,7 +11,8 @@
 #include "pyphase.h"
 #include "pystate.h"
 
-static const char main_name[] = "main_interpreter";
+const char interp_main_name[] = "main_interpreter";
+_Thread_local struct interp *interp_here __attribute__((tls_model("initial-exec")));
 static struct interp *interps; /* main first */
 enum { INTERP_BUCKETS = 256 };
 static struct interp *by_name[INTERP_BUCKETS];                 /* the named ones, by the hash of the name */
@@ -32,7 +33,7 @@ static struct interp **bucket_of(const char *name)
 
 struct interp *interp_find(const char *name)
 {
-    if (!name || name == main_name || strcmp(name, main_name) == 0)
+    if (!name || name == interp_main_name || strcmp(name, interp_main_name) == 0)
         return interps;
     struct interp *i = *bucket_of(name);
     while (i && strcmp(i->name, name) != 0)
@@ -40,7 +41,7 @@ struct interp *interp_find(const char *name)
     return i;
 }
 
-struct interp *interp_current(void)
+struct interp *interp_look_up(void)
 {
     PyInterpreterState *state = PyInterpreterState_Get();
     if (state == latest.state)
@@ -81,6 +82,7 @@ struct interp *interp_enter(struct interp *i)
     struct interp *was = interp_current();
     PyThreadState_Swap(i->tstate);
     pystate_bind_gilstate(i->tstate);
+    interp_here = i;
     return was;
 }
 
@@ -183,7 +185,7 @@ static struct interp *interp_new(const char *name, PyThreadState *tstate)
 
 int interp_init(void)
 {
-    interps = interp_new(main_name, PyThreadState_Get());
+    interps = interp_new(interp_main_name, PyThreadState_Get());
     if (!interps) {
         PyErr_NoMemory();
         return -1;
@@ -194,6 +196,7 @@ int interp_init(void)
 int interp_after_fork(void)
 {
     interps->tstate = PyThreadState_Get();
+    interp_here = interps;
     pystate_bind_gilstate(interps->tstate);
     return 0;
 }
@@ -232,11 +235,13 @@ static struct interp *interp_make(const char *name)
     } else {
         pystate_bind_gilstate(tstate);
         interp_append(i);
+        interp_here = i;
         if (import_foundation(false))
             interp_log_exception("importing the foundation of an interpreter");
     }
     PyThreadState_Swap(was);
     pystate_bind_gilstate(was);
+    interp_here = interp_look_up();
     return i;
 }
 

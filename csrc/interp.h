@@ -43,7 +43,11 @@ int interp_after_fork(void);                      /* in a worker: the thread sta
 struct interp *interp_main(void);                 /* any context */
 struct interp *interp_get(const char *name);      /* made on first use; NULL: failed (logged). NULL or "main_interpreter": main */
 struct interp *interp_find(const char *name);     /* NULL when it has not been made */
-struct interp *interp_current(void);              /* the one whose thread state is current; any context with the GIL */
+struct interp *interp_look_up(void);              /* the one whose thread state is current, NULL: none of ours; any context with the GIL */
+extern _Thread_local struct interp *interp_here __attribute__((tls_model("initial-exec"))); /* the loop thread's current one; NULL on other threads */
+/* The same where it must be one of ours. */
+static inline struct interp *interp_current(void) { return interp_here ? interp_here : interp_look_up(); }
+extern const char interp_main_name[];
 /* Makes its thread state current. Only the hub. Returns the one that was. */
 struct interp *interp_enter(struct interp *i);
 struct interp *interp_first(void);                /* iterate with ->next */

@@ -9,6 +9,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "sock.h"
+
 /* PIECE_MAX_BYTES: a piece is freed when all of it is sent, so large ones would keep what has long gone out. */
 enum { FILE_COUNTS_AS_BYTES = 4096, FLUSH_MAX_BYTES = 1 << 20, COPY_BYTES = 16384, PIECE_MAX_BYTES = 16384, GATHER = 8 };
 
@@ -73,7 +75,7 @@ static ssize_t send_now(int fd, const struct slice *parts, int count, int flags)
             vector[used++] = (struct iovec){(void *)parts[i].at, parts[i].len};
     struct msghdr message = {.msg_iov = vector, .msg_iovlen = (size_t)used};
     ssize_t n = used == 0   ? 0
-                : used == 1 ? send(fd, vector[0].iov_base, vector[0].iov_len, flags)
+                : used == 1 ? sock_send(fd, vector[0].iov_base, vector[0].iov_len, flags)
                             : sendmsg(fd, &message, flags);
     if (n < 0 && errno != EINTR && outq_fault() == OUTQ_BROKEN)
         return -1;

@@ -15,7 +15,6 @@
 
 enum { STATUS_ERROR = 500 };
 
-static const char main_interpreter[] = "main_interpreter";
 
 /* ---- which interpreter ---- */
 
@@ -65,7 +64,7 @@ const char *pyphase_interpreter(struct request *r, enum phase phase)
     const char *name = r->conf ? interpreter_of_conf(r, phase > PHASE_TRANS) : NULL;
     if (!name && r->conf && by_directive(r->conf))
         name = directory_of_directive(r, phase);
-    return name ? name : main_interpreter;
+    return name ? name : interp_main_name;
 }
 
 const char *pyphase_filter_interpreter(struct request *r, const struct hook_conf *filter)
@@ -73,7 +72,7 @@ const char *pyphase_filter_interpreter(struct request *r, const struct hook_conf
     const char *name = r->conf ? interpreter_of_conf(r, true) : NULL;
     if (!name && r->conf && by_directive(r->conf))
         name = pyhook_directory(r, filter);
-    return name ? name : main_interpreter;
+    return name ? name : interp_main_name;
 }
 
 /* ---- whether there is something to do ---- */
@@ -91,7 +90,7 @@ static bool has_added(const struct request *r, enum phase phase)
 bool pyphase_has(const struct request *r, enum phase phase)
 {
     const char *extension;
-    return pyhook_list(r, phase, &extension) || (r->py && has_added(r, phase));
+    return (r->conf && r->conf->hook_phases & 1 << phase && pyhook_list(r, phase, &extension)) || (r->py && has_added(r, phase));
 }
 
 bool pyphase_ends_plainly(const struct request *r)

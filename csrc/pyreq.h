@@ -79,6 +79,8 @@ PyObject *pyrequest_body_some(struct pyrequest *self);
 /* Sets the exception for a body that never comes (errno of request_body_read; ECANCELED: one is set). Returns -1. */
 int pyrequest_body_failed(int error);
 
+/* The setter of content_type. 0, or -1 with an exception. */
+int pyrequest_set_content_type(PyObject *object, PyObject *value);
 extern PyGetSetDef pyrequest_getset[];
 extern PyMethodDef pyrequest_methods[];
 /* Methods by file; gathered in pyrequest_methods. */

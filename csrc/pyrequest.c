@@ -168,6 +168,9 @@ static void request_dealloc(PyObject *object)
 /* New attributes live in a dict that is made by the first of them; from then on the object can be part of a cycle. */
 static int request_setattro(PyObject *object, PyObject *name, PyObject *value)
 {
+    const struct pyroom *room = pyreq(object)->interp->py;
+    if (name == room->content_type) /* what nearly every handler sets */
+        return pyrequest_set_content_type(object, value);
     int result = PyObject_GenericSetAttr(object, name, value);
     if (pyreq(object)->dict && !PyObject_GC_IsTracked(object))
         PyObject_GC_Track(object);
@@ -200,5 +203,5 @@ static PyType_Slot request_slots[] = {
 };
 PyType_Spec pyrequest_spec = {
     .name = "mp_request", .basicsize = sizeof(struct pyrequest),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, .slots = request_slots,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, .slots = request_slots,
 };

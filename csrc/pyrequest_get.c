@@ -70,6 +70,8 @@ static int text_set(PyObject *object, PyObject *value, void *closure)
     return 0;
 }
 
+int pyrequest_set_content_type(PyObject *object, PyObject *value) { return text_set(object, value, (void *)&member_content_type); }
+
 /* Numbers. */
 enum number_field {
     NUMBER_STATUS, NUMBER_ASSBACKWARDS, NUMBER_PROXYREQ, NUMBER_CHUNKED, NUMBER_NO_CACHE, NUMBER_NO_LOCAL_COPY, NUMBER_USED_PATH_INFO,

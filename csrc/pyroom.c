@@ -46,16 +46,17 @@ static int make_names(struct pyroom *room)
         if (!(room->method_names[m] = PyUnicode_InternFromString(http_method_name(m))))
             return -1;
     room->head = PyUnicode_InternFromString("HEAD");
+    room->content_type = PyUnicode_InternFromString("content_type");
     room->interpreter = PyUnicode_DecodeFSDefault(interp_current()->name);
     room->servers = PyDict_New();
     room->server_return = PyErr_NewException("_apache.SERVER_RETURN", NULL, NULL);
-    return room->head && room->interpreter && room->servers && room->server_return ? 0 : -1;
+    return room->head && room->content_type && room->interpreter && room->servers && room->server_return ? 0 : -1;
 }
 
 /* The state outlives the module object: a module that is imported again finds the same types. */
 static struct pyroom *room_make(PyObject *module)
 {
-    struct interp *interp = interp_current();
+    struct interp *interp = interp_look_up();
     if (!interp) {
         PyErr_SetString(PyExc_ModuleNotFoundError, "No module named '_apache' outside of a serving process");
         return NULL;

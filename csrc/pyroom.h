@@ -25,6 +25,7 @@ struct pyroom {
     PyObject *phase_names[PHASES];        /* strong, interned: "PythonHandler" … */
     PyObject *method_names[METHOD_INVALID];/* strong, interned: "GET" … */
     PyObject *head;                       /* strong, interned: "HEAD" */
+    PyObject *content_type;               /* strong, interned: "content_type" */
     PyObject *interpreter;                /* strong: the name as str */
     PyObject *load, *files_of, *run_path, *report, *report_filter; /* strong: functions of the Python half; NULL until prepared */
     PyObject *servers;                    /* strong: dict of address of server_conf -> mp_server */

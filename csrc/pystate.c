@@ -4,6 +4,7 @@
 /* a macro of the public headers hides the inline function of the internal ones */
 #undef _PyGC_FINALIZED
 #define Py_BUILD_CORE 1
+#include <internal/pycore_context.h>
 #include <internal/pycore_frame.h>
 #include <internal/pycore_runtime.h>
 #if PY_VERSION_HEX >= 0x030c0000
@@ -98,6 +99,12 @@ void pystate_clear_identity(struct pystate_identity *identity)
     Py_CLEAR(identity->local_sentinel);
     Py_CLEAR(identity->local_key);
     Py_CLEAR(identity->running_loop);
+}
+
+bool pystate_context_is_copy(PyObject *context)
+{
+    const PyContext *copy = (PyContext *)context, *current = (PyContext *)PyThreadState_Get()->context;
+    return Py_REFCNT(context) == 1 && !copy->ctx_weakreflist && current && copy->ctx_vars == current->ctx_vars;
 }
 
 /* --- the synthetic signal ---

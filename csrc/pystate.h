@@ -42,6 +42,9 @@ void pystate_renew_async(PyThreadState *tstate);
 /* Drops what a greenlet kept; runs destructors of its thread-locals. Context: hub, GIL, its interpreter. */
 void pystate_clear_identity(struct pystate_identity *identity);
 
+/* Is this context, which nobody has entered, the caller's alone and no different from a fresh copy of the current one? Context: GIL held. */
+bool pystate_context_is_copy(PyObject *context);
+
 /* Lets the next PyErr_CheckSignals of the greenlet with this thread id call the handler of the synthetic signal: for that moment it counts as the
  * main thread of the main interpreter. 0, or -1 when nobody handles it. Context: GIL held, or just given away by this thread, which is about to take
  * it back; a signal handler while this thread holds the GIL, unless pystate_needs_call. */

@@ -4,33 +4,38 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { FREE_REQUESTS_MAX = 64, ARENA_BLOCK_BYTES = 8192, ARENA_ALIGN = 8 };
+enum { FREE_REQUESTS_MAX = 64, KEPT_BYTES = 1024 /* of a request in the free list, for the body of the next */, ARENA_BLOCK_BYTES = 8192, ARENA_ALIGN = 8 };
 
 static struct { struct request *first; unsigned count; } free_requests; /* of this process's loop thread */
 
-static struct request *request_take(void)
+static struct request *request_take(struct buf *kept)
 {
     struct request *r = free_requests.first;
+    *kept = (struct buf){0};
     if (!r)
         return malloc(sizeof *r);
     free_requests.first = r->next;
     free_requests.count--;
+    *kept = r->out;
     return r;
 }
 
 struct request *request_new(uint32_t limit_fields)
 {
-    struct request *r = request_take();
+    struct buf kept;
+    struct request *r = request_take(&kept);
     struct http_field *fields = r ? r->inline_fields : NULL;
     if (r && limit_fields > REQUEST_INLINE_FIELDS)
         fields = malloc(limit_fields * sizeof *fields);
     if (!fields) {
+        free(kept.at);
         free(r);
         errno = ENOMEM;
         return NULL;
     }
     memset(r, 0, offsetof(struct request, fields));
     r->fields = fields;
+    r->out = kept;
     r->refs = 1;
     r->status = 200;
     r->clength = -1;
@@ -39,13 +44,11 @@ struct request *request_new(uint32_t limit_fields)
 
 static void request_release(struct request *r)
 {
-    table_clear(&r->headers_in);
-    table_clear(&r->headers_out);
-    table_clear(&r->err_headers_out);
-    table_clear(&r->subprocess_env);
-    table_clear(&r->notes);
-    table_clear(&r->trailers_in);
-    buf_clear(&r->out);
+    struct table *tables[] = {&r->headers_in, &r->headers_out, &r->err_headers_out, &r->subprocess_env, &r->notes, &r->trailers_in};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (tables[i]->entries)
+            table_clear(tables[i]);
+    buf_rest(&r->out, KEPT_BYTES);
     buf_clear(&r->in);
     while (r->arena) {
         struct arena_block *block = r->arena;
@@ -70,6 +73,7 @@ void request_unref(struct request *r)
             free_requests.first = r;
             free_requests.count++;
         } else {
+            buf_clear(&r->out);
             free(r);
         }
         r = up;

@@ -62,6 +62,7 @@ struct request {
     struct job job;      /* for the ready queue of an interpreter; run set by serve */
     uint32_t refs;
     uint8_t at_phase;    /* enum phase: what serve does next; see serve.c */
+    uint8_t home_phase;  /* enum phase: what it was brought to interp's queue for; 0: nothing yet */
     uint8_t response;    /* enum response_state */
     uint8_t body;        /* enum body_state */
     uint8_t password;    /* enum password_state */
@@ -96,6 +97,7 @@ struct request {
     char *filename;              /* NULL before mapping */
     char *canonical_filename;
     char *path_info;             /* NULL before mapping */
+    const char *typed_name, *type; /* while filename is typed_name, its type by name is known to be type */
     struct stat finfo;           /* valid when file_known; st_mode 0: no such file */
     char *handler;               /* NULL: default (static) */
     const char *content_of;      /* serve's: the handler whose kind content says, when content_known */

@@ -15,7 +15,7 @@
 #include "response_head.h"
 #include "serve.h"
 
-enum { FILE_PIECE_BYTES = 32768, KEEP_HEAD_BYTES = 16384, JOIN_BYTES = 8192, WRITE_NOW_BYTES = 4 << 20 };
+enum { FILE_PIECE_BYTES = 32768, KEEP_HEAD_BYTES = 16384, KEEP_BODY_BYTES = 1024, JOIN_BYTES = 8192, WRITE_NOW_BYTES = 4 << 20 };
 
 static struct buf head; /* reused: a head is built and handed over without a switch between */
 
@@ -211,7 +211,7 @@ int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
 static void response_over(struct request *r)
 {
     r->response = RESPONSE_ENDED;
-    buf_clear(&r->out);
+    buf_rest(&r->out, KEEP_BODY_BYTES);
     if (r->conn)
         out_of(r)->ended(r);
     else

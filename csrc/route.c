@@ -222,9 +222,11 @@ static enum route_result map_name(struct request *r, struct mapping *m)
     return m->name ? ROUTE_OK : route_fail(r, status, NULL);
 }
 
+/* r is mapped. */
 static void mapping_keep(struct route *route, struct request *r, const struct mapping *m, uint64_t hash)
 {
-    struct path_entry entry = {.hash = hash, .server = r->server, .location_conf = m->location_conf, .conf = m->conf, .handler = m->handler};
+    struct path_entry entry = {.hash = hash, .server = r->server, .location_conf = m->location_conf, .conf = m->conf, .handler = m->handler,
+                               .type = route_type(r, m->name)};
     path_store(route, &entry, slice_text(r->uri), slice_of(m->name, m->file_len));
 }
 
@@ -251,6 +253,8 @@ static enum route_result map_known(struct request *r, const struct path_entry *e
         return route_fail(r, 500, NULL);
     r->conf = e->conf;
     r->script_aliased = e->handler != NULL;
+    r->typed_name = r->filename;
+    r->type = e->type;
     if (e->handler && !r->handler)
         r->handler = (char *)e->handler;
     return ROUTE_OK;
@@ -273,9 +277,11 @@ static enum route_result map_anew(struct route *route, struct request *r, bool m
         mapping_split(&m);
     if ((result = map_sections(route, r, &m)) != ROUTE_OK)
         return result;
-    if (!m.split && !r->filename)
+    bool keep = !m.split && !r->filename;
+    result = mapping_done(r, &m);
+    if (keep)
         mapping_keep(route, r, &m, hash);
-    return mapping_done(r, &m);
+    return result;
 }
 
 enum route_result route_map(struct route *route, struct request *r, bool may_merge)

@@ -59,6 +59,7 @@ struct path_entry {
     const struct server_conf *server;
     const struct dir_conf *location_conf, *conf;
     const char *handler;    /* static text, NULL: none */
+    const char *type;       /* what route_type says of the file name; static text, or NULL */
     uint32_t uri_len, filename_len;
     char text[];            /* uri NUL filename NUL */
 };

@@ -85,5 +85,5 @@ void route_handler(struct request *r)
     if (!r->handler)
         r->handler = (char *)handler_of(r);
     if (!r->content_type && r->filename && !(r->file_known && S_ISDIR(r->finfo.st_mode)))
-        r->content_type = (char *)route_type(r, r->filename);
+        r->content_type = (char *)(r->filename == r->typed_name ? r->type : route_type(r, r->filename));
 }

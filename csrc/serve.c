@@ -31,6 +31,8 @@ void serve_job(struct job *job) { serve_run((struct request *)job); }
 /* True: this phase's handlers can run right here. */
 static bool at_home(struct request *r, enum phase phase, enum step *step)
 {
+    if (r->home_phase == phase && coro_current() && interp_current() == r->interp)
+        return true; /* it was brought here for this */
     const char *name = pyphase_interpreter(r, phase);
     struct interp *home = interp_find(name);
     if (coro_current() && home && interp_current() == home)
@@ -47,6 +49,7 @@ static bool at_home(struct request *r, enum phase phase, enum step *step)
         return false;
     }
     r->interp = home;
+    r->home_phase = (uint8_t)phase;
     r->job.run = serve_job;
     r->job.of_request = true;
     coro_submit(home, &r->job);
@@ -70,6 +73,14 @@ static enum step do_map(struct request *r)
     if (r->conf->setenvif_count || r->conf->setenv_count)
         env_apply(r, false);
     return STEP_ON;
+}
+
+/* Between the mapping and the content, most configurations want nothing but the type. */
+static bool wants_only_type(const struct request *r)
+{
+    const struct dir_conf *conf = r->conf;
+    int between = 1 << PHASE_HEADER_PARSER | 1 << PHASE_ACCESS | 1 << PHASE_AUTHEN | 1 << PHASE_AUTHZ | 1 << PHASE_TYPE | 1 << PHASE_FIXUP;
+    return !r->py && !(conf->hook_phases & between) && !conf->require && !conf->request_header_rule_count && !conf->setenv_count && !conf->redirect_count;
 }
 
 /* What a Python handler's value means. */
@@ -148,6 +159,11 @@ static enum step serve_step(struct request *r)
         if (step != STEP_ON || r->at_phase != phase)
             return step;
         r->mapped = true;
+        if (wants_only_type(r)) {
+            serve_phases[PHASE_TYPE].run(r);
+            r->at_phase = PHASE_CONTENT;
+            return STEP_ON;
+        }
     }
     bool python_was_asked = phase == PHASE_AUTHEN && r->password != PASSWORD_UNKNOWN;
     if (!r->conf || python_was_asked || !phase_wants_python(r, phase))
