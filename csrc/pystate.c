@@ -101,6 +101,48 @@ void pystate_clear_identity(struct pystate_identity *identity)
     Py_CLEAR(identity->running_loop);
 }
 
+#if PY_VERSION_HEX >= 0x030d0000
+static uint64_t dict_changes; /* of all dicts that are marked */
+
+static int on_dict_change(PyDict_WatchEvent event, PyObject *dict, PyObject *key, PyObject *value)
+{
+    (void)event, (void)dict, (void)key, (void)value;
+    dict_changes++;
+    return 0;
+}
+
+int pystate_dict_watcher(void) { return PyDict_AddWatcher(on_dict_change); }
+
+uint64_t pystate_dict_mark(int watcher, PyObject *dict)
+{
+    PyDict_Watch(watcher, dict);
+    return dict_changes;
+}
+
+bool pystate_dict_is_as_marked(int watcher, PyObject *dict, uint64_t mark)
+{
+    PyDict_Unwatch(watcher, dict);
+    return dict_changes == mark;
+}
+#else
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* 3.12 says that it will go, and it is gone in 3.13 */
+int pystate_dict_watcher(void) { return 0; }
+
+uint64_t pystate_dict_mark(int watcher, PyObject *dict)
+{
+    (void)watcher;
+    return ((PyDictObject *)dict)->ma_version_tag;
+}
+
+bool pystate_dict_is_as_marked(int watcher, PyObject *dict, uint64_t mark)
+{
+    (void)watcher;
+    return ((PyDictObject *)dict)->ma_version_tag == mark;
+}
+#pragma GCC diagnostic pop
+#endif
+
 bool pystate_context_is_copy(PyObject *context)
 {
     const PyContext *copy = (PyContext *)context, *current = (PyContext *)PyThreadState_Get()->context;

@@ -42,6 +42,12 @@ void pystate_renew_async(PyThreadState *tstate);
 /* Drops what a greenlet kept; runs destructors of its thread-locals. Context: hub, GIL, its interpreter. */
 void pystate_clear_identity(struct pystate_identity *identity);
 
+/* Has a dict been changed since it was marked (false), as far as can be told (true: certainly not)? watcher: one for each interpreter, -1 with an
+ * exception. Context of all: GIL held, the interpreter current. */
+int pystate_dict_watcher(void);
+uint64_t pystate_dict_mark(int watcher, PyObject *dict);
+bool pystate_dict_is_as_marked(int watcher, PyObject *dict, uint64_t mark);
+
 /* Is this context, which nobody has entered, the caller's alone and no different from a fresh copy of the current one? Context: GIL held. */
 bool pystate_context_is_copy(PyObject *context);
 

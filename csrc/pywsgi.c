@@ -10,6 +10,7 @@
 #include "pyclient.h"
 #include "pylimit.h"
 #include "pyphase.h"
+#include "pystate.h"
 #include "pywsgi_impl.h"
 #include "response.h"
 
@@ -41,7 +42,7 @@ static bool state_fill(struct wsgi_state *s)
            (s->input_type = (PyTypeObject *)PyType_FromSpec(&wsgi_input_spec)) && (s->start_type = (PyTypeObject *)PyType_FromSpec(&wsgi_start_spec)) &&
            (s->wrapper_type = (PyTypeObject *)PyType_FromSpec(&wsgi_wrapper_spec)) &&
            (s->hints_type = (PyTypeObject *)PyType_FromSpec(&wsgi_hints_spec)) && (s->no_input = wsgi_input_new(s, NULL)) &&
-           (s->hints = wsgi_hints_new(s));
+           (s->hints = wsgi_hints_new(s)) && (s->watcher = pystate_dict_watcher()) >= 0;
 }
 
 struct wsgi_state *wsgi_state(void)
@@ -207,10 +208,11 @@ static int failed_status(struct request *r)
 
 static int call_application(struct wsgi_state *s, struct request *r, PyObject *app)
 {
-    PyObject *environ = wsgi_environ(s, r), *start = environ ? wsgi_start_new(s, r) : NULL, *result = NULL;
+    struct kept_environ e;
+    PyObject *start = wsgi_environ(s, r, &e) ? NULL : wsgi_start_new(s, r), *result = NULL;
     int code = PY_OK;
     if (start) {
-        PyObject *args[] = {NULL, environ, start};
+        PyObject *args[] = {NULL, e.environ, start};
         result = PyObject_Vectorcall(app, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
         coro_check_child();
     }
@@ -223,8 +225,8 @@ static int call_application(struct wsgi_state *s, struct request *r, PyObject *a
     }
     if (PyErr_Occurred())
         code = failed_status(r);
-    Py_XDECREF(start);
-    Py_XDECREF(environ);
+    wsgi_start_done(s, start);
+    wsgi_environ_done(s, &e);
     return code;
 }
 

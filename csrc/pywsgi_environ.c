@@ -3,6 +3,7 @@
 #include "gate_ws.h"
 #include "origin.h"
 #include "pywebsocket.h"
+#include "pystate.h"
 #include "pywsgi_impl.h"
 
 PyObject *wsgi_text(struct slice s) { return PyUnicode_DecodeLatin1(s.at ? s.at : "", (Py_ssize_t)s.len, NULL); }
@@ -18,6 +19,28 @@ static int put(struct wsgi_state *s, PyObject *environ, enum wsgi_key key, PyObj
 static int put_text(struct wsgi_state *s, PyObject *environ, enum wsgi_key key, const char *text)
 {
     return put(s, environ, key, wsgi_text(slice_text(text)));
+}
+
+/* Text that differs from request to request: nothing happens where it is what already lies there. */
+static int put_again(PyObject *environ, PyObject *key, PyObject **lies, struct slice text)
+{
+    PyObject *before = *lies;
+    if (before && (size_t)PyUnicode_GET_LENGTH(before) == text.len && !memcmp(PyUnicode_1BYTE_DATA(before), text.at, text.len))
+        return 0;
+    PyObject *value = wsgi_text(text);
+    int failed = value ? PyDict_SetItem(environ, key, value) : -1;
+    *lies = failed ? NULL : value;
+    Py_XDECREF(value);
+    return failed;
+}
+
+/* The same for texts that others hold as well. */
+static int put_known(PyObject *environ, PyObject *key, PyObject **lies, PyObject *value)
+{
+    if (*lies == value)
+        return 0;
+    *lies = value;
+    return value ? PyDict_SetItem(environ, key, value) : -1;
 }
 
 static PyObject *number_text(unsigned n)
@@ -81,16 +104,17 @@ static PyObject *make_template(struct wsgi_state *s, struct request *r, struct s
         Py_CLEAR(t);
     s->template_conf = text_cache_keep(&s->host, host) && text_cache_keep(&s->peer, wsgi_peer(r)) && !r->secure ? r->conf : NULL;
     s->port = port;
+    s->template_number++;
     return t;
 }
 
-static PyObject *copy_template(struct wsgi_state *s, struct request *r)
+static PyObject *current_template(struct wsgi_state *s, struct request *r)
 {
     struct slice host = slice_text(r->hostname);
     int port = origin_port(r);
     if (!s->template || s->template_conf != r->conf || s->port != port || r->secure || !text_cache_is(&s->host, host) || !text_cache_is(&s->peer, wsgi_peer(r)))
         Py_XSETREF(s->template, make_template(s, r, host.at ? host : SLICE(""), port));
-    return s->template ? PyDict_Copy(s->template) : NULL;
+    return s->template;
 }
 
 /* RFC 3875 4.1.18. NULL without an exception: this field does not become a variable ('_' would collide with '-', Proxy is httpoxy). */
@@ -128,41 +152,49 @@ static PyObject *header_key(struct wsgi_state *s, struct slice name)
     return key;
 }
 
-static int put_header(struct wsgi_state *s, PyObject *environ, struct slice name, struct slice text, bool cookie)
+/* A field that came twice is joined, and this environ is nothing for another request. */
+static int put_header(struct wsgi_state *s, struct kept_environ *e, struct slice name, struct slice text, bool cookie)
 {
-    PyObject *key = header_key(s, name);
+    PyObject *key = header_key(s, name), *environ = e->environ;
     if (!key)
         return PyErr_Occurred() ? -1 : 0;
     PyObject *value = wsgi_text(text), *before = value ? PyDict_GetItemWithError(environ, key) : NULL;
     if (value && before)
         Py_SETREF(value, PyUnicode_FromFormat(cookie ? "%U; %U" : "%U, %U", before, value));
     int result = value && !PyErr_Occurred() ? PyDict_SetItem(environ, key, value) : -1;
+    if (before || e->header_count == KEPT_HEADERS) {
+        e->plain = false;
+    } else {
+        e->headers[e->header_count].key = key;
+        e->headers[e->header_count++].value = value;
+    }
     Py_XDECREF(value);
     Py_DECREF(key);
     return result;
 }
 
-static int put_field(struct wsgi_state *s, PyObject *environ, const struct request *r, const struct http_field *f)
+static int put_field(struct wsgi_state *s, struct kept_environ *e, const struct request *r, const struct http_field *f)
 {
     struct slice name = slice_of(r->bytes + f->name_at, f->name_len), value = slice_of(r->bytes + f->value_at, f->value_len);
     switch (f->name) {
-    case FIELD_CONTENT_TYPE: return put(s, environ, KEY_CONTENT_TYPE, wsgi_text(value));
-    case FIELD_CONTENT_LENGTH: return put(s, environ, KEY_CONTENT_LENGTH, wsgi_text(value));
+    case FIELD_CONTENT_TYPE: e->plain = false; return put(s, e->environ, KEY_CONTENT_TYPE, wsgi_text(value));
+    case FIELD_CONTENT_LENGTH: e->plain = false; return put(s, e->environ, KEY_CONTENT_LENGTH, wsgi_text(value));
     case FIELD_PROXY:
     case FIELD_HTTP2_SETTINGS: return 0;
-    default: return put_header(s, environ, name, value, f->name == FIELD_COOKIE);
+    default: return put_header(s, e, name, value, f->name == FIELD_COOKIE);
     }
 }
 
 /* RequestHeader rules, Python phases or another protocol have made a table of the head: then it is what counts. */
-static int put_table(struct wsgi_state *s, PyObject *environ, const struct table *t)
+static int put_table(struct wsgi_state *s, struct kept_environ *e, const struct table *t)
 {
+    e->plain = false;
     for (uint32_t i = 0; i < t->count; i++) {
-        const struct table_entry *e = &t->entries[i];
-        struct slice name = slice_of(e->key, e->key_len), value = slice_of(e->value, e->value_len);
-        int failed = slice_eq_nocase(name, SLICE("Content-Type"))     ? put(s, environ, KEY_CONTENT_TYPE, wsgi_text(value))
-                     : slice_eq_nocase(name, SLICE("Content-Length")) ? put(s, environ, KEY_CONTENT_LENGTH, wsgi_text(value))
-                     : name.len                                       ? put_header(s, environ, name, value, false)
+        const struct table_entry *field = &t->entries[i];
+        struct slice name = slice_of(field->key, field->key_len), value = slice_of(field->value, field->value_len);
+        int failed = slice_eq_nocase(name, SLICE("Content-Type"))     ? put(s, e->environ, KEY_CONTENT_TYPE, wsgi_text(value))
+                     : slice_eq_nocase(name, SLICE("Content-Length")) ? put(s, e->environ, KEY_CONTENT_LENGTH, wsgi_text(value))
+                     : name.len                                       ? put_header(s, e, name, value, false)
                                                                       : 0;
         if (failed)
             return -1;
@@ -170,30 +202,58 @@ static int put_table(struct wsgi_state *s, PyObject *environ, const struct table
     return 0;
 }
 
-static int put_headers(struct wsgi_state *s, PyObject *environ, struct request *r)
+static int put_headers(struct wsgi_state *s, struct kept_environ *e, struct request *r)
 {
     if (r->headers_in_built)
-        return put_table(s, environ, &r->headers_in);
+        return put_table(s, e, &r->headers_in);
     for (uint32_t i = 0; i < r->head.nfields; i++)
-        if (put_field(s, environ, r, &r->fields[i]) < 0)
+        if (put_field(s, e, r, &r->fields[i]) < 0)
             return -1;
     return 0;
 }
 
-static int put_method(struct wsgi_state *s, PyObject *environ, const struct request *r)
+/* Has the head the very fields, in the same order, whose values lie in this environ? */
+static bool has_same_headers(struct wsgi_state *s, const struct kept_environ *e, const struct request *r)
 {
-    if (!r->head.minor && put(s, environ, KEY_SERVER_PROTOCOL, Py_NewRef(s->http10)) < 0)
-        return -1;
-    if (r->header_only)
-        return put(s, environ, KEY_REQUEST_METHOD, Py_NewRef(s->head));
-    if (r->method_number == METHOD_GET)
-        return 0;
-    return put(s, environ, KEY_REQUEST_METHOD,
-               r->method_number < METHOD_TEXTS ? Py_NewRef(s->methods[r->method_number]) : wsgi_text(slice_text(r->method)));
+    if (r->headers_in_built || r->head.nfields != e->header_count)
+        return false;
+    for (uint32_t i = 0; i < e->header_count; i++) {
+        const struct http_field *f = &r->fields[i];
+        PyObject *key = f->name == FIELD_CONTENT_TYPE || f->name == FIELD_CONTENT_LENGTH ? NULL : header_key(s, slice_of(r->bytes + f->name_at, f->name_len));
+        if (key)
+            Py_DECREF(key); /* it lies in the dict, if it is the one */
+        else
+            PyErr_Clear();
+        if (key != e->headers[i].key)
+            return false;
+    }
+    return true;
+}
+
+static int put_headers_again(struct kept_environ *e, const struct request *r)
+{
+    for (uint32_t i = 0; i < e->header_count; i++) {
+        const struct http_field *f = &r->fields[i];
+        if (put_again(e->environ, e->headers[i].key, &e->headers[i].value, slice_of(r->bytes + f->value_at, f->value_len)))
+            return -1;
+    }
+    return 0;
+}
+
+static int put_method(struct wsgi_state *s, struct kept_environ *e, const struct request *r)
+{
+    if (!r->head.minor) {
+        e->plain = false;
+        if (put(s, e->environ, KEY_SERVER_PROTOCOL, Py_NewRef(s->http10)) < 0)
+            return -1;
+    }
+    if (!r->header_only && r->method_number >= METHOD_TEXTS)
+        return put_again(e->environ, s->keys[KEY_REQUEST_METHOD], &e->texts[KEPT_METHOD], slice_text(r->method));
+    return put_known(e->environ, s->keys[KEY_REQUEST_METHOD], &e->texts[KEPT_METHOD], r->header_only ? s->head : s->methods[r->method_number]);
 }
 
 /* Where the application is mounted, and the rest of the path. */
-static int put_path(struct wsgi_state *s, PyObject *environ, const struct request *r)
+static int put_path(struct wsgi_state *s, struct kept_environ *e, const struct request *r)
 {
     const char *mount = r->conf->wsgi_mount ? r->conf->wsgi_mount : r->conf->location ? r->conf->location : "";
     size_t len = strlen(mount);
@@ -201,9 +261,31 @@ static int put_path(struct wsgi_state *s, PyObject *environ, const struct reques
         len--;
     if (strncmp(r->uri, mount, len) != 0 || (r->uri[len] && r->uri[len] != '/'))
         len = 0;
-    if (len && put(s, environ, KEY_SCRIPT_NAME, wsgi_text(slice_of(r->uri, len))) < 0)
-        return -1;
-    return put(s, environ, KEY_PATH_INFO, wsgi_text(slice_text(r->uri + len)));
+    return put_again(e->environ, s->keys[KEY_SCRIPT_NAME], &e->texts[KEPT_SCRIPT_NAME], slice_of(r->uri, len)) ||
+           put_again(e->environ, s->keys[KEY_PATH_INFO], &e->texts[KEPT_PATH_INFO], slice_text(r->uri + len)) ||
+           put_again(e->environ, s->keys[KEY_QUERY_STRING], &e->texts[KEPT_QUERY_STRING], r->args ? slice_text(r->args) : SLICE("")) ||
+           put_again(e->environ, s->keys[KEY_REQUEST_URI], &e->texts[KEPT_REQUEST_URI], slice_text(r->unparsed_uri)) ? -1 : 0;
+}
+
+/* A client's connections have a few ports, again and again. */
+static int put_port(struct wsgi_state *s, struct kept_environ *e, const struct request *r)
+{
+    unsigned port = r->conn ? r->conn->peer.port : 0, slot = port % PORT_CACHE;
+    if (!s->ports[slot].text || s->ports[slot].port != port) {
+        Py_XSETREF(s->ports[slot].text, r->conn ? number_text(port) : Py_NewRef(s->empty));
+        s->ports[slot].port = port;
+    }
+    return put_known(e->environ, s->keys[KEY_REMOTE_PORT], &e->texts[KEPT_REMOTE_PORT], s->ports[slot].text);
+}
+
+static int put_gone(struct wsgi_state *s, struct kept_environ *e, struct request *r)
+{
+    if (e->gone && Py_REFCNT(e->gone) == 1) {
+        wsgi_gone_use(e->gone, r);
+        return 0;
+    }
+    PyObject *gone = e->gone = wsgi_gone_new(s, r);
+    return put(s, e->environ, KEY_CLIENT_GONE, gone);
 }
 
 static int put_variables(PyObject *environ, const struct table *t)
@@ -235,18 +317,57 @@ static int put_websocket(PyObject *environ, struct request *r)
     return failed;
 }
 
-PyObject *wsgi_environ(struct wsgi_state *s, struct request *r)
+/* What few requests have. */
+static int put_special(struct wsgi_state *s, struct kept_environ *e, struct request *r)
 {
-    PyObject *environ = copy_template(s, r);
-    if (!environ)
-        return NULL;
     bool has_body = !(r->body == BODY_WHOLE && !r->in.len);
-    if (put_method(s, environ, r) < 0 || put_path(s, environ, r) < 0 ||
-        (r->args && put_text(s, environ, KEY_QUERY_STRING, r->args) < 0) || put_text(s, environ, KEY_REQUEST_URI, r->unparsed_uri) < 0 ||
-        (r->conn && put(s, environ, KEY_REMOTE_PORT, number_text(r->conn->peer.port)) < 0) || put_user(s, environ, r) < 0 ||
-        put(s, environ, KEY_CLIENT_GONE, wsgi_gone_new(s, r)) < 0 || put_headers(s, environ, r) < 0 ||
-        (r->head.upgrade && put_websocket(environ, r) < 0) || (has_body && put(s, environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) ||
-        put_variables(environ, &r->subprocess_env) < 0)
-        Py_CLEAR(environ);
-    return environ;
+    if (!has_body && !r->user && !r->auth_type && !r->head.upgrade && !r->subprocess_env.count)
+        return 0;
+    e->plain = false;
+    return put_user(s, e->environ, r) < 0 || (r->head.upgrade && put_websocket(e->environ, r) < 0) ||
+           (has_body && put(s, e->environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) || put_variables(e->environ, &r->subprocess_env) < 0 ? -1 : 0;
+}
+
+/* The environ of the request before, when nobody holds it and this request is like that one. */
+static bool take_kept(struct wsgi_state *s, const struct request *r, struct kept_environ *e)
+{
+    if (!s->kept.environ)
+        return false;
+    *e = s->kept;
+    s->kept.environ = NULL;
+    if (e->template == s->template_number && r->head.minor && has_same_headers(s, e, r))
+        return true;
+    Py_CLEAR(e->environ);
+    return false;
+}
+
+int wsgi_environ(struct wsgi_state *s, struct request *r, struct kept_environ *e)
+{
+    PyObject *template = current_template(s, r);
+    bool again = template && take_kept(s, r, e);
+    if (!again)
+        *e = (struct kept_environ){.environ = template ? PyDict_Copy(template) : NULL, .template = s->template_number, .plain = true,
+                                   .texts = {s->methods[METHOD_GET], s->empty, s->empty, s->empty, s->empty, s->empty}};
+    if (!e->environ)
+        return -1;
+    if (put_method(s, e, r) < 0 || put_path(s, e, r) < 0 || put_port(s, e, r) < 0 || put_gone(s, e, r) < 0 ||
+        (again ? put_headers_again(e, r) : put_headers(s, e, r)) < 0 || put_special(s, e, r) < 0)
+        Py_CLEAR(e->environ);
+    else if (e->plain)
+        e->mark = pystate_dict_mark(s->watcher, e->environ);
+    return e->environ ? 0 : -1;
+}
+
+void wsgi_environ_done(struct wsgi_state *s, struct kept_environ *e)
+{
+    bool same = e->environ && e->plain && pystate_dict_is_as_marked(s->watcher, e->environ, e->mark);
+    if (!same || s->kept.environ || Py_REFCNT(e->environ) > 1 || e->template != s->template_number) {
+        Py_XDECREF(e->environ);
+        return;
+    }
+    if (Py_REFCNT(e->gone) == 1)
+        wsgi_gone_use(e->gone, NULL);
+    else
+        e->gone = NULL; /* somebody asks it still, for his request */
+    s->kept = *e;
 }

@@ -34,11 +34,22 @@ static void gone_unhook(struct gone *g)
     g->hooked = false;
 }
 
+void wsgi_gone_use(PyObject *gone, struct request *r)
+{
+    struct gone *g = (struct gone *)gone;
+    struct request *before = g->request;
+    gone_unhook(g);
+    g->request = r ? request_ref(r) : NULL;
+    if (before)
+        request_unref(before);
+}
+
 static void gone_dealloc(struct gone *g)
 {
     PyTypeObject *type = Py_TYPE(g);
     gone_unhook(g);
-    request_unref(g->request);
+    if (g->request)
+        request_unref(g->request);
     PyObject_Free(g);
     Py_DECREF(type);
 }
@@ -46,6 +57,8 @@ static void gone_dealloc(struct gone *g)
 static int gone_is(struct gone *g)
 {
     const struct request *r = g->request;
+    if (!r)
+        return 1;
     return r->aborted || !r->conn ? !r->out_over || r->aborted : r->conn->eof;
 }
 

@@ -13,7 +13,7 @@ enum wsgi_key { /* interned environ keys; texts in pywsgi_environ.c */
     KEY_INPUT, KEY_ERRORS, KEY_VERSION, KEY_MULTITHREAD, KEY_MULTIPROCESS, KEY_RUN_ONCE, KEY_FILE_WRAPPER, KEY_INPUT_TERMINATED, KEY_SERVER_SOFTWARE,
     KEY_GATEWAY_INTERFACE, KEY_EARLY_HINTS, KEY_CLIENT_GONE, KEY_REQUEST, WSGI_KEYS
 };
-enum { METHOD_TEXTS = 8, NAME_CACHE = 128 };
+enum { METHOD_TEXTS = 8, NAME_CACHE = 128, PORT_CACHE = 256, KEPT_HEADERS = 16 };
 
 struct name_cache { uint32_t len; char name[60]; PyObject *key; }; /* header name as sent -> "HTTP_…"; strong */
 
@@ -25,6 +25,20 @@ static inline bool text_cache_is(const struct text_cache *c, struct slice bytes)
 }
 struct slice wsgi_peer(const struct request *r); /* what stands for the client's address: as bytes of the connection, or text of a trusted proxy */
 
+/* An environ and what lies in it. One that its application has neither changed nor kept serves again: only what is different is put into it. All but
+ * environ is borrowed from it. */
+enum kept_text { KEPT_METHOD, KEPT_SCRIPT_NAME, KEPT_PATH_INFO, KEPT_QUERY_STRING, KEPT_REQUEST_URI, KEPT_REMOTE_PORT, KEPT_TEXTS };
+struct kept_environ {
+    PyObject *environ;      /* strong; NULL: none */
+    uint64_t template;      /* of which it was a copy */
+    PyObject *gone;
+    PyObject *texts[KEPT_TEXTS];
+    struct { PyObject *key, *value; } headers[KEPT_HEADERS];
+    uint8_t header_count;
+    bool plain;             /* nothing else lies in it */
+    uint64_t mark;          /* see pystate_dict_mark */
+};
+
 /* Of one interpreter; all references strong. */
 struct wsgi_state {
     PyTypeObject *input_type, *start_type, *wrapper_type, *hints_type, *gone_type;
@@ -35,7 +49,12 @@ struct wsgi_state {
     const struct dir_conf *template_conf; /* for which the template was made, with these: */
     struct text_cache peer, host;
     int port;
+    uint64_t template_number; /* counts them */
     PyObject *template;     /* dict: all that is the same for every request of this client address */
+    struct kept_environ kept;
+    struct start *start;    /* one that nobody has kept; NULL: none */
+    int watcher;            /* see pystate_dict_watcher */
+    struct { unsigned port; PyObject *text; } ports[PORT_CACHE];
     struct name_cache names[NAME_CACHE];
 };
 
@@ -43,18 +62,22 @@ struct wsgi_state {
 struct start {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    struct request *request; /* strong */
-    struct wsgi_state *state; /* borrowed: lives as long as the interpreter */
+    struct request *request; /* strong; NULL while nobody has it */
     bool called;
 };
 
 /* Context of all: a worker greenlet or the hub, GIL held, the interpreter of the state current. */
 struct wsgi_state *wsgi_state(void); /* made on first use; NULL with an exception */
-PyObject *wsgi_environ(struct wsgi_state *s, struct request *r);
+/* Fills *e with an environ for the request; wsgi_environ_done when the application is done with it. 0, or -1 with an exception (and e->environ NULL). */
+int wsgi_environ(struct wsgi_state *s, struct request *r, struct kept_environ *e);
+void wsgi_environ_done(struct wsgi_state *s, struct kept_environ *e);
 PyObject *wsgi_input_new(struct wsgi_state *s, struct request *r);
 PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r);
+void wsgi_start_done(struct wsgi_state *s, PyObject *start); /* takes the reference */
 PyObject *wsgi_hints_new(struct wsgi_state *s);
 PyObject *wsgi_gone_new(struct wsgi_state *s, struct request *r); /* pyhost.client_gone */
+/* One that nobody but an environ has goes on to another request; r NULL: to none for now. */
+void wsgi_gone_use(PyObject *gone, struct request *r);
 /* Writes all of it, waiting while the client is slow. SWITCHES. 0, or -1 with an exception (OSError: the client is gone). */
 int wsgi_write(struct request *r, const char *data, size_t n);
 extern PyType_Spec wsgi_input_spec, wsgi_start_spec, wsgi_wrapper_spec, wsgi_hints_spec, wsgi_gone_spec;

@@ -75,13 +75,18 @@ static int set_status(struct start *self, PyObject *text)
     struct slice s;
     if (latin1(text, &s, "the status") < 0)
         return -1;
+    struct request *r = self->request;
+    if (slice_is(s, "200 OK", 6)) {
+        r->status = 200;
+        r->status_line = NULL;
+        return 0;
+    }
     bool number = s.len >= 3 && s.at[0] >= '1' && s.at[0] <= '9' && s.at[1] >= '0' && s.at[1] <= '9' && s.at[2] >= '0' && s.at[2] <= '9' &&
                   (s.len == 3 || s.at[3] == ' ');
     if (!number || !http_is_value(s)) {
         PyErr_Format(PyExc_ValueError, "the status must be like '200 OK', not %R", text);
         return -1;
     }
-    struct request *r = self->request;
     r->status = (s.at[0] - '0') * 100 + (s.at[1] - '0') * 10 + s.at[2] - '0';
     const char *standard = response_reason(r->status);
     r->status_line = s.len > 4 && !slice_is(slice_of(s.at + 4, s.len - 4), standard, strlen(standard)) ? request_strdup(r, s) : NULL;
@@ -118,13 +123,14 @@ static int set_header(struct request *r, PyObject *pair)
     }
     if (latin1(PyTuple_GET_ITEM(pair, 0), &name, "a header name") < 0 || latin1(PyTuple_GET_ITEM(pair, 1), &value, "a header value") < 0)
         return -1;
-    if (!http_is_token(name) || !http_is_value(value)) {
+    if (name.len == 14 && slice_eq_nocase(name, SLICE("Content-Length")))
+        return set_length(r, value);
+    bool is_type = name.len == 12 && slice_eq_nocase(name, SLICE("Content-Type"));
+    if ((!is_type && !http_is_token(name)) || !http_is_value(value)) {
         PyErr_Format(PyExc_ValueError, "the header %R must not be sent", pair);
         return -1;
     }
-    if (name.len == 14 && slice_eq_nocase(name, SLICE("Content-Length")))
-        return set_length(r, value);
-    if (name.len == 12 && slice_eq_nocase(name, SLICE("Content-Type"))) {
+    if (is_type) {
         r->content_type = request_strdup(r, value);
         return 0;
     }
@@ -174,10 +180,13 @@ static int start_again(struct start *self, PyObject *exc_info)
     return 0;
 }
 
+/* What it returns is itself: called with one argument it is the write() of PEP 3333. */
 static PyObject *start_call(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     struct start *self = (struct start *)callable;
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf), named = names ? PyTuple_GET_SIZE(names) : 0;
+    if (nargs == 1 && !named && self->called)
+        return start_write(self, args[0]);
     PyObject *exc_info = nargs > 2 ? args[2] : NULL;
     if (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "exc_info") == 0)
         exc_info = args[nargs];
@@ -192,25 +201,38 @@ static PyObject *start_call(PyObject *callable, PyObject *const *args, size_t na
         return NULL;
     }
     self->called = true;
-    return PyObject_GetAttr(callable, self->state->write);
+    return Py_NewRef(callable);
 }
 
 PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r)
 {
-    struct start *self = PyObject_New(struct start, s->start_type);
+    struct start *self = s->start ? s->start : PyObject_New(struct start, s->start_type);
+    s->start = NULL;
     if (self) {
         self->vectorcall = start_call;
         self->request = request_ref(r);
-        self->state = s;
         self->called = false;
     }
     return (PyObject *)self;
 }
 
+void wsgi_start_done(struct wsgi_state *s, PyObject *start)
+{
+    struct start *self = (struct start *)start;
+    if (!start || s->start || Py_REFCNT(start) > 1) {
+        Py_XDECREF(start);
+        return;
+    }
+    request_unref(self->request);
+    self->request = NULL;
+    s->start = self;
+}
+
 static void start_dealloc(struct start *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    request_unref(self->request);
+    if (self->request)
+        request_unref(self->request);
     PyObject_Free(self);
     Py_DECREF(type);
 }

@@ -75,12 +75,12 @@ static enum step do_map(struct request *r)
     return STEP_ON;
 }
 
-/* Between the mapping and the content, most configurations want nothing but the type. */
-static bool wants_only_type(const struct request *r)
+/* Between the mapping and the content, most configurations have nobody who wants to be asked. */
+static bool nobody_is_between(const struct request *r)
 {
     const struct dir_conf *conf = r->conf;
     int between = 1 << PHASE_HEADER_PARSER | 1 << PHASE_ACCESS | 1 << PHASE_AUTHEN | 1 << PHASE_AUTHZ | 1 << PHASE_TYPE | 1 << PHASE_FIXUP;
-    return !r->py && !(conf->hook_phases & between) && !conf->require && !conf->request_header_rule_count && !conf->setenv_count && !conf->redirect_count;
+    return !r->py && !(conf->hook_phases & between) && !conf->require;
 }
 
 /* What a Python handler's value means. */
@@ -159,10 +159,10 @@ static enum step serve_step(struct request *r)
         if (step != STEP_ON || r->at_phase != phase)
             return step;
         r->mapped = true;
-        if (wants_only_type(r)) {
+        if (nobody_is_between(r)) {
             serve_phases[PHASE_TYPE].run(r);
-            r->at_phase = PHASE_CONTENT;
-            return STEP_ON;
+            r->at_phase = PHASE_FIXUP;
+            return serve_phases[PHASE_FIXUP].run(r);
         }
     }
     bool python_was_asked = phase == PHASE_AUTHEN && r->password != PASSWORD_UNKNOWN;

@@ -7,13 +7,14 @@
 
 static enum content content_by_name(const struct request *r)
 {
-    if (!r->handler)
-        return CONTENT_STATIC;
-    if (strcmp(r->handler, "mod_python") == 0 || strcmp(r->handler, "python-program") == 0)
-        return pyphase_has(r, PHASE_CONTENT) ? CONTENT_MOD_PYTHON : CONTENT_STATIC;
-    if (strcmp(r->handler, "cgi-script") == 0)
-        return CONTENT_CGI;
-    return strcmp(r->handler, "wsgi") == 0 ? CONTENT_WSGI : strcmp(r->handler, "asgi") == 0 ? CONTENT_ASGI : CONTENT_STATIC;
+    static const struct { struct slice name; enum content content; } names[] = {
+        {SLICE("mod_python"), CONTENT_MOD_PYTHON}, {SLICE("wsgi"), CONTENT_WSGI}, {SLICE("asgi"), CONTENT_ASGI},
+        {SLICE("cgi-script"), CONTENT_CGI}, {SLICE("python-program"), CONTENT_MOD_PYTHON}};
+    struct slice handler = slice_text(r->handler);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (slice_eq(handler, names[i].name))
+            return names[i].content != CONTENT_MOD_PYTHON || pyphase_has(r, PHASE_CONTENT) ? names[i].content : CONTENT_STATIC;
+    return CONTENT_STATIC;
 }
 
 /* Asked twice, and strings are compared: remembered for the handler it was asked for. */

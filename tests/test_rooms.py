@@ -21,7 +21,7 @@ ROOMS = {
     "wire": ["http_head", "http_body", "http_bytes", "http_fault", "http_field", "http_path", "http_request_line", "http_target", "http_trailer",
              "fcgi_*", "scgi_*", "uwsgi_*", "proxy_*", "ws_*", "cgi_answer"],
     "story": ["pyhost", "version", "master*", "worker*", "serve*", "pidfile", "identity", "notify", "limits"],
-    "client": ["listener*", "listen_*", "cgi_head", "proxy_head", "conn*", "outq", "peer", "tls*", "gate*"],
+    "client": ["listener*", "listen_*", "sock", "cgi_head", "proxy_head", "conn*", "outq", "peer", "tls*", "gate*"],
     "tables": ["conf*", "route*", "regex", "glob", "prefix"],
     "Python": ["py*", "interp*", "coro*", "green*", "sentinel*"],
     "answers": ["request*", "response*", "static*", "errors", "conditions", "range", "listing", "http_date", "access*", "auth_*", "password", "digest",
