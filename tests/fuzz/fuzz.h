@@ -1,5 +1,5 @@
-/* What the fuzz targets share. A target is one file fuzz_NAME.c here: a `// sources:` line naming csrc files, LLVMFuzzerTestOneInput, seeds in
- * seeds/NAME/, a dictionary in NAME.dict if there is one. tests/test_fuzz.py finds, builds and runs it. */
+/* What the fuzz targets share. A target is one file fuzz_NAME.c here: a `// sources:` line naming csrc files, a `// libs:` line if it needs any,
+ * LLVMFuzzerTestOneInput, seeds in seeds/NAME/, a dictionary in NAME.dict if there is one. tests/test_fuzz.py finds, builds and runs it. */
 #ifndef PYHOST_TESTS_FUZZ_H
 #define PYHOST_TESTS_FUZZ_H
 

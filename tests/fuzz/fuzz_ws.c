@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include "ws_frame.h"
 
-enum { LIMIT = 600 };
+enum { LIMIT = 600, PACKED_LIMIT = LIMIT + LIMIT / 256 + 64 };
 struct seen { uint32_t sum; size_t results, data; unsigned code; };
 
 static void mix(struct seen *s, const char *bytes, size_t n)
@@ -15,9 +15,10 @@ static void mix(struct seen *s, const char *bytes, size_t n)
 /* False: nothing more may be read. */
 static int note(struct seen *s, struct ws_reader *r, enum ws_result result, struct slice data)
 {
-    static char room[LIMIT];
+    static char room[PACKED_LIMIT];
+    size_t limit = r->compressed ? PACKED_LIMIT : LIMIT;
     if (result == WS_DATA) {
-        MUST(data.len && data.len <= LIMIT);
+        MUST(data.len && data.len <= limit && (r->deflate || !r->compressed));
         if (!ws_reader_take(r, data, room))
             return note(s, r, WS_BAD, data);
         mix(s, room, data.len);
@@ -31,7 +32,7 @@ static int note(struct seen *s, struct ws_reader *r, enum ws_result result, stru
     }
     s->results++;
     if (result == WS_MESSAGE) {
-        MUST(s->data == r->message_bytes && s->data <= LIMIT && (r->opcode == WS_TEXT || r->opcode == WS_BINARY));
+        MUST(s->data == r->message_bytes && s->data <= limit && (r->opcode == WS_TEXT || r->opcode == WS_BINARY));
         s->data = 0;
     } else {
         MUST(r->control_len <= WS_CONTROL_BYTES && r->opcode >= WS_CLOSE && r->opcode <= WS_PONG);
@@ -40,11 +41,12 @@ static int note(struct seen *s, struct ws_reader *r, enum ws_result result, stru
     return 1;
 }
 
-static struct seen read_pieces(const uint8_t *bytes, size_t size, uint32_t seed)
+static struct seen read_pieces(const uint8_t *bytes, size_t size, uint32_t seed, bool deflate)
 {
     struct seen s = {0};
     struct ws_reader r;
     ws_reader_init(&r, LIMIT);
+    r.deflate = deflate;
     for (size_t at = 0; at < size && !s.code;) {
         size_t n = seed ? fuzz_piece(&seed, size) : size, left = 0;
         if (n > size - at)
@@ -68,8 +70,10 @@ static struct seen read_pieces(const uint8_t *bytes, size_t size, uint32_t seed)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct seen whole = read_pieces(data, size, 0), pieces = read_pieces(data, size, (uint32_t)size + 1);
-    MUST(whole.results == pieces.results && whole.code == pieces.code);
-    MUST(whole.code || (whole.sum == pieces.sum && whole.data == pieces.data));
+    for (int deflate = 0; deflate < 2; deflate++) {
+        struct seen whole = read_pieces(data, size, 0, deflate), pieces = read_pieces(data, size, (uint32_t)size + 1, deflate);
+        MUST(whole.results == pieces.results && whole.code == pieces.code);
+        MUST(whole.code || (whole.sum == pieces.sum && whole.data == pieces.data));
+    }
     return 0;
 }

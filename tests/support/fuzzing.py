@@ -53,7 +53,8 @@ def build(target: Path, output: Path) -> str:
     if not named:
         return f"{target.name} names no sources"
     sources = [str(ROOT / "csrc" / name) for name in named[1].split()]
-    command = ["clang", *FLAGS, f"-I{ROOT / 'csrc'}", f"-I{FUZZ}", str(target), *sources, "-o", str(output)]
+    libs = re.search(r"^// *libs: *(.*)$", target.read_text(), re.MULTILINE)
+    command = ["clang", *FLAGS, f"-I{ROOT / 'csrc'}", f"-I{FUZZ}", str(target), *sources, *(f"-l{name}" for name in (libs[1].split() if libs else ())), "-o", str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return f"{target.name} does not compile:\n{done.stderr}" if done.returncode else ""
 
