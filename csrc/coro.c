@@ -156,6 +156,7 @@ static void become(struct coro *c)
     green_identity = (uintptr_t)c;
     coro_hub->current = c;
     green_coro = c->green ? c : NULL;
+    atomic_store_explicit(&sentinel_watch.who, c, memory_order_relaxed);
     atomic_store_explicit(&sentinel_watch.whose, c->interp, memory_order_relaxed);
     sentinel_watch_job(c->slice_ns, c->blocked_ns);
     sentinel_running(true);

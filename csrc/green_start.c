@@ -68,6 +68,18 @@ bool green_init(void)
     return install_handler() == 0;
 }
 
+/* What runs, and below it its stack. The loop's thread stands still: in its signal handler, or in the kernel. */
+static void write_report(void *who, char *report, size_t room)
+{
+    const struct coro *c = who;
+    report[0] = 0;
+    if (c->describe)
+        c->describe(c->describe_arg, report, room / 4);
+    size_t used = strlen(report);
+    report[used++] = '\n';
+    pystate_write_stack(c->interp->tstate, report + used, room - used);
+}
+
 /* A signal handler on the loop's thread: whatever it interrupts goes on as it was. Only code that holds the GIL can be asked to give way. */
 static void obey(unsigned orders, char *report, size_t room)
 {
@@ -75,13 +87,8 @@ static void obey(unsigned orders, char *report, size_t room)
     report[0] = 0;
     if (!c)
         return;
-    if (orders & SENTINEL_REPORT) {
-        if (c->describe)
-            c->describe(c->describe_arg, report, room / 4);
-        size_t used = strlen(report);
-        report[used++] = '\n';
-        pystate_write_stack(c->interp->tstate, report + used, room - used);
-    }
+    if (orders & SENTINEL_REPORT)
+        write_report(c, report, room);
     if (!(orders & SENTINEL_GIVE_WAY))
         return;
     if (!pystate_holds_gil(c->interp->tstate)) {
@@ -131,4 +138,4 @@ static bool hears(void *whose, uint64_t progress)
     return false;
 }
 
-int green_watch(void) { return sentinel_start(obey, hears); }
+int green_watch(void) { return sentinel_start(obey, hears, write_report); }

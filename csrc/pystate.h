@@ -72,7 +72,7 @@ int pystate_signal_number(void);
 void pystate_make_main(unsigned long thread_id);
 
 /* Writes where a thread state's Python code stands, innermost first, one line per frame, at most so many bytes, NUL-terminated. Returns the length.
- * Context: a signal handler on that very thread; no GIL needed, nothing is allocated. */
+ * Context: a signal handler on that very thread, or any other while that one stands still; no GIL needed, nothing is allocated. */
 size_t pystate_write_stack(const PyThreadState *tstate, char *to, size_t room);
 
 #endif

@@ -2,10 +2,15 @@
 #include "sentinel.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -22,9 +27,12 @@ struct sentinel_watch sentinel_watch;
 
 static struct {
     pthread_t loop_thread;
+    pid_t loop_tid;
     sem_t wake;
     void (*obey)(unsigned, char *, size_t);
     bool (*hears)(void *, uint64_t);
+    void (*read_stuck)(void *, char *, size_t);
+    _Atomic bool looking;       /* the loop thread, which comes back from the kernel by the signal handler, waits there */
     _Atomic unsigned orders;
     _Atomic bool answered;
     char report[REPORT_BYTES];
@@ -43,6 +51,8 @@ static void on_signal(int number)
 {
     (void)number;
     int error = errno;
+    while (atomic_load(&sentinel.looking))
+        sched_yield();
     unsigned orders = atomic_exchange(&sentinel.orders, 0);
     if (orders && pthread_equal(pthread_self(), sentinel.loop_thread)) {
         sentinel.obey(orders, sentinel.report, sizeof sentinel.report);
@@ -74,6 +84,35 @@ void sentinel_wake(void)
 
 static void pause_a_look(void) { nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL); }
 
+/* Would the signal come before anything else when it comes back? Not when code of others has blocked it. */
+static bool would_hear(void)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)sentinel.loop_tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = 0;
+    const char *blocked = strstr(text, "SigBlk:");
+    return blocked && !(strtoull(blocked + strlen("SigBlk:"), NULL, 16) >> (signal_number() - 1) & 1);
+}
+
+/* A thread that waits in the kernel, for a disk, answers no signal before it comes back; so long its stack stands still, and is read from here.
+ * False: it has answered by now. */
+static bool look_from_outside(void)
+{
+    atomic_store(&sentinel.looking, true);
+    void *who = atomic_load(&sentinel_watch.who);
+    bool silent = !atomic_load(&sentinel.answered) && atomic_fetch_and(&sentinel.orders, ~(unsigned)SENTINEL_REPORT) & SENTINEL_REPORT;
+    if (silent && who && would_hear())
+        sentinel.read_stuck(who, sentinel.report, sizeof sentinel.report);
+    else if (silent)
+        snprintf(sentinel.report, sizeof sentinel.report, "(it does not answer: it waits in the kernel, and has blocked signals)");
+    atomic_store(&sentinel.looking, false);
+    return silent;
+}
+
 /* One line that names the request, one per frame of its stack. */
 static void write_report(int64_t stretch_ns, const char *text)
 {
@@ -90,7 +129,9 @@ static void report(int64_t stretch_ns)
     ask(SENTINEL_REPORT);
     for (int looks = 0; looks < ANSWER_LOOKS && !atomic_load(&sentinel.answered); looks++)
         pause_a_look();
-    const char *text = atomic_load(&sentinel.answered) ? sentinel.report : "(it does not answer: it waits in the kernel)";
+    for (int looks = 0; !atomic_load(&sentinel.answered) && !look_from_outside() && looks < ANSWER_LOOKS; looks++)
+        pause_a_look(); /* it is about to */
+    const char *text = sentinel.report;
     if (!*text)
         text = "a handler that has given way meanwhile";
     int fd = log_main_fd();
@@ -153,15 +194,18 @@ static void *sentinel_thread(void *unused)
     return unused;
 }
 
-int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), bool (*hears)(void *whose, uint64_t progress))
+int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), bool (*hears)(void *whose, uint64_t progress),
+                   void (*read_stuck)(void *who, char *report, size_t room))
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigset_t all, before;
     pthread_t thread;
     pthread_attr_t attr;
     sentinel.loop_thread = pthread_self();
+    sentinel.loop_tid = gettid();
     sentinel.obey = obey;
     sentinel.hears = hears;
+    sentinel.read_stuck = read_stuck;
     if (sigaction(signal_number(), &action, NULL) || sem_init(&sentinel.wake, 0, 0))
         return -1;
     sigfillset(&all);

@@ -16,6 +16,7 @@ struct sentinel_watch {
     _Atomic bool deaf;         /* asked to give way it could not: it has let the GIL go and is in C code */
     _Atomic bool asleep;       /* the sentinel has nothing to watch and must be woken */
     _Atomic int64_t slice_ns, blocked_ns;
+    _Atomic(void *) who;       /* for sentinel_start's third function: the greenlet that runs */
     _Atomic(void *) whose;     /* for sentinel_start's second function: the interpreter of the greenlet that runs */
 };
 extern struct sentinel_watch sentinel_watch;
@@ -25,8 +26,10 @@ enum sentinel_order { SENTINEL_GIVE_WAY = 1, SENTINEL_REPORT = 2 };
 
 /* Starts the thread. obey runs in a signal handler on the calling thread; for SENTINEL_REPORT it writes what runs and its stack. hears runs in the
  * sentinel's own thread before a greenlet is asked to give way, which is still the same while the progress is: false when a signal would reach
- * nobody, or it has been asked otherwise. 0, or -1 with errno. Context: the loop thread, once per process. */
-int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), bool (*hears)(void *whose, uint64_t progress));
+ * nobody, or it has been asked otherwise. read_stuck, in that thread too, writes the same as obey for a loop thread that is stuck in the kernel: it cannot come
+ * back meanwhile. 0, or -1 with errno. Context: the loop thread, once per process. */
+int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), bool (*hears)(void *whose, uint64_t progress),
+                   void (*read_stuck)(void *who, char *report, size_t room));
 void sentinel_wake(void);
 
 /* sentinel_files.c; context of all: the sentinel's thread. At its start: from now on it has descriptors of its own, none, if the system lets it. */

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.client import Client, build_request
+from support.library import build_library
 from support.server import Server, open_files, wait_until
 
 APPS = Path(__file__).parent / "apps"
@@ -144,6 +145,19 @@ def test_sentinel_shares_no_descriptors_and_writes_to_the_log_of_today(server: C
     host.expect_log(r"sentinel:warn.*held up for \d+ ms by GET /stuck")
     assert "held up" not in host.read("old-error.log")
     wait_until(lambda: files_of_threads(worker) == [1], "it has let go of the log")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", ["in_c", "in_c_with_the_gil", "in_the_kernel"])
+def test_handler_that_blocks_in_c_code_is_named_while_it_does(function: str, server: Callable[..., Server], tmp_path: Path) -> None:
+    """Request, Location and stack; also where no signal is heard, as in a read from a slow disk. The worker is whole afterwards."""
+    host = server(location("/stuck", function, "PyBlockedWarning 100ms") + location("/quick", "quick"), env=build_library(tmp_path))
+    assert host.request("GET", "/quick").text == "quick"
+    stuck = host.client().send(build_request("GET", "/stuck?x"))
+    host.expect_log(r"sentinel:warn.*held up for \d+ ms by GET /stuck \(Location /stuck\), the 1st time there")
+    host.expect_log(rf"sentinel:warn.*in {function}")
+    assert stuck.read_response().text == "back"
+    assert [host.request("GET", "/quick").text for _ in range(3)] == ["quick"] * 3
 
 
 @pytest.mark.slow

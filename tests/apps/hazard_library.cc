@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -163,6 +164,28 @@ int ask_on_stack(void)
 {
     job j;
     return ask(&j);
+}
+
+// waits in the kernel as for a disk, where no signal is heard: until the child has ended, which shares the stack of its parent
+int in_the_kernel(int ms)
+{
+    timespec t = {ms / 1000, ms % 1000 * 1000000L};
+    pid_t pid = vfork();
+    if (pid == 0) {
+        syscall(SYS_nanosleep, &t, NULL);
+        _exit(0);
+    }
+    return pid > 0 && waitpid(pid, NULL, 0) == pid ? 0 : -1;
+}
+
+// C code that waits for nobody, with the GIL released
+int in_c(int ms)
+{
+    timespec now, end = after_ms(ms);
+    do
+        clock_gettime(CLOCK_REALTIME, &now);
+    while (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+    return 0;
 }
 
 // waits inside a catch block, and throws the same exception on

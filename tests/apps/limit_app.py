@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import ctypes
 import fcntl
 import os
 import queue
@@ -184,6 +185,25 @@ def computes_until_told(req: Any) -> int:
 def tells_to_end(req: Any) -> int:
     told.append(True)
     req.write(f"told {len(computing)}")
+    return int(apache.OK)
+
+
+def in_the_kernel(req: Any) -> int:
+    """As a read from a slow disk: a wait that no signal ends."""
+    assert ctypes.CDLL(os.environ["UNKNOWN_LIBRARY"]).in_the_kernel(2500) == 0
+    req.write("back")
+    return int(apache.OK)
+
+
+def in_c(req: Any) -> int:
+    assert ctypes.CDLL(os.environ["UNKNOWN_LIBRARY"]).in_c(2000) == 0
+    req.write("back")
+    return int(apache.OK)
+
+
+def in_c_with_the_gil(req: Any) -> int:
+    assert ctypes.PyDLL(os.environ["UNKNOWN_LIBRARY"]).in_c(2000) == 0
+    req.write("back")
     return int(apache.OK)
 
 
