@@ -23,7 +23,10 @@ enum override_bit {
     OVERRIDE_AUTHCONFIG = 1, OVERRIDE_FILEINFO = 2, OVERRIDE_INDEXES = 4, OVERRIDE_LIMIT = 8, OVERRIDE_OPTIONS = 16, OVERRIDE_ALL = 31
 };
 
-enum index_option_bit { INDEX_FOLDERS_FIRST = 1, INDEX_IGNORE_CASE = 2, INDEX_SUPPRESS_SIZE = 4, INDEX_SUPPRESS_LAST_MODIFIED = 8 };
+enum index_option_bit {
+    INDEX_FOLDERS_FIRST = 1, INDEX_IGNORE_CASE = 2, INDEX_SUPPRESS_SIZE = 4, INDEX_SUPPRESS_LAST_MODIFIED = 8, INDEX_VERSION_SORT = 16,
+    INDEX_SUPPRESS_COLUMN_SORTING = 32, INDEX_IGNORE_CLIENT = 64
+};
 
 /* Log levels, httpd's (syslog's) numbers; trace1 is 8. */
 enum log_level_number { LEVEL_EMERG, LEVEL_ALERT, LEVEL_CRIT, LEVEL_ERROR, LEVEL_WARN, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG, LEVEL_TRACE };
@@ -123,6 +126,8 @@ struct dir_conf {
     int directory_slash;
     const char *index_title;              /* PyIndexTitle, NULL: "Index of …" */
     int index_options;                    /* enum index_option_bit */
+    int index_ignore_count;
+    const char *const *index_ignore;      /* IndexIgnore: names, * and ? and [] allowed */
     int error_document_count;
     const struct error_document *error_documents;
     const struct require_conf *require;   /* NULL: granted */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "errors.h"
+#include "glob.h"
 #include "response.h"
 #include "static_room.h"
 
@@ -56,11 +57,19 @@ static void listing_order(struct listing *l, const char *args)
     }
 }
 
+static bool is_ignored(const struct dir_conf *conf, const char *name)
+{
+    for (int i = 0; i < conf->index_ignore_count; i++)
+        if (glob_match(conf->index_ignore[i], slice_text(name)))
+            return true;
+    return false;
+}
+
 /* What a request for the entry would be refused for is not shown: hidden files, links that may not be followed, neither file nor directory. */
 static bool entry_stat(const struct request *r, int dir, const char *name, struct stat *st)
 {
     int links = r->conf->options & (OPTION_FOLLOW_SYMLINKS | OPTION_SYMLINKS_IF_OWNER);
-    if (name[0] == '.' || fstatat(dir, name, st, links ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
+    if (name[0] == '.' || is_ignored(r->conf, name) || fstatat(dir, name, st, links ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
         return false;
     return S_ISDIR(st->st_mode) || S_ISREG(st->st_mode);
 }
@@ -108,7 +117,7 @@ static int compare_names(const struct listing *l, const struct entry *a, const s
 {
     const char *x = l->names.at + a->name_at, *y = l->names.at + b->name_at;
     int order = l->options & INDEX_IGNORE_CASE ? strcasecmp(x, y) : 0;
-    return order ? order : strcmp(x, y);
+    return order ? order : l->options & INDEX_VERSION_SORT ? strverscmp(x, y) : strcmp(x, y);
 }
 
 /* Names decide between equals. */
@@ -159,6 +168,8 @@ static int date_add(struct buf *to, int64_t seconds)
 static int head_cell(struct buf *to, const struct listing *l, char column, const char *css, const char *words)
 {
     bool sorted = l->column == column, turn = sorted && !l->descending;
+    if (l->options & (INDEX_SUPPRESS_COLUMN_SORTING | INDEX_IGNORE_CLIENT))
+        return buf_addf(to, "<th scope=\"col\"%s>%s</th>", css, words);
     return buf_addf(to, "<th scope=\"col\"%s%s><a href=\"?C=%c;O=%c\">%s</a></th>", css,
                     !sorted ? "" : l->descending ? " aria-sort=\"descending\"" : " aria-sort=\"ascending\"", column, turn ? 'D' : 'A', words);
 }
@@ -261,7 +272,7 @@ int listing_answer(struct request *r, int fd)
     struct listing l = {.options = r->conf->index_options};
     struct buf page = {0};
     int status = 500;
-    listing_order(&l, r->args);
+    listing_order(&l, l.options & INDEX_IGNORE_CLIENT ? NULL : r->args);
     if (listing_read(&l, r, fd) < 0)
         goto out;
     if (l.count)

@@ -161,6 +161,9 @@ DIR_LINES: list[tuple[str, str, Any]] = [
     ("DirectorySlash Off", "directory_slash", 0),
     ("IndexOptions +IgnoreCase +FancyIndexing +NameWidth=*", "index_options", 3),
     ("IndexOptions None", "index_options", 0),
+    ("IndexOptions FancyIndexing VersionSort HTMLTable NameWidth=* DescriptionWidth=* Charset=UTF-8", "index_options", 16),  # Debian's
+    ("IndexOptions IgnoreClient SuppressIcon", "index_options", 64),
+    ("IndexIgnore *~ core\nIndexIgnore [ab]?", "index_ignore", ("*~", "core", "[ab]?")),
     ("FileETag INode Size", "file_etag", 6),
     ("FileETag None", "file_etag", 0),
     ("FileETag -MTime", "file_etag", 2),

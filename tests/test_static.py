@@ -633,6 +633,31 @@ def test_index_options(server: Start) -> None:
     assert "<h1>My &lt;files&gt;</h1>" in page and "1994" not in page and 'class="size"' not in page
 
 
+def test_index_ignore_leaves_names_out_and_they_are_still_served(server: Start) -> None:
+    host = server(ON % 'Options Indexes\n    IndexIgnore *.bak secret?\n    IndexIgnore "[xy] z"')
+    for name in ("a.txt", "a.bak", "secret1", "secret", "x z"):
+        put(host, f"files/{name}")
+    assert links_of(host.get("/files/").text) == ["../", "./a.txt", "./secret"]
+    assert host.get("/files/a.bak").status == 200
+
+
+def test_index_options_of_order(server: Start) -> None:
+    host = server(ON % "Options Indexes\n    IndexOptions VersionSort SuppressColumnSorting", {"www/.keep": ""})
+    for name in ("v10", "v9", "v1"):
+        put(host, f"files/{name}")
+    page = host.get("/files/").text
+    assert links_of(page) == ["../", "./v1", "./v9", "./v10"] and "?C=" not in page
+    assert links_of(host.get("/files/?C=N;O=D").text) == ["../", "./v10", "./v9", "./v1"]
+
+
+def test_the_client_does_not_order_where_it_is_ignored(server: Start) -> None:
+    host = server(ON % "Options Indexes\n    IndexOptions IgnoreClient")
+    for name in ("a", "b"):
+        put(host, f"files/{name}")
+    page = host.get("/files/?C=N;O=D").text
+    assert links_of(page) == ["../", "./a", "./b"] and "?C=" not in page
+
+
 def test_listing_shows_sizes_and_times(listed: Server) -> None:
     for size, want in [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (1_500_000, "1.5 MB"), (12_345_678, "12 MB")]:
         path = put(listed, "files/file.bin", b"")

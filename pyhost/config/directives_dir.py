@@ -41,8 +41,11 @@ ROWS: tuple[Directive, ...] = (
     row("DirectorySlash", ANYWHERE, "On|Off", v.flag, "1", "dir.directory_slash", "Is a folder without its slash redirected to it?",
         default="On", override="Indexes"),
     row("IndexOptions", ANYWHERE, "[+|-]word …", c.index_options, "1-", "dir.index_options",
-        "Listing: FoldersFirst, IgnoreCase, SuppressSize, SuppressLastModified, None; FancyIndexing, HTMLTable and widths are accepted.",
+        "Listing: FoldersFirst, IgnoreCase, VersionSort, SuppressSize, SuppressLastModified, SuppressColumnSorting, IgnoreClient, None; httpd's "
+        "other words (FancyIndexing, HTMLTable, icons, widths) are accepted.",
         default="FoldersFirst", override="Indexes", rule=OPTIONS),
+    row("IndexIgnore", ANYWHERE, "name …", lambda _ctx, words: tuple(words), "1-", "dir.index_ignore",
+        "Names that listings leave out; *, ? and [] allowed. Names with a dot in front never are in them.", override="Indexes", rule=APPEND),
     row("PyIndexTitle", ANYWHERE, "text", v.text, "1", "dir.index_title", "Title of directory listings.", default="(Index of /path)",
         override="Indexes"),
     row("FileETag", ANYWHERE, "[+|-]MTime|Size|INode|All|None …", c.file_etag, "1-", "dir.file_etag", "What ETags of files are made from.",
