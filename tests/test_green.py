@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support.client import Client, build_request
+from support.client import Client
 from support.library import build_library
 from support.server import Server
 
@@ -69,21 +68,8 @@ def test_library(host: Server, name: str) -> None:
     assert call(host, name) == "ok"
 
 
-def burst(host: Server, path: str, count: int) -> tuple[float, set[str]]:
-    """Make that many requests at once; return how long they took and their distinct answers."""
-    clients = [Client(host.address, timeout=30) for _ in range(count)]
-    start = time.monotonic()
-    for client in clients:
-        client.send(build_request("GET", path))
-    bodies = {client.read_response().text for client in clients}
-    took = time.monotonic() - start
-    for client in clients:
-        client.close()
-    return took, bodies
-
-
 def test_requests_that_sleep_do_not_wait_for_each_other(host: Server) -> None:
-    took, idents = burst(host, "/sleeper", 50)
+    took, idents = host.burst("/sleeper", 50)
     assert took < 4 and len(idents) == 50  # 5 s one after the other
 
 
@@ -104,13 +90,13 @@ def test_fork_is_refused_beside_other_interpreters(server: Callable[..., Server]
 
 
 def test_interpreters_beside_main_are_green_too(host: Server) -> None:
-    burst(host, "/sub", 1)
-    took, idents = burst(host, "/sub", 50)
+    host.burst("/sub", 1)
+    took, idents = host.burst("/sub", 50)
     assert took < 4 and len(idents) == 50
 
 
 def test_pygreen_off_blocks(host: Server) -> None:
-    took, _ = burst(host, "/blocking", 5)
+    took, _ = host.burst("/blocking", 5)
     assert took >= 0.5
 
 

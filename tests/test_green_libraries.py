@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from support.client import Client, build_request
 from support.server import Server
 
 APPS = Path(__file__).parent / "apps"
@@ -95,13 +94,4 @@ def test_handlers_wait_together(name: str, outside: dict[str, str], server: Call
 """, env=outside)
     host.check_fds = False  # connections stay open in their greenlets
     assert host.request("GET", f"/?{name}").text == "slept"  # imports
-    clients = [Client(host.address, timeout=60) for _ in range(AT_ONCE)]
-    start = time.monotonic()
-    for client in clients:
-        client.send(build_request("GET", f"/?{name}"))
-    answers = {client.read_response().text for client in clients}
-    took = time.monotonic() - start
-    for client in clients:
-        client.close()
-    assert answers == {"slept"}
-    assert took < AT_ONCE * DELAY_SECONDS * 0.6, f"{took:.2f} s: they waited one after the other"
+    host.burst_within(AT_ONCE * DELAY_SECONDS * 0.6, f"/?{name}", AT_ONCE, {"slept"})
