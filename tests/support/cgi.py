@@ -74,4 +74,4 @@ def helpers(host: Server) -> list[int]:
     def found() -> list[int]:
         return [child for pid in host.workers() for child in children(pid)
                 if alive(child) and Path(f"/proc/{child}/cmdline").read_bytes().startswith(b"pyhost: cgi helper")]
-    return wait_until(lambda: len(found()) == len(host.workers()) and found(), "every worker has its helper")  # type: ignore[no-any-return]
+    return wait_until(lambda: len(found()) == len(host.workers()) and found(), "every worker has its helper", 30)  # type: ignore[no-any-return]
