@@ -3,7 +3,6 @@
 #include "cgi_job.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -12,16 +11,11 @@
 
 #include "cgi_parts.h"
 #include "conn.h"
-#include "env.h"
 #include "log.h"
 #include "response.h"
 #include "shm.h"
 
 enum { NS_PER_MS = 1000000 };
-
-#define JOB_OF(pointer, member) ((struct cgi_job *)((char *)(pointer) - offsetof(struct cgi_job, member)))
-
-static int64_t now_ns(const struct cgi_job *job) { return job->pool->loop->now_ns; }
 
 /* ---- asking for a step ---- */
 
@@ -44,140 +38,22 @@ void cgi_job_wake(struct cgi_job *job)
     }
 }
 
-static void on_in(struct source *s, uint32_t events) { (void)events; cgi_job_wake(JOB_OF(s, in)); }
-static void on_out(struct source *s, uint32_t events) { (void)events; cgi_job_wake(JOB_OF(s, out)); }
-static void on_err(struct source *s, uint32_t events) { (void)events; cgi_job_wake(JOB_OF(s, err)); }
-static void on_life(struct source *s, uint32_t events) { (void)events; cgi_job_wake(JOB_OF(s, life)); }
-static void on_timer(struct timer *t) { cgi_job_wake(JOB_OF(t, timer)); }
-static void on_granted(struct cgi_place *p) { cgi_job_wake(JOB_OF(p, place)); }
-static void on_gone(struct waker *w) { cgi_job_wake(JOB_OF(w, on_gone)); }
+static void on_timer(struct timer *t) { cgi_job_wake(CGI_JOB_OF(t, timer)); }
+static void on_granted(struct cgi_place *p) { cgi_job_wake(CGI_JOB_OF(p, place)); }
+static void on_gone(struct waker *w) { cgi_job_wake(CGI_JOB_OF(w, on_gone)); }
 
 static void on_drain(struct waker *w)
 {
-    struct cgi_job *job = JOB_OF(w, on_drain);
-    job->moved_ns = now_ns(job); /* it was not the script that was waited for */
+    struct cgi_job *job = CGI_JOB_OF(w, on_drain);
+    job->moved_ns = cgi_job_now_ns(job); /* it was not the script that was waited for */
     cgi_job_wake(job);
 }
 
 static void on_body(struct waker *w)
 {
-    struct cgi_job *job = JOB_OF(w, on_body);
-    job->moved_ns = now_ns(job);
+    struct cgi_job *job = CGI_JOB_OF(w, on_body);
+    job->moved_ns = cgi_job_now_ns(job);
     cgi_job_wake(job);
-}
-
-/* ---- descriptors ---- */
-
-void cgi_source_close(struct cgi_job *job, struct source *s)
-{
-    int fd = s->fd;
-    if (fd < 0)
-        return;
-    loop_remove(job->pool->loop, s);
-    close(fd);
-}
-
-static void close_all(struct cgi_job *job)
-{
-    cgi_source_close(job, &job->in);
-    cgi_source_close(job, &job->out);
-    cgi_source_close(job, &job->err);
-    cgi_source_close(job, &job->life);
-}
-
-static void close_fds(int fds[CGI_FDS])
-{
-    for (int i = 0; i < CGI_FDS; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
-}
-
-static int watch(struct cgi_job *job, struct source *s, int fd, void (*ready)(struct source *, uint32_t), uint32_t events)
-{
-    *s = (struct source){.ready = ready, .fd = fd};
-    if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && loop_add(job->pool->loop, s, events | EPOLLET) == 0)
-        return 0;
-    int error = errno;
-    s->fd = -1;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-/* A pipe; their end goes into *theirs, ours into the source. */
-static int open_pipe(struct cgi_job *job, struct source *s, int *theirs, bool they_read, void (*ready)(struct source *, uint32_t))
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return -1;
-    *theirs = ends[!they_read];
-    return watch(job, s, ends[they_read], ready, they_read ? EPOLLOUT : EPOLLIN);
-}
-
-static int open_input(struct cgi_job *job, int *theirs)
-{
-    if (job->body_fd >= 0)
-        *theirs = fcntl(job->body_fd, F_DUPFD_CLOEXEC, 3);
-    else if (!job->has_body)
-        *theirs = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    else
-        return open_pipe(job, &job->in, theirs, true, on_in);
-    return *theirs < 0 ? -1 : 0;
-}
-
-static int open_life(struct cgi_job *job, int *theirs)
-{
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-        return -1;
-    *theirs = ends[1];
-    return watch(job, &job->life, ends[0], on_life, EPOLLIN);
-}
-
-/* ---- the start ---- */
-
-static void fill_limits(const struct dir_conf *conf, struct cgi_order *o)
-{
-    o->soft[CGI_LIMIT_CPU] = conf->rlimit_cpu_soft;
-    o->hard[CGI_LIMIT_CPU] = conf->rlimit_cpu_hard;
-    o->soft[CGI_LIMIT_MEMORY] = conf->rlimit_memory_soft;
-    o->hard[CGI_LIMIT_MEMORY] = conf->rlimit_memory_hard;
-    o->soft[CGI_LIMIT_PROCESSES] = conf->rlimit_processes_soft;
-    o->hard[CGI_LIMIT_PROCESSES] = conf->rlimit_processes_hard;
-}
-
-static int launch(struct cgi_job *job)
-{
-    struct request *r = job->request;
-    struct cgi_order order = {.grace_ms = LIMIT_CGI_GRACE_MS};
-    int fds[CGI_FDS] = {-1, -1, -1, -1, -1}, result = -1;
-    if (!job->prepared) {
-        env_add_common(r);
-        env_add_cgi(r);
-        job->prepared = true;
-    }
-    fill_limits(r->conf, &order);
-    fds[CGI_FD_WORDS] = cgi_words_write(r, &order);
-    if (fds[CGI_FD_WORDS] >= 0 && open_input(job, &fds[CGI_FD_IN]) == 0 && open_pipe(job, &job->out, &fds[CGI_FD_OUT], false, on_out) == 0 &&
-        open_pipe(job, &job->err, &fds[CGI_FD_ERR], false, on_err) == 0 && open_life(job, &fds[CGI_FD_LIFE]) == 0)
-        result = cgi_launch(job->pool, &order, fds);
-    int error = errno;
-    close_fds(fds);
-    if (result < 0)
-        close_all(job);
-    errno = error;
-    return result;
-}
-
-static void start(struct cgi_job *job)
-{
-    job->state = CGI_STARTS;
-    job->moved_ns = now_ns(job);
-    job->tries++;
-    if (launch(job) == 0)
-        return;
-    log_request(job->request, LEVEL_ERROR, "cgi", "script %s cannot be started: %s", job->request->filename, strerror(errno));
-    cgi_job_decide(job, CGI_STATUS, errno == EMFILE || errno == ENFILE || errno == EAGAIN ? 503 : 500, NULL, true);
 }
 
 /* ---- the end ---- */
@@ -186,7 +62,7 @@ static void job_free(struct cgi_job *job)
 {
     struct cgi_pool *p = job->pool;
     timer_disarm(&p->loop->timers, &job->timer);
-    close_all(job);
+    cgi_job_close(job);
     if (job->body_fd >= 0)
         close(job->body_fd);
     cgi_pool_leave(p, &job->place, job->most);
@@ -268,7 +144,7 @@ static void hear_report(struct cgi_job *job, const struct cgi_report *report)
         job->script_pid = report->value;
         if (cgi_job_open(job))
             job->state = CGI_RUNS;
-        job->moved_ns = now_ns(job);
+        job->moved_ns = cgi_job_now_ns(job);
         break;
     case CGI_REFUSED:
         job->refused = report->value;
@@ -305,38 +181,6 @@ static void hear_guard(struct cgi_job *job)
     }
 }
 
-static void refused(struct cgi_job *job)
-{
-    const struct request *r = job->request;
-    int error = job->refused, status = 500;
-    const char *more = "";
-    if (job->refused_stage == CGI_STAGE_EXEC && error == ENOEXEC)
-        more = " (it is no program, and does not begin with a #! line)";
-    else if (job->refused_stage == CGI_STAGE_EXEC && error == ENOENT)
-        more = " (the interpreter that its #! line names is not there)";
-    else if (job->refused_stage == CGI_STAGE_EXEC && error == EACCES)
-        status = 403;
-    else if (job->refused_stage == CGI_STAGE_FORK)
-        status = 503;
-    log_request(r, LEVEL_ERROR, "cgi", "script %s cannot be run: %s: %s%s", r->filename,
-                job->refused_stage == CGI_STAGE_FORK ? "fork" : job->refused_stage == CGI_STAGE_FOLDER ? "chdir" :
-                job->refused_stage == CGI_STAGE_LIMITS ? "setrlimit" : job->refused_stage == CGI_STAGE_WORDS ? "its arguments" : "exec",
-                strerror(error), more);
-    cgi_job_decide(job, CGI_STATUS, status, NULL, true);
-}
-
-/* The order was lost with the helper: nothing of the script has run, so it can be tried again. */
-static void lost(struct cgi_job *job)
-{
-    close_all(job);
-    if (job->tries < LIMIT_CGI_STARTS) {
-        start(job);
-        return;
-    }
-    log_request(job->request, LEVEL_ERROR, "cgi", "script %s cannot be started: the helper ends before it runs", job->request->filename);
-    cgi_job_decide(job, CGI_STATUS, 500, NULL, true);
-}
-
 /* ---- time, and clients that go ---- */
 
 static bool client_is_waited_for(const struct cgi_job *job)
@@ -368,12 +212,12 @@ static bool client_has_gone(struct cgi_job *job, int64_t *due)
     if (r->conf->cancel_on_disconnect)
         return true;
     if (!job->gone_ns)
-        job->gone_ns = now_ns(job);
+        job->gone_ns = cgi_job_now_ns(job);
     if (response_is_congested(r))
         return false; /* it still takes what there is */
     int64_t since = job->gone_ns > job->moved_ns ? job->gone_ns : job->moved_ns, until = since + (int64_t)LIMIT_CGI_GONE_MS * NS_PER_MS;
     sooner(due, until);
-    return now_ns(job) >= until;
+    return cgi_job_now_ns(job) >= until;
 }
 
 static void timed_out(struct cgi_job *job, const char *what, const char *directive, int status)
@@ -386,7 +230,7 @@ static void timed_out(struct cgi_job *job, const char *what, const char *directi
 /* False: it is over. */
 static bool within_time(struct cgi_job *job)
 {
-    int64_t due = 0, now = now_ns(job);
+    int64_t due = 0, now = cgi_job_now_ns(job);
     if (client_has_gone(job, &due)) {
         gone(job);
         return false;
@@ -421,16 +265,16 @@ static void wait_for_place(struct cgi_job *job)
         table_set(&r->err_headers_out, SLICE("Retry-After"), SLICE("1"));
         cgi_job_decide(job, CGI_STATUS, 503, NULL, true);
     } else if (job->place.state == CGI_PLACE_HELD) {
-        start(job);
+        cgi_job_begin(job);
     }
 }
 
 static void run(struct cgi_job *job)
 {
     if (job->refused)
-        refused(job);
+        cgi_job_refused(job);
     else if (job->state == CGI_STARTS && job->life.fd < 0)
-        lost(job);
+        cgi_job_lost(job);
     if (job->state != CGI_RUNS)
         return;
     cgi_body_pump(job);
@@ -462,7 +306,7 @@ static void wind_up(struct cgi_job *job)
     cgi_output_drop(job);
     if (job->out.fd < 0)
         let_go(job);
-    else if (job->timeout_ns && now_ns(job) >= job->moved_ns + job->timeout_ns)
+    else if (job->timeout_ns && cgi_job_now_ns(job) >= job->moved_ns + job->timeout_ns)
         hang_up(job);
     else if (job->timeout_ns)
         timer_arm(&job->pool->loop->timers, &job->timer, job->moved_ns + job->timeout_ns);
@@ -510,7 +354,7 @@ static void job_limits(struct cgi_job *job)
 {
     const struct request *r = job->request;
     int64_t timeout_ms = r->conf->cgi_timeout_ms ? r->conf->cgi_timeout_ms : r->server->timeout_ms;
-    job->begun_ns = job->moved_ns = now_ns(job);
+    job->begun_ns = job->moved_ns = cgi_job_now_ns(job);
     job->timeout_ns = timeout_ms * NS_PER_MS;
     job->until_ns = r->conf->request_timeout_ms ? job->begun_ns + r->conf->request_timeout_ms * NS_PER_MS : 0;
     job->most = (uint32_t)r->main->cgi_processes;

@@ -47,8 +47,17 @@ struct cgi_job {
 /* ---- cgi_job.c ---- */
 void cgi_job_wake(struct cgi_job *job);                        /* something to do in this turn */
 void cgi_job_decide(struct cgi_job *job, enum cgi_outcome outcome, int status, const char *uri, bool end_it); /* once; end_it: kill the tree */
-void cgi_source_close(struct cgi_job *job, struct source *s);
 static inline bool cgi_job_open(const struct cgi_job *job) { return job->state != CGI_OVER; }
+
+#define CGI_JOB_OF(pointer, member) ((struct cgi_job *)((char *)(pointer) - offsetof(struct cgi_job, member)))
+static inline int64_t cgi_job_now_ns(const struct cgi_job *job) { return job->pool->loop->now_ns; }
+
+/* ---- cgi_start.c ---- */
+void cgi_job_begin(struct cgi_job *job);                       /* it has its place: order the script */
+void cgi_job_refused(struct cgi_job *job);                     /* the guard could not run it */
+void cgi_job_lost(struct cgi_job *job);                        /* the helper has died with the order */
+void cgi_job_close(struct cgi_job *job);                       /* every descriptor */
+void cgi_source_close(struct cgi_job *job, struct source *s);
 
 /* ---- cgi_body.c ---- */
 bool cgi_body_is_gathered(const struct request *r);            /* must its length be found first? */
