@@ -225,6 +225,14 @@ static void interp_append(struct interp *i)
     *bucket = i;
 }
 
+static int interp_count(void)
+{
+    int count = 0;
+    for (const struct interp *i = interps; i; i = i->next)
+        count++;
+    return count;
+}
+
 /* Py_NewInterpreter leaves its own thread state current, also when what follows fails. */
 static struct interp *interp_make(const char *name)
 {
@@ -238,6 +246,7 @@ static struct interp *interp_make(const char *name)
         interp_here = i;
         if (import_foundation(false))
             interp_log_exception("importing the foundation of an interpreter");
+        log_error(NULL, LEVEL_NOTICE, "python", "interpreter %s is made, number %d of this process", name, interp_count());
     }
     PyThreadState_Swap(was);
     pystate_bind_gilstate(was);

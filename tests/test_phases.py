@@ -408,6 +408,7 @@ def test_names_of_interpreters(server: Start) -> None:
                 ("/perdirective/sub/x", f"{root}/perdirective/", 1)]
     for path, name, count in expected:
         assert host.get(path).body.decode() == f"{name} {name} {count}", path
+    host.expect_log("interpreter Mine is made, number 2 of this process")
 
 
 def test_phases_of_one_request_in_two_interpreters(server: Start) -> None:

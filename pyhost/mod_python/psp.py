@@ -7,6 +7,7 @@ they or what they include change. In a traceback the lines are those of the page
 from __future__ import annotations
 
 import collections
+import errno
 import html
 import os
 import sys
@@ -24,6 +25,7 @@ from .importer import Stamp, module_stamp
 __all__ = ["PSP", "PSPInterface", "handler", "parse", "parsestring"]
 
 _CACHE_PAGES = 512
+_NO_SUCH_PAGE = {errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 class HitsCache:
@@ -174,7 +176,9 @@ class PSP:
         self.dir = os.path.dirname(self.filename or "")
         try:
             self.page = _load(self.filename)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, TypeError) as error:
+        except (OSError, TypeError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_SUCH_PAGE:
+                raise
             req.log_error(f"psp: {self.filename!r}: {error}", APLOG_ERR)
             raise SERVER_RETURN(HTTP_NOT_FOUND) from None
 
