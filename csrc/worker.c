@@ -225,17 +225,23 @@ static bool worker_obey(struct worker *w)
     return w->conn_count > 0 || w->in_flight > 0;
 }
 
-static void worker_turn(struct worker *w)
+/* What a turn has brought. */
+static void worker_do(struct worker *w)
 {
-    bool busy = coro_has_ready() || w->hub_first;
-    if (loop_turn(&w->loop, busy ? 0 : w->drain_until_ns ? w->drain_until_ns : -1) < 0)
-        log_error(NULL, LEVEL_CRIT, "core", "epoll_wait: %s", strerror(errno));
     worker_run_hub_jobs(w);
     coro_run_ready(RUN_BUDGET_NS);
     worker_run_hub_jobs(w);
     conn_send_due(w->loop.now_ns);
     log_flush();
     loop_end_turn(&w->loop);
+}
+
+static void worker_turn(struct worker *w)
+{
+    bool busy = coro_has_ready() || w->hub_first;
+    if (loop_turn(&w->loop, busy ? 0 : w->drain_until_ns ? w->drain_until_ns : -1) < 0)
+        log_error(NULL, LEVEL_CRIT, "core", "epoll_wait: %s", strerror(errno));
+    worker_do(w);
     atomic_store_explicit(&shm_slot->turn_ns, w->loop.now_ns, memory_order_relaxed);
     atomic_store_explicit(&shm_slot->connections, w->conn_count, memory_order_relaxed);
     atomic_store_explicit(&shm_slot->busy, w->in_flight, memory_order_relaxed);
@@ -247,12 +253,7 @@ static void worker_end_applications(struct worker *w)
     int64_t until_ns = w->loop.now_ns + LEAVE_NS;
     while ((cgi_job_end_all(&w->cgi) | pyasgi_leave()) && w->loop.now_ns < until_ns) {
         loop_turn(&w->loop, coro_has_ready() || w->hub_first ? 0 : until_ns);
-        worker_run_hub_jobs(w);
-        coro_run_ready(RUN_BUDGET_NS);
-        worker_run_hub_jobs(w);
-        conn_send_due(w->loop.now_ns);
-        log_flush();
-        loop_end_turn(&w->loop);
+        worker_do(w);
     }
 }
 

@@ -39,7 +39,7 @@ def conf(tmp_path: Path) -> Callable[[str], str]:
     (("-t", "word"), 1, r"\Z", r"pyhost: no argument expected: word"),
     (("-k", "dance"), 1, r"\Z", r"-k dance: start, stop, graceful, graceful-stop or restart expected"),
     ((), 1, r"\Z", r"pyhost: no configuration: give one with -f"),
-    (("-t", "-f", "none.conf"), 1, r"\Z", r"none\.conf: a readable file expected: .*none\.conf: No such file or directory"),
+    (("-t", "-f", "none.conf"), 1, r"\Z", r".*none\.conf: a readable file expected: .*none\.conf: No such file or directory\npyhost: 1 fault\(s\) in the configuration\n\Z"),
 ])
 def test_options(args: tuple[str, ...], status: int, out: str, err: str, run: Run) -> None:
     done = run(*args)

@@ -186,7 +186,8 @@ def listens(config: Config, found: Sequence[Listen], layer: Layer) -> tuple[dict
     """The fields of each listen_conf; faults of the list as a whole."""
     seen: dict[Any, str] = {}
     result = []
-    if not found and config.request.file and not any(error.directive == "Listen" for error in config.errors):
+    told = any(error.directive == "Listen" or (error.file == config.request.file and not error.line) for error in config.errors)
+    if not found and config.request.file and not told:  # nor when the file itself cannot be read
         config.errors.append(ConfigError(config.request.file, 0, "Listen", "at least one expected, such as Listen 8080"))
     for each in found:
         if each.address in seen and (each.address.port or each.address.path):
