@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType, TracebackType
 from typing import Any
 
+from .compat import patches
+
 __all__ = ["config_tree", "files_of", "load", "prepare", "report", "report_filter", "run_import", "run_path", "run_pdb", "traceback_lines"]
 
 _ALIAS = "mod_python"
@@ -106,6 +108,7 @@ def prepare(name: str) -> None:
     _apache = importlib.import_module("_apache")
     if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AliasFinder())
+    patches.install()
     sys.argv = ["mod_python"]
     sys.stdout = LogStream("<stdout>", _apache._log_text, 1)
     sys.stderr = LogStream("<stderr>", _apache._log_text, 2)

@@ -244,8 +244,7 @@ def test_the_second_talk_s_flup_script_as_printed(script: Callable[..., Script],
 
 def test_flup_s_scgi_on_a_unix_socket(script: Callable[..., Script], tmp_path: Path) -> None:
     path = str(tmp_path / "s")
-    script(FLUP.format(module="scgi", address=path).replace("['Hello", "[b'Hello"))
-    wait_until(lambda: os.path.exists(path), "it listens")
+    script(FLUP.format(module="scgi", address=path).replace("['Hello", "[b'Hello")).wait_for(path)
     with Client(path) as client:
         client.send(scgi_head(variables()))
         assert b"Access count 1" in client.read_rest()

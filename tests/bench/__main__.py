@@ -1,4 +1,4 @@
-"""`python -m bench [wsgi|hello|wait|idle|scale|interpreters|coro|driver|gateways]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
+"""`python -m bench [wsgi|hello|wait|idle|scale|interpreters|coro|driver|gateways|talks]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
 from __future__ import annotations
 
 import os
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import confs, coro, driver, gateways, interpreters, scale, wsgi
+from . import confs, coro, driver, gateways, interpreters, scale, talks, wsgi
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPARE = ROOT.parent / "shared" / "bench" / "compare.py"
@@ -41,7 +41,7 @@ def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
 
 
 def main() -> None:
-    works = sys.argv[1:] or ["wsgi", "hello", "wait", "idle", "scale", "interpreters", "coro", "driver", "gateways"]
+    works = sys.argv[1:] or ["wsgi", "hello", "wait", "idle", "scale", "interpreters", "coro", "driver", "gateways", "talks"]
     made = confs.write(HOME / "pyhost")
     for work in works:
         if work == "wsgi":
@@ -57,6 +57,8 @@ def main() -> None:
             driver.run(HOME / "pyhost")
         elif work == "gateways":
             gateways.main(HOME)
+        elif work == "talks":
+            talks.main(HOME)
         else:
             compare(work, {k: v for k, v in made.items() if k in ("handler", "wsgi", "static")})
 

@@ -27,7 +27,7 @@ from .wsgi import family
 __all__ = ["TARGETS", "main", "measured"]
 
 HOST = "127.0.0.1"
-PEERS = ("flup-py3", "flipflop", "uwsgi")
+PEERS = ("flup-py3", "flipflop", "uwsgi", "gunicorn", "gevent", "packaging")
 ROUNDS, SECONDS, CONNECTIONS = 5, 2, 16
 APP = '''
 BODY = b"Hello World!\\n"
@@ -118,10 +118,10 @@ def peers_python(home: Path) -> Path:
     """The Python of a virtual environment with the peers, of our own version."""
     folder = home / "gateways-venv"
     python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
+    if not (folder / f"ready-{len(PEERS)}").exists():
         venv.create(folder, with_pip=True, clear=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PEERS], check=True, stderr=subprocess.DEVNULL)
-        (folder / "ready").touch()
+        (folder / f"ready-{len(PEERS)}").touch()
     return python
 
 

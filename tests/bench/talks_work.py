@@ -21,32 +21,34 @@ def resident() -> int:
 
 
 def blocking() -> dict[str, float]:
-    """Units that wait for an event, and two that hand a pair of semaphores to each other."""
+    """Units that wait for a semaphore, are woken one after the other, and end; then two that wake each other."""
     if kind == "pyhost":
-        from pyhost.coro import Event, Semaphore, spawn
+        from pyhost.coro import Semaphore, spawn
     elif kind == "gevent":
         from gevent import spawn
-        from gevent.event import Event
         from gevent.lock import Semaphore
     else:
-        from threading import Event, Semaphore, Thread
+        from threading import Semaphore, Thread
 
         def spawn(f):
             made = Thread(target=f)
             made.start()
             return made
-    gate, begun = Event(), Semaphore(0)
+    gate, begun, ended = Semaphore(0), Semaphore(0), Semaphore(0)
 
     def waits():
         begun.release()
-        gate.wait()
+        gate.acquire()
+        ended.release()
 
     before, start = resident(), time.process_time()
     units = [spawn(waits) for _ in range(count)]
     for _ in units:
         begun.acquire()
     memory = (resident() - before) / count
-    gate.set()
+    for _ in units:
+        gate.release()
+        ended.acquire()
     for unit in units:
         unit.join()
     cost = (time.process_time() - start) / count * 1e6
@@ -76,12 +78,19 @@ def blocking() -> dict[str, float]:
 async def tasks() -> dict[str, float]:
     """The same with asyncio's tasks."""
     import asyncio
-    gate = asyncio.Event()
+    gate, ended = asyncio.Semaphore(0), asyncio.Semaphore(0)
+
+    async def waits():
+        await gate.acquire()
+        ended.release()
+
     before, start = resident(), time.process_time()
-    units = [asyncio.create_task(gate.wait()) for _ in range(count)]
+    units = [asyncio.create_task(waits()) for _ in range(count)]
     await asyncio.sleep(0)
     memory = (resident() - before) / count
-    gate.set()
+    for _ in units:
+        gate.release()
+        await ended.acquire()
     await asyncio.gather(*units)
     cost = (time.process_time() - start) / count * 1e6
     here, there = asyncio.Semaphore(0), asyncio.Semaphore(0)

@@ -8,7 +8,6 @@ the machine does, and the least of the rounds is what the work takes.
 from __future__ import annotations
 
 import argparse
-import html
 import os
 import re
 import shlex
@@ -24,6 +23,7 @@ from pathlib import Path
 from support.server import free_port
 
 from . import confs
+from .plot import Panel, bars, time_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = Path(os.environ.get("BENCH_HOME", ROOT / ".bench")).resolve()
@@ -215,25 +215,11 @@ def table(rows: list[Contender]) -> str:
 
 def plot(rows: list[Contender]) -> str:
     """Bars of CPU time per request, shorter is better; one panel for each load, each with a scale of its own."""
-    parts, top = [], 34
+    panels = []
     for load in (*LOADS, "Flask hello"):
-        bars = sorted((cell[1], each.name) for each in rows if (cell := each.best(load)))
-        if not bars:
-            continue
-        longest = bars[-1][0]
-        parts.append(f'<text x="10" y="{top + 14}" class="title">{html.escape(load)}: CPU time per request, shorter is better</text>')
-        top += 24
-        for cost, name in bars:
-            width = max(2, cost / longest * 430)
-            shown = f"{cost:.1f} µs" if cost < 1000 else f"{cost / 1000:.2f} ms"
-            parts.append(f'<text x="130" y="{top + 14}" class="name">{html.escape(name)}</text><rect x="140" y="{top}" width="{width:.1f}" height="18" '
-                         f'class="{"ours" if name.startswith("pyhost") else "theirs"}"/><text x="{146 + width:.1f}" y="{top + 14}">{shown}</text>')
-            top += 24
-        top += 16
-    style = ("text{font:13px system-ui,sans-serif;fill:#333}.title{font-weight:600}.name{text-anchor:end}.ours{fill:#2563eb}.theirs{fill:#a8b0bd}"
-             "@media(prefers-color-scheme:dark){text{fill:#ddd}.theirs{fill:#667}}")
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 {top}" width="680" height="{top}"><style>{style}</style>'
-    return f'{head}<text x="10" y="20" class="title">Python web servers, one process, one CPU</text>{"".join(parts)}</svg>\n'
+        found = sorted((cell[1], each.name) for each in rows if (cell := each.best(load)))
+        panels.append(Panel(f"{load}: CPU time per request, shorter is better", [(name, cost, time_of(cost)) for cost, name in found]))
+    return bars("Python web servers, one process, one CPU", panels)
 
 
 def run(rounds: int = 3, seconds: int = 2, svg: Path = ROOT / "docs" / "wsgi-bench.svg") -> None:

@@ -19,19 +19,17 @@ class Script:
 
     def line(self) -> str:
         assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], 15)[0], "no line"
+        assert select.select([self.process.stdout], [], [], 30)[0], "no line"
         return self.process.stdout.readline().rstrip("\n")
 
-    def connects(self, port: int) -> bool:
+    def connects(self, where: int | str) -> bool:
         assert self.process.poll() is None, self.process.communicate()
-        try:
-            socket.create_connection(("127.0.0.1", port), 5).close()
-            return True
-        except ConnectionRefusedError:
-            return False
+        with socket.socket(socket.AF_UNIX if isinstance(where, str) else socket.AF_INET) as client:
+            return client.connect_ex(where if isinstance(where, str) else ("127.0.0.1", where)) == 0
 
-    def wait_for(self, port: int) -> None:
-        wait_until(lambda: self.connects(port), "it listens")
+    def wait_for(self, where: int | str) -> None:
+        """Wait until it listens on a port, or a path."""
+        wait_until(lambda: self.connects(where), "it listens", 30)
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
         self.process.send_signal(number)
