@@ -344,6 +344,28 @@ coro.event_loop(30.0)
     assert running.process.returncode == 0 and out.splitlines()[-2:] == ["slow one 200", "ended True"]
 
 
+def test_coro_s_own_names(result: Result) -> None:
+    code, out, err = result("""
+import coro, socket
+coro.set_local("x", "outside")
+coro.setdefaulttimeout(None)
+def work(number):
+    coro.set_locals(x=number, y=1)
+    got = coro.current_thread().Yield(30)
+    print(coro.get_local("x"), coro.has_local("y"), coro.pop_local("y"), coro.has_local("y"), got)
+threads = [coro.Thread(target=work, args=(number,)) for number in range(2)]
+for thread in threads:
+    thread.start()
+coro.sleep(0.01)
+for thread in threads:
+    coro.schedule(thread, "go")
+for thread in threads:
+    thread.join()
+print(coro.get_local("x"), coro.has_local("y"), coro.getdefaulttimeout(), coro.real_socket is socket.socket, issubclass(coro.ConnectionError, coro.CoroutineSocketError))
+""")
+    assert (code, out, err) == (0, "0 True 1 False go\n1 True 1 False go\noutside False None True True\n", "")
+
+
 def test_wsgi_serve(script: Callable[..., Script]) -> None:
     port = free_port()
     running = script(f"""

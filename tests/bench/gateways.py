@@ -22,6 +22,7 @@ from support.nginx import Nginx, program
 from support.server import free_port, wait_until
 
 from . import confs
+from .plot import markdown, put
 from .wsgi import family
 
 __all__ = ["TARGETS", "main", "measured"]
@@ -51,8 +52,7 @@ PyWSGIAlias / bench_app:application
 """
 #: ours, theirs, the most that ours may cost of theirs
 TARGETS = (("fastcgi", "pyhost", "flup", 0.35), ("fastcgi", "pyhost", "flipflop", 0.35), ("fastcgi, kept", "pyhost", "flup", 0.35),
-           ("uwsgi", "pyhost", "uWSGI", 0.7), ("uwsgi, unix", "pyhost", "uWSGI", 0.7),
-           ("scgi", "pyhost", "flup", 0.35))
+           ("uwsgi", "pyhost", "uWSGI", 0.7), ("scgi", "pyhost", "flup", 0.35))
 PASS = {"fastcgi": "include {params}/fastcgi_params; fastcgi_pass {address};",
         "fastcgi, kept": "include {params}/fastcgi_params; fastcgi_pass {upstream}; fastcgi_keep_conn on;",
         "scgi": "include {params}/scgi_params; scgi_pass {address};",
@@ -177,20 +177,19 @@ def measured(root: Path, python: Path, rounds: int = ROUNDS, seconds: int = SECO
 
 
 def table(servers: list[Contender]) -> str:
-    """What was measured, and the ratios that are promised."""
-    lines = [f"{'protocol':<16}{'server':<12}{'CPU us/request':>16}{'requests/s':>14}"]
-    lines += [f"{each.protocol:<16}{each.name:<12}{min(each.costs):>16.1f}{max(each.rates):>14.0f}" for each in servers]
+    """What was measured, with the ratios that are promised."""
     cost = {(each.protocol, each.name): min(each.costs) for each in servers}
-    lines += [f"{protocol}: {ours} of {theirs}: {cost[protocol, ours] / cost[protocol, theirs]:.2f} (at most {most})"
-              for protocol, ours, theirs, most in TARGETS]
-    return "\n".join(lines)
+    ratios = {(protocol, theirs): f"{cost[protocol, ours] / cost[protocol, theirs]:.2f} (at most {most})" for protocol, ours, theirs, most in TARGETS}
+    return markdown(["protocol", "server", "CPU time per request", "requests/s", "pyhost's share of it"],
+                    [[each.protocol, each.name, f"{min(each.costs):.1f} µs", f"{max(each.rates):.0f}", ratios.get((each.protocol, each.name), "")]
+                     for each in servers])
 
 
 def main(home: Path) -> None:
-    """Print the table."""
+    """Print the table, and put it into docs/comparison.md."""
     if not program() or not shutil.which("wrk"):
         sys.exit("nginx and wrk are needed (Debian: apt-get install nginx-light wrk)")
     print("== behind nginx ==", flush=True)
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pyhost-gateways-") as name:
-        print(table(measured(Path(name), peers_python(home))), flush=True)
+        put("gateways", table(measured(Path(name), peers_python(home))))

@@ -1,12 +1,15 @@
-"""Bar charts as SVG, light and dark, without a library."""
+"""Bar charts as SVG, light and dark, without a library; tables of docs/comparison.md."""
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["Panel", "bars", "time_of"]
+__all__ = ["DOCS", "Panel", "bars", "markdown", "put", "time_of"]
 
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 STYLE = ("text{font:13px system-ui,sans-serif;fill:#333}.title{font-weight:600}.name{text-anchor:end}.ours{fill:#2563eb}.theirs{fill:#a8b0bd}"
          "@media(prefers-color-scheme:dark){text{fill:#ddd}.theirs{fill:#667}}")
 NAME_WIDTH, BAR_WIDTH, WIDTH = 210, 370, 700
@@ -45,3 +48,17 @@ def bars(title: str, panels: Iterable[Panel]) -> str:
         top += 16
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}"><style>{STYLE}</style>'
     return f'{head}<text x="10" y="20" class="title">{html.escape(title)}</text>{"".join(parts)}</svg>\n'
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A table."""
+    lines = [" | ".join(head), "|".join(["---"] * len(head)), *(" | ".join(each) for each in rows)]
+    return "\n".join(f"|{line}|" if line.startswith("---") else f"| {line} |" for line in lines) + "\n"
+
+
+def put(name: str, text: str) -> None:
+    """Print a table, and put it into its place in docs/comparison.md."""
+    page = DOCS / "comparison.md"
+    pattern = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- measured end -->)", re.DOTALL)
+    page.write_text(pattern.sub(lambda found: f"{found[1]}\n{text}\n{found[2]}", page.read_text()))
+    print(text, flush=True)

@@ -27,12 +27,11 @@ from support.server import free_port, wait_until
 
 from . import confs
 from .gateways import FLUP, HOST, peers_python
-from .plot import Panel, bars, time_of
+from .plot import DOCS, Panel, bars, markdown, put, time_of
 from .wsgi import family
 
 __all__ = ["main"]
 
-DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 HERE = Path(__file__).resolve().parent
 ROUNDS, SECONDS, UNITS, WAIT_MS, CLIENTS, SCRIPT_RUNS = 3, 2, 10_000, 20, 200, 20
 APP = f'''
@@ -264,18 +263,10 @@ def measure_workers(root: Path, python: Path) -> list[tuple[Server, float]]:
 
 # --- the page
 
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    lines = [" | ".join(head), "|".join(["---"] * len(head)), *(" | ".join(each) for each in rows)]
-    return "\n".join(f"|{line}|" if line.startswith("---") else f"| {line} |" for line in lines) + "\n"
-
-
 def publish(name: str, text: str, picture: str) -> None:
-    """Put a table into its place in the page, and the plot beside it."""
-    page = DOCS / "comparison.md"
-    pattern = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- measured end -->)", re.DOTALL)
-    page.write_text(pattern.sub(lambda found: f"{found[1]}\n{text}\n{found[2]}", page.read_text()))
+    """A table into its place in the page, and the plot beside it."""
+    put(name, text)
     (DOCS / f"comparison-{name}.svg").write_text(picture)
-    print(text, flush=True)
 
 
 def publish_ways(servers: list[Server]) -> None:

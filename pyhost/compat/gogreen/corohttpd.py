@@ -2,6 +2,7 @@
 log are the C front end's."""
 from __future__ import annotations
 
+import logging
 import mimetypes
 import os
 import time
@@ -133,6 +134,14 @@ class HttpRequest:
         for part in self._parts:
             self._write(part)
         self._parts.clear()
+
+    def connection(self) -> str:
+        """`keep-alive` or `close`, as the client wants it."""
+        return str(self.get_header("Connection") or "keep-alive").lower()
+
+    def traceback(self) -> None:
+        """Write the exception that is being handled to the log."""
+        logging.getLogger("corohttpd").exception("%s", self.uri())
 
     def push_file(self, path: str, kind: str) -> None:
         """Answer with a file. Raises OSError."""
