@@ -236,6 +236,8 @@ static size_t fcgi_input(struct conn *c, const char *bytes, size_t len)
 static void fcgi_eof(struct conn *c, bool broken)
 {
     (void)broken;
+    if (c->in.len)
+        log_error(NULL, LEVEL_INFO, "fastcgi", "the connection ended within a record");
     conn_close(c); /* 3.5: the web server closes when it wants nothing more */
 }
 

@@ -264,6 +264,8 @@ void stream_eof(struct conn *c, bool broken)
 {
     struct request *r = c->req;
     if (broken || c->state == CONN_IDLE || c->state == CONN_HEAD) {
+        if (c->gate->talks_at_once && c->state == CONN_HEAD && c->in.len)
+            log_error(NULL, LEVEL_INFO, c->gate->name, "the connection ended within a head");
         conn_close(c);
         return;
     }

@@ -1,6 +1,7 @@
 """Other ways in: FastCGI, SCGI and uwsgi listeners, by raw clients and behind a real nginx, as the second talk has it."""
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,9 +18,9 @@ import pytest
 
 from support import apache, fcgi, nginx
 from support.cgi import script_server
-from support.client import Client, Response
+from support.client import Client, ProtocolError, Response
 from support.fcgi import FastCGI, record, scgi_head, uwsgi_head, variables
-from support.server import Server, free_port, wait_until
+from support.server import Server, free_port, open_files, wait_until
 
 Start = Callable[..., Server]
 Front = nginx.Nginx | apache.Apache
@@ -420,6 +421,36 @@ def test_bad_records_get_a_clean_close_and_a_log_line(host: Server, name: str, d
     host.expect_log(log)
     with fast(host) as client:
         assert client.get("/app/count").status == 200
+
+
+HOSTILE = {
+    "PORT2": [record(fcgi.BEGIN, 1, bytes(8), version=2), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", record(fcgi.BEGIN, 1, b"\0"), record(fcgi.END, 5, bytes(8)),
+              record(fcgi.BEGIN, 1, b"\0\1\1\0\0\0\0\0") * 2, record(fcgi.BEGIN, 1, b"\0\1\1\0\0\0\0\0") + record(fcgi.PARAMS, 1, b"\xff" * 70),
+              record(fcgi.BEGIN, 1, b"\0\1\0\0\0\0\0\0") + record(fcgi.PARAMS, 1, b"\x7f\x7f") + record(fcgi.PARAMS, 1) + record(fcgi.STDIN, 1, b"x" * 65535),
+              record(fcgi.BEGIN, 1, b"\0\1\1\0\0\0\0\0") + record(fcgi.BEGIN, 2, b"\0\1\1\0\0\0\0\0") + record(fcgi.STDIN, 2, b"x"),
+              record(fcgi.PARAMS, 7, b"x" * 60000, padding=255) + record(fcgi.STDIN, 0xffff), b"\1"],
+    "PORT3": [b"GET / HTTP/1.1\r\n\r\n", b"99999999:", b"5:hello;", b"70:CONTENT_LENGTH\0", b"00:,", b"24:CONTENT_LENGTH\x000\x00SCGI\x002\x00,"],
+    "PORT4": [b"GET / HTTP/1.1\r\n\r\n", b"\0\5\0\1", b"\0\x09\0\0\x09\0abc", b"\0\xff\xff\0" + b"\xff" * 65535, b"\0"],
+}
+
+
+@pytest.mark.parametrize("port", list(HOSTILE))
+def test_hostile_and_truncated_bytes_leak_nothing(server: Start, port: str) -> None:
+    host = server("LogLevel info\n" + CONF, {"www/gateway_app.py": APP})
+    host.check_fds = False
+    host.allow_log("wsgi|client|fastcgi|scgi|uwsgi|core")
+    good = ask(host.address, target="/app/count").status
+    before = open_files(host.pid)
+    for _ in range(20):
+        for data in HOSTILE[port]:
+            with Client(("127.0.0.1", host.ports[port])) as client, contextlib.suppress(OSError, ProtocolError):  # it need not hear all of it
+                client.send_slowly(data, 30000).half_close()
+                client.read_rest()
+    assert good == ask(host.address, target="/app/count").status == 200
+    wait_until(lambda: not open_files(host.pid) - before, "everything is closed", 20)
+    name = {"PORT2": "fastcgi", "PORT3": "scgi", "PORT4": "uwsgi"}[port]
+    host.expect_log(rf"{name}:info.*the connection ended within a (record|head)")
+    host.expect_log(rf"{name}:warn")
 
 
 def test_params_that_are_no_request_are_answered_400(host: Server) -> None:
