@@ -223,7 +223,7 @@ def test_the_helper_is_small(server: Start) -> None:
     rollup = Path(f"/proc/{helper}/smaps_rollup").read_text()
     private = sum(int(match) for match in re.findall(r"(?m)^Private_\w+: +(\d+)", rollup))
     own = int(re.search(r"(?m)^Private_Dirty: +(\d+)", rollup)[1])  # type: ignore[index]
-    assert private and own < 4096, rollup  # kB: what the loader has relocated
+    assert private and (own < 4096 or "PYHOST_SANITIZE" in os.environ), rollup  # kB: what the loader has relocated
     fds = sorted(os.listdir(f"/proc/{helper}/fd"), key=int)
     assert fds == ["0", "1", "2", "3"]
 
