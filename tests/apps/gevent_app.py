@@ -78,6 +78,7 @@ def child(environ):
 
 
 def gevents_child(environ):
+    together.wait(30)  # so that each of ten is in a greenlet of its own
     try:
         return gevent.subprocess.check_output(["echo", "hello"]).decode().strip()
     except TypeError as error:
