@@ -23,6 +23,8 @@ struct fd_wait {
     uint32_t got;         /* events that came; 0: none yet */
     int error;            /* EBADF: closed while it waited */
     bool linked;
+    bool unsure;          /* in coro_sure.c's list */
+    struct fd_wait *sure_next, **sure_at;
 };
 
 /* What the C++ runtime knows of the exceptions that a thread is handling, as the Itanium ABI lays it out. */
@@ -101,12 +103,16 @@ enum coro_wake coro_block(int64_t until_ns);
 void coro_raise_thrown(struct coro *c);
 int64_t coro_now_ns(void);
 
-/* Links a wait and arms epoll (events 0: only a close ends the wait). 0: waits; 1: ready at once (a regular file); -1: errno (EBADF). The caller unlinks in every case but -1. */
+/* Links a wait and arms epoll (events 0: only a close ends the wait; EPOLLIN | EPOLLET: the caller has just seen EAGAIN). 0: waits; 1: ready at once (a regular file); -1: errno (EBADF). The caller unlinks in every case but -1. */
 int fd_wait_link(struct fd_wait *w, struct coro *c, int fd, uint32_t events);
 void fd_wait_unlink(struct fd_wait *w);
 
-/* Is anybody waiting on this descriptor? */
-bool coro_fd_waited(int fd);
+/* Is anybody waiting on this descriptor, or is it kept registered? */
+bool coro_fd_known(int fd);
+void coro_fd_check(struct fd_wait *w);
+/* coro_sure.c: w is checked by coro_fd_check if it is still linked in half a second to a second; it is unlinked, or checked. */
+void coro_sure_later(struct fd_wait *w);
+void coro_sure(struct fd_wait *w);
 
 int coro_inbox_init(void); /* 0, or -1 with errno */
 void coro_inbox_forget(struct coro *c);

@@ -1,9 +1,14 @@
-/* Waits on descriptors: any number of greenlets on one, one epoll_ctl per wait.
+/* Waits on descriptors: any number of greenlets on one, one epoll_ctl per wait or none.
  *
  * A registration is one-shot with the union of what its waiters want, and checks itself: MOD where it is believed to exist, ADD where the
  * kernel says ENOENT, MOD where it says EEXIST. So a descriptor that was closed (or closed and opened again) behind our back does no harm,
- * and nothing has to be taken out. A late event finds no waiter and is forgotten. */
+ * and nothing has to be taken out. A late event finds no waiter and is forgotten.
+ *
+ * From its second wait on a descriptor that is only read from is kept registered, edge-triggered: who has just seen EAGAIN needs no epoll_ctl to
+ * hear of what comes next. That belief is not checked by itself, so it ends with a close by any thread (green_fd_closes), and waits that rest on
+ * it and last are checked once, coro_sure.c: a descriptor that was closed past all of our hooks costs a second, not for ever. */
 #include "coro_impl.h"
+#include "green.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +20,8 @@ struct fd_entry {
     struct source source;
     struct fd_wait *waits; /* borrowed, oldest first */
     bool registered;       /* believed, not known */
+    bool kept;             /* registered for EPOLLIN, edge-triggered, as long as closes says */
+    uint32_t closes;
 };
 
 /* By descriptor; entries are made on first use and stay. */
@@ -32,10 +39,9 @@ static uint32_t wanted(const struct fd_entry *e)
 }
 
 /* 0, or -1 with errno of epoll_ctl. */
-static int entry_arm(struct fd_entry *e)
+static int entry_register(struct fd_entry *e, uint32_t events)
 {
     struct loop *loop = coro_hub->loop;
-    uint32_t events = wanted(e) | EPOLLONESHOT;
     int bad = e->registered ? loop_mod(loop, &e->source, events) : loop_add(loop, &e->source, events);
     if (bad && e->registered && errno == ENOENT)
         bad = loop_add(loop, &e->source, events);
@@ -43,6 +49,36 @@ static int entry_arm(struct fd_entry *e)
         bad = loop_mod(loop, &e->source, events);
     e->registered = !bad;
     return bad;
+}
+
+static int entry_arm(struct fd_entry *e)
+{
+    e->kept = false;
+    return entry_register(e, wanted(e) | EPOLLONESHOT);
+}
+
+/* For a waiter who has seen EAGAIN, and any others that want nothing but EPOLLIN either. */
+static int entry_keep(struct fd_entry *e)
+{
+    uint32_t closes = green_fd_closes(e->source.fd);
+    if (e->kept && e->closes == closes)
+        return 0;
+    e->kept = false;
+    if (!e->registered || closes == GREEN_CLOSES_UNKNOWN || wanted(e) != EPOLLIN)
+        return entry_arm(e);
+    e->closes = closes;
+    if (entry_register(e, EPOLLIN | EPOLLET))
+        return -1;
+    e->kept = true;
+    return 0;
+}
+
+/* Asks the kernel whether what is believed is so. */
+void coro_fd_check(struct fd_wait *w)
+{
+    struct fd_entry *e = fds.at[w->fd];
+    if (e->kept && entry_register(e, EPOLLIN | EPOLLET))
+        coro_fd_closing(w->fd);
 }
 
 static void entry_ready(struct source *s, uint32_t events)
@@ -58,7 +94,7 @@ static void entry_ready(struct source *s, uint32_t events)
         fd_wait_unlink(w);
         coro_wake(w->coro);
     }
-    if (e->waits && entry_arm(e))
+    if (e->waits && !e->kept && entry_arm(e))
         coro_fd_closing(e->source.fd);
 }
 
@@ -93,16 +129,20 @@ static void append_wait(struct fd_entry *e, struct fd_wait *w)
     *at = w;
 }
 
-int fd_wait_link(struct fd_wait *w, struct coro *c, int fd, uint32_t events)
+int fd_wait_link(struct fd_wait *w, struct coro *c, int fd, uint32_t asked)
 {
+    uint32_t events = asked & ~(uint32_t)EPOLLET;
     *w = (struct fd_wait){.coro = c, .fd = fd, .events = events};
     struct fd_entry *e = entry_at(fd);
     if (!e)
         return -1;
     append_wait(e, w);
     w->linked = true;
-    if (!events || !entry_arm(e))
+    if (!events || !(asked & EPOLLET ? entry_keep(e) : entry_arm(e))) {
+        if (e->kept && events)
+            coro_sure_later(w);
         return 0;
+    }
     int error = errno;
     fd_wait_unlink(w);
     if (error == EPERM) { /* a regular file is always ready */
@@ -122,21 +162,26 @@ void fd_wait_unlink(struct fd_wait *w)
         at = &(*at)->next;
     *at = w->next;
     w->linked = false;
+    coro_sure(w);
 }
 
 void coro_fd_closing(int fd)
 {
     if (fd < 0 || fd >= fds.count || !fds.at[fd])
         return;
+    struct fd_entry *e = fds.at[fd];
     struct fd_wait *w;
-    while ((w = fds.at[fd]->waits)) {
+    while ((w = e->waits)) {
         w->error = EBADF;
         fd_wait_unlink(w);
         coro_wake(w->coro);
     }
+    if (e->kept) /* the file behind it may live on under another number, or in a child */
+        epoll_ctl(coro_hub->loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    e->kept = false;
 }
 
-bool coro_fd_waited(int fd) { return fd >= 0 && fd < fds.count && fds.at[fd] && fds.at[fd]->waits; }
+bool coro_fd_known(int fd) { return fd >= 0 && fd < fds.count && fds.at[fd] && (fds.at[fd]->waits || fds.at[fd]->kept); }
 
 /* Until something came for w, skipping wakes that were meant for others. 1, 0 (deadline) or -1 with an exception. */
 static int wait_for(struct fd_wait *w, int64_t until_ns)

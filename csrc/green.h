@@ -40,7 +40,7 @@ int64_t green_now_ns(void);
 /* The waits. All SWITCH; context: handler greenlet, GIL not held, green_may_yield. Return GREEN_READY, ETIMEDOUT, EBADF (closed by another
  * greenlet), EINTR (an exception is to be raised: CPython finds it by PyErr_CheckSignals), ECANCELED (the caller did not look), ENOMEM,
  * or GREEN_BLOCK. until_ns: absolute monotonic, GREEN_FOREVER. */
-int green_wait_fd(int fd, uint32_t events, int64_t until_ns); /* events 0: until the time or a close */
+int green_wait_fd(int fd, uint32_t events, int64_t until_ns); /* events as fd_wait_link */
 struct pollfd;
 int green_wait_fds(const struct pollfd *fds, size_t count, int64_t until_ns);
 int green_sleep_until(int64_t until_ns);
@@ -55,6 +55,9 @@ int green_offload(void (*work)(void *), void (*drop)(void *), void *arg);
 
 /* Before a descriptor is closed or replaced, any thread: wakes those who wait on it, forgets its kind. */
 void green_fd_closing(int fd);
+/* Changes whenever a descriptor of this number is closed, by any thread. */
+uint32_t green_fd_closes(int fd);
+enum { GREEN_CLOSES_UNKNOWN = 0 }; /* too large a number to be counted */
 enum green_kind { GREEN_UNKNOWN, GREEN_FILE, GREEN_SOCKET, GREEN_PIPE, GREEN_CHAR, GREEN_OTHER };
 enum green_kind green_fd_kind(int fd);
 bool green_fd_nonblocking(int fd);

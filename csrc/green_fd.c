@@ -20,6 +20,7 @@ static _Atomic unsigned char kinds[KINDS];
  * flags or timeouts are changed: another one may share them. */
 static struct { _Atomic uint32_t in, out; } plain[KINDS];
 static _Atomic uint32_t generation = 1;
+static _Atomic uint32_t closes[KINDS]; /* twice how often this number was closed: green_fd_closes is never 0 */
 
 static enum green_kind look(int fd)
 {
@@ -49,11 +50,13 @@ enum green_kind green_fd_kind(int fd)
     return kind;
 }
 
+uint32_t green_fd_closes(int fd) { return fd < 0 || fd >= KINDS ? GREEN_CLOSES_UNKNOWN : atomic_load(&closes[fd]) | 1; }
+
 void green_fd_forget(int fd)
 {
-    if (fd >= 0 && fd < KINDS)
-        atomic_store_explicit(&kinds[fd], GREEN_UNKNOWN, memory_order_relaxed);
     if (fd >= 0 && fd < KINDS) {
+        atomic_store_explicit(&kinds[fd], GREEN_UNKNOWN, memory_order_relaxed);
+        atomic_fetch_add(&closes[fd], 2);
         atomic_store_explicit(&plain[fd].in, 0, memory_order_relaxed);
         atomic_store_explicit(&plain[fd].out, 0, memory_order_relaxed);
     }

@@ -23,6 +23,9 @@ static ssize_t send_now(int fd, const void *from, size_t n, int flags, const str
     return green_raw6(SYS_sendto, fd, (long)from, (long)n, flags | MSG_DONTWAIT, (long)to, (long)to_len);
 }
 
+/* Nothing is there: only what comes now is of interest. Not so where flags look past what is there. */
+static uint32_t readable(int flags) { return flags & (MSG_OOB | MSG_ERRQUEUE) ? EPOLLIN : EPOLLIN | EPOLLET; }
+
 struct incoming { void *to; size_t n; int flags; struct sockaddr *from; socklen_t *from_len; };
 
 /* r: what the first try said. */
@@ -39,7 +42,7 @@ static ssize_t receive(int fd, const struct incoming *in, ssize_t r, const void 
             return (ssize_t)got + r;
         if (errno != EAGAIN || (in->flags & MSG_DONTWAIT))
             return got ? (ssize_t)got : -1;
-        int again = green_again(fd, EPOLLIN, SO_RCVTIMEO, &state, caller);
+        int again = green_again(fd, readable(in->flags), SO_RCVTIMEO, &state, caller);
         if (again == 0)
             r = green_real.recvfrom(fd, (char *)in->to + got, in->n - got, in->flags, in->from, in->from_len);
         if (again <= 0)
@@ -94,7 +97,7 @@ ssize_t green_recvmsg(int fd, struct msghdr *m, int flags, const void *caller)
         ssize_t r = green_real.recvmsg(fd, m, flags | MSG_DONTWAIT);
         if (r >= 0 || errno != EAGAIN || (flags & MSG_DONTWAIT))
             return r;
-        int again = green_again(fd, EPOLLIN, SO_RCVTIMEO, &state, caller);
+        int again = green_again(fd, readable(flags), SO_RCVTIMEO, &state, caller);
         m->msg_namelen = name_len;
         m->msg_controllen = control_len;
         if (again <= 0)

@@ -325,6 +325,6 @@ int green_offload(void (*work)(void *), void (*drop)(void *), void *arg)
 void green_fd_closing(int fd)
 {
     green_fd_forget(fd);
-    if (coro_hub && coro_fd_waited(fd) && coro_hub->pid == getpid())
+    if (coro_hub && coro_fd_known(fd) && coro_hub->pid == getpid())
         coro_fd_closing(fd);
 }
