@@ -30,7 +30,78 @@ int64_t coro_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* --- who runs --- */
+
+/* While a greenlet runs, the thread is its own. */
+static void become(struct coro *c)
+{
+    c->state = CORO_RUNNING;
+    c->resumes++;
+    coro_hub->switches++;
+    hub_state()->running = c;
+    pystate_swap_identity(c->interp->tstate, &c->identity);
+    pystate_renew_async(c->interp->tstate);
+    coro_cxx_swap(&c->cxx);
+    green_identity = (uintptr_t)c;
+    coro_hub->current = c;
+    green_coro = c->green ? c : NULL;
+    atomic_store_explicit(&sentinel_watch.who, c, memory_order_relaxed);
+    atomic_store_explicit(&sentinel_watch.whose, c->interp, memory_order_relaxed);
+    sentinel_watch_job(c->slice_ns, c->blocked_ns);
+    sentinel_running(true);
+}
+
+static void charge(struct coro *c)
+{
+    struct hub_state *h = hub_state();
+    int64_t now = coro_now_ns(), stretch = now - h->now_ns;
+    c->run_ns += stretch;
+    if (stretch > c->longest_ns)
+        c->longest_ns = stretch;
+    h->now_ns = now;
+}
+
+static void stop_being(struct coro *c)
+{
+    charge(c);
+    coro_cxx_swap(&c->cxx);
+    pystate_swap_identity(c->interp->tstate, &c->identity);
+    pystate_end_signal();
+}
+
 /* --- waiting --- */
+
+static PyObject *place_of(const struct coro *c) { return c->parked_at ? c->parked_at : c->greenlet; }
+
+/* Who is to run after c without a detour by the hub: the next that was woken before this batch began, in the same interpreter. */
+static struct coro *take_next(const struct coro *c)
+{
+    struct hub_state *h = hub_state();
+    struct coro *next = c->interp->woken_first;
+    if (h->running != c || h->batch_of != c->interp || !next || h->now_ns >= h->stop_at_ns || !PyGreenlet_ACTIVE(green(place_of(next))) ||
+        PyThreadState_Get() != c->interp->tstate)
+        return NULL;
+    coro_take_woken(c->interp);
+    if (next == h->batch_last)
+        h->batch_of = NULL;
+    return next;
+}
+
+static PyObject *switch_away(struct coro *c)
+{
+    struct coro *next = take_next(c);
+    if (!next) {
+        coro_hub->current = NULL;
+        green_coro = NULL;
+        return PyGreenlet_Switch(green(hub_state()->main), NULL, NULL);
+    }
+    stop_being(c);
+    PyObject *to = Py_NewRef(place_of(next));
+    become(next);
+    PyObject *result = PyGreenlet_Switch(green(to), NULL, NULL);
+    Py_DECREF(to);
+    return result;
+}
 
 /* A greenlet that somebody else than the hub switched to goes back at once; one that was thrown into (or dropped) becomes the current. */
 int coro_switch_to_hub(struct coro *c)
@@ -38,9 +109,7 @@ int coro_switch_to_hub(struct coro *c)
     struct hub_state *h = hub_state();
     c->parked_at = (PyObject *)PyGreenlet_GetCurrent();
     do {
-        h->hub.current = NULL;
-        green_coro = NULL;
-        PyObject *result = PyGreenlet_Switch(green(h->main), NULL, NULL);
+        PyObject *result = switch_away(c);
         if (!result) {
             c->state = CORO_RUNNING;
             h->hub.current = c;
@@ -147,21 +216,6 @@ static void check_thread_state(const struct interp *i)
     abort();
 }
 
-/* While a greenlet runs, the thread is its own. */
-static void become(struct coro *c)
-{
-    pystate_swap_identity(c->interp->tstate, &c->identity);
-    pystate_renew_async(c->interp->tstate);
-    coro_cxx_swap(&c->cxx);
-    green_identity = (uintptr_t)c;
-    coro_hub->current = c;
-    green_coro = c->green ? c : NULL;
-    atomic_store_explicit(&sentinel_watch.who, c, memory_order_relaxed);
-    atomic_store_explicit(&sentinel_watch.whose, c->interp, memory_order_relaxed);
-    sentinel_watch_job(c->slice_ns, c->blocked_ns);
-    sentinel_running(true);
-}
-
 PyObject *coro_greenlet_new(PyObject *run) { return (PyObject *)PyGreenlet_New(run, NULL); }
 PyObject *coro_greenlet_exit(void) { return PyExc_GreenletExit; }
 
@@ -169,40 +223,26 @@ struct coro *coro_first(void) { return hub_state()->all; }
 
 int64_t coro_run_ns(const struct coro *c) { return c->run_ns + (c == coro_hub->current ? coro_now_ns() - hub_state()->now_ns : 0); }
 
-static void charge(struct coro *c)
-{
-    struct hub_state *h = hub_state();
-    int64_t now = coro_now_ns(), stretch = now - h->now_ns;
-    c->run_ns += stretch;
-    if (stretch > c->longest_ns)
-        c->longest_ns = stretch;
-    h->now_ns = now;
-}
-
 static void become_hub(struct coro *c)
 {
     sentinel_running(false);
-    charge(c);
+    stop_being(c);
     coro_hub->current = NULL;
     green_coro = NULL;
     green_identity = 0;
-    coro_cxx_swap(&c->cxx);
-    pystate_swap_identity(c->interp->tstate, &c->identity);
-    pystate_end_signal();
 }
 
 static void enter(struct coro *c)
 {
-    PyObject *to = Py_NewRef(c->parked_at ? c->parked_at : c->greenlet);
-    c->state = CORO_RUNNING;
-    coro_hub->switches++;
-    c->resumes++;
+    PyObject *to = Py_NewRef(place_of(c));
     become(c);
     PyObject *result = PyGreenlet_Switch(green(to), NULL, NULL);
     Py_DECREF(to);
+    c = hub_state()->running; /* each may have switched to the next */
     for (int strays = 0; c->state == CORO_RUNNING && strays < CORO_STRAY_MAX && PyGreenlet_ACTIVE(green(c->greenlet)); strays++) {
         Py_XDECREF(result);
         result = throw_back(c);
+        c = hub_state()->running;
     }
     become_hub(c);
     check_thread_state(c->interp);
@@ -217,12 +257,16 @@ static void enter(struct coro *c)
 
 static void run_woken(struct interp *i)
 {
-    struct coro *last = i->woken_last, *c;
-    while ((c = coro_take_woken(i))) {
+    struct hub_state *h = hub_state();
+    h->batch_of = i->woken_first ? i : NULL;
+    h->batch_last = i->woken_last;
+    while (h->batch_of && h->now_ns < h->stop_at_ns) {
+        struct coro *c = coro_take_woken(i);
+        if (c == h->batch_last)
+            h->batch_of = NULL;
         enter(c);
-        if (c == last || hub_state()->now_ns >= hub_state()->stop_at_ns)
-            return;
     }
+    h->batch_of = NULL;
 }
 
 static void run_jobs(struct interp *i)

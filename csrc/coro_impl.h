@@ -72,6 +72,9 @@ struct hub_state {
     struct coro *all;    /* borrowed */
     int64_t now_ns;      /* at the last switch: what runs since then is charged to who runs */
     int64_t stop_at_ns;  /* this batch's budget; workers take no new job after it */
+    struct coro *running; /* who has run last: the hub has switched to it, or another greenlet of the batch has */
+    struct interp *batch_of; /* whose woken greenlets run, up to batch_last; NULL: none, or all of them have run */
+    struct coro *batch_last;
 };
 
 static inline struct hub_state *hub_state(void) { return (struct hub_state *)coro_hub; }
