@@ -16,6 +16,8 @@
 #include "sentinel.h"
 
 enum {
+    LOOKS_SKIPPED_MAX = 127,
+    TURN_NS = 1000000, /* how long the hub may be passed by: log lines and jobs of its own wait for it */
     CORO_STRAY_MAX = 8 /* how often a greenlet that came to the hub unasked is thrown back */
 };
 
@@ -73,13 +75,44 @@ static void stop_being(struct coro *c)
 
 static PyObject *place_of(const struct coro *c) { return c->parked_at ? c->parked_at : c->greenlet; }
 
-/* Who is to run after c without a detour by the hub: the next that was woken before this batch began, in the same interpreter. */
-static struct coro *take_next(const struct coro *c)
+/* Is there nothing that only the hub can do, as far as this room knows? */
+static bool hub_is_idle(const struct interp *i)
+{
+    const struct hub_state *h = hub_state();
+    int64_t timer_ns = timer_next_ns(&h->hub.loop->timers);
+    bool others = h->hub.ready_first && (h->hub.ready_first != i || i->next_ready);
+    return !others && !i->ready_first && !i->woken_first && !h->hub.loop->deferred && h->now_ns < h->turn_by_ns &&
+           (timer_ns < 0 || h->now_ns < timer_ns);
+}
+
+/* Who waits while nobody else is ready looks for events itself: when one has come already, a detour by the hub and its wait are saved.
+ * Where that has failed it is tried again less and less often: an idle program is to sleep, not to look. */
+static void look(struct coro *c)
 {
     struct hub_state *h = hub_state();
+    if (c->state != CORO_PARKED || !hub_is_idle(c->interp) || h->looks_skipped++ < h->looks_failed)
+        return;
+    charge(c);
+    h->looks_skipped = 0;
+    if (!coro_look()) {
+        h->looks_failed = h->looks_failed < LOOKS_SKIPPED_MAX ? h->looks_failed * 2 + 1 : LOOKS_SKIPPED_MAX;
+        return;
+    }
+    h->looks_failed = 0;
+    h->batch_of = c->interp->woken_first ? c->interp : NULL;
+    h->batch_last = c->interp->woken_last;
+}
+
+/* Who is to run after c without a detour by the hub: the next that was woken before this batch began, in the same interpreter. */
+static struct coro *take_next(struct coro *c)
+{
+    struct hub_state *h = hub_state();
+    if (h->running != c || h->now_ns >= h->stop_at_ns || PyThreadState_Get() != c->interp->tstate)
+        return NULL;
+    if (!h->batch_of)
+        look(c);
     struct coro *next = c->interp->woken_first;
-    if (h->running != c || h->batch_of != c->interp || !next || h->now_ns >= h->stop_at_ns || !PyGreenlet_ACTIVE(green(place_of(next))) ||
-        PyThreadState_Get() != c->interp->tstate)
+    if (h->batch_of != c->interp || !next || !PyGreenlet_ACTIVE(green(place_of(next))))
         return NULL;
     coro_take_woken(c->interp);
     if (next == h->batch_last)
@@ -94,6 +127,11 @@ static PyObject *switch_away(struct coro *c)
         coro_hub->current = NULL;
         green_coro = NULL;
         return PyGreenlet_Switch(green(hub_state()->main), NULL, NULL);
+    }
+    if (next == c) { /* what it waits for has come already */
+        c->state = CORO_RUNNING;
+        sentinel_watch_job(c->slice_ns, c->blocked_ns);
+        return Py_NewRef(Py_None);
     }
     stop_being(c);
     PyObject *to = Py_NewRef(place_of(next));
@@ -288,6 +326,7 @@ void coro_run_ready(int64_t budget_ns)
     struct hub_state *h = hub_state();
     h->now_ns = coro_now_ns();
     h->stop_at_ns = h->now_ns + budget_ns;
+    h->turn_by_ns = h->now_ns + TURN_NS;
     struct interp *i;
     while ((i = coro_unqueue_interp())) {
         interp_enter(i);

@@ -75,6 +75,8 @@ struct hub_state {
     struct coro *running; /* who has run last: the hub has switched to it, or another greenlet of the batch has */
     struct interp *batch_of; /* whose woken greenlets run, up to batch_last; NULL: none, or all of them have run */
     struct coro *batch_last;
+    int64_t turn_by_ns;  /* until then greenlets may look for events themselves instead of leaving it to the hub */
+    unsigned looks_failed, looks_skipped;
 };
 
 static inline struct hub_state *hub_state(void) { return (struct hub_state *)coro_hub; }
@@ -113,6 +115,8 @@ void fd_wait_unlink(struct fd_wait *w);
 /* Is anybody waiting on this descriptor, or is it kept registered? */
 bool coro_fd_known(int fd);
 void coro_fd_check(struct fd_wait *w);
+/* Wakes those whose descriptors are ready by now, without a turn of the loop. How many events there were. Never switches. */
+int coro_look(void);
 /* coro_sure.c: w is checked by coro_fd_check if it is still linked in half a second to a second; it is unlinked, or checked. */
 void coro_sure_later(struct fd_wait *w);
 void coro_sure(struct fd_wait *w);

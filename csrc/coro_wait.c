@@ -181,6 +181,8 @@ void coro_fd_closing(int fd)
     e->kept = false;
 }
 
+int coro_look(void) { return loop_look(coro_hub->loop, entry_ready); }
+
 bool coro_fd_known(int fd) { return fd >= 0 && fd < fds.count && fds.at[fd] && (fds.at[fd]->waits || fds.at[fd]->kept); }
 
 /* Until something came for w, skipping wakes that were meant for others. 1, 0 (deadline) or -1 with an exception. */

@@ -8,19 +8,19 @@
 #include <sys/sendfile.h>
 
 #include "green_hooks.h"
-#include "green_raw.h"
 #include "green_real.h"
+#include "kernel.h"
 
 #define HOOKED() (green_coro && green_gil_released())
 
 static ssize_t receive_now(int fd, void *to, size_t n, int flags, struct sockaddr *from, socklen_t *from_len)
 {
-    return green_raw6(SYS_recvfrom, fd, (long)to, (long)n, flags | MSG_DONTWAIT, (long)from, (long)from_len);
+    return kernel_call(SYS_recvfrom, fd, (long)to, (long)n, flags | MSG_DONTWAIT, (long)from, (long)from_len);
 }
 
 static ssize_t send_now(int fd, const void *from, size_t n, int flags, const struct sockaddr *to, socklen_t to_len)
 {
-    return green_raw6(SYS_sendto, fd, (long)from, (long)n, flags | MSG_DONTWAIT, (long)to, (long)to_len);
+    return kernel_call(SYS_sendto, fd, (long)from, (long)n, flags | MSG_DONTWAIT, (long)to, (long)to_len);
 }
 
 /* Nothing is there: only what comes now is of interest. Not so where flags look past what is there. */

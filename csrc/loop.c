@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel.h"
+
 enum { NS_PER_S = 1000000000 };
 
 void loop_now(struct loop *l)
@@ -64,6 +66,8 @@ void loop_defer(struct loop *l, struct deferred *d, void (*run)(struct deferred 
 
 void loop_end_turn(struct loop *l)
 {
+    if (l->kept) /* of sources that may be deferred to be freed: the next turn drops theirs first */
+        return;
     struct deferred *d = l->deferred;
     l->deferred = NULL;
     while (d) {
@@ -73,11 +77,16 @@ void loop_end_turn(struct loop *l)
     }
 }
 
+static int loop_poll(struct loop *l)
+{
+    return (int)kernel_call(SYS_epoll_pwait, l->epoll_fd, (long)l->events, LOOP_EVENTS, 0, 0, 8);
+}
+
 /* epoll_wait counts in milliseconds; timers are finer, so the last millisecond uses epoll_pwait2. */
 static int loop_wait(struct loop *l, int64_t until_ns)
 {
     if (until_ns == 0)
-        return epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, 0);
+        return loop_poll(l);
     if (until_ns < 0)
         return epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, -1);
     int64_t left = until_ns - l->now_ns;
@@ -90,16 +99,34 @@ static int loop_wait(struct loop *l, int64_t until_ns)
     return n;
 }
 
+int loop_look(struct loop *l, void (*kind)(struct source *, uint32_t events))
+{
+    int n = l->kept ? 0 : loop_poll(l), given = 0;
+    for (int i = 0; i < n; i++) {
+        struct source *s = l->events[i].data.ptr;
+        if (s->ready == kind && s->fd >= 0) {
+            s->ready(s, l->events[i].events);
+            given++;
+        } else {
+            l->events[l->kept++] = l->events[i];
+        }
+    }
+    return given;
+}
+
+void loop_drop_kept(struct loop *l) { l->kept = 0; }
+
 int loop_turn(struct loop *l, int64_t until_ns)
 {
     int64_t next = timer_next_ns(&l->timers);
     if (next >= 0 && until_ns != 0 && (until_ns < 0 || next < until_ns))
         until_ns = next;
-    if (l->deferred || (until_ns > 0 && until_ns <= l->now_ns))
+    if (l->deferred || l->kept || (until_ns > 0 && until_ns <= l->now_ns))
         until_ns = 0;
     if (until_ns != 0 && l->before_wait)
         l->before_wait(l);
-    int n = loop_wait(l, until_ns), error = errno;
+    int n = l->kept ? l->kept : loop_wait(l, until_ns), error = errno;
+    l->kept = 0;
     if (until_ns != 0 && l->after_wait)
         l->after_wait(l);
     loop_now(l);

@@ -31,6 +31,7 @@ struct loop {
     void (*after_wait)(struct loop *);
     uint64_t turns;
     struct epoll_event *events; /* owned; LOOP_EVENTS of them */
+    int kept;         /* how many of them loop_look has left for the next turn */
 };
 
 enum { LOOP_EVENTS = 512 };
@@ -48,6 +49,11 @@ void loop_now(struct loop *l);
 /* One turn: waits until something is ready or until_ns (absolute; 0 = do not wait, -1 = for ever), calls the ready sources, then the
  * timers due. loop_end_turn is separate because what they made ready is run in between. 0, or -1 with errno of epoll_wait. */
 int loop_turn(struct loop *l, int64_t until_ns);
+/* Between two turns: hands out what has come for the sources of this kind, and keeps the other events for the next turn. Returns how many it handed
+ * out: none while there are kept ones. The kind's ready must be one that may be called from where this is. */
+int loop_look(struct loop *l, void (*kind)(struct source *, uint32_t events));
+/* What is kept is dropped: before sources are freed that no turn has dropped the events of. */
+void loop_drop_kept(struct loop *l);
 void loop_end_turn(struct loop *l); /* what is deferred while it runs waits for the next turn's end, and the next turn does not wait */
 
 #endif

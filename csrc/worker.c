@@ -327,6 +327,7 @@ void worker_end(int code)
 static void worker_leave(struct worker *w)
 {
     shm_slot->state = SLOT_STOPPING;
+    loop_drop_kept(&w->loop);
     for (int i = 0; i < w->listener_count; i++)
         listener_stop(w->listeners[i]);
     while (w->conns)

@@ -28,7 +28,7 @@ ROOMS = {
                 "env*", "origin", "remote"],
     "doors": ["bridge", "upcall"],
     "scripts": ["cgi_*"],
-    "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "blocked", "offload*", "slice", "limit", "table", "hash"],
+    "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "blocked", "offload*", "slice", "limit", "table", "hash", "kernel"],
 }
 PYTHON = ["Python.h", "structmember.h", "py*.h", "interp*.h", "coro*.h", "green*.h", "greenlet.h"]
 MUST_NOT_INCLUDE = {

@@ -1,14 +1,14 @@
 /* A system call that does not wait, made in place: libc's own functions make every call a cancellation point (two atomic operations), and each
  * return after the kernel's costs more than it looks, as processors forget their predictions on the way. */
-#ifndef PYHOST_GREEN_RAW_H
-#define PYHOST_GREEN_RAW_H
+#ifndef PYHOST_KERNEL_H
+#define PYHOST_KERNEL_H
 
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* The result, or -1 with errno. */
-static inline long green_raw6(long number, long a, long b, long c, long d, long e, long f)
+static inline long kernel_call(long number, long a, long b, long c, long d, long e, long f)
 {
 #if defined(__x86_64__)
     register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
