@@ -155,13 +155,14 @@ static int install_compat(void)
     return result ? 0 : -1;
 }
 
-/* threading binds its main thread to whoever imports it first: that has to be the hub. */
+/* threading binds its main thread to whoever imports it first: that has to be the hub. _signal forgets all handlers when it is imported where the
+ * main interpreter is, and a greenlet that is being signalled counts as there (pystate_raise_signal): so it is imported before any runs. */
 static int import_foundation(bool is_main)
 {
     if (import_module("threading") || import_module("traceback"))
         return -1;
     if (!is_main)
-        return import_module("greenlet") || install_compat() ? -1 : 0;
+        return import_module("_signal") || import_module("greenlet") || install_compat() ? -1 : 0;
     return import_module("_cffi_backend") || freeze_greenlet_errors() || install_compat() ? -1 : 0;
 }
 
