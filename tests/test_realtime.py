@@ -5,6 +5,7 @@ import asyncio
 import importlib.util
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,8 @@ from support.server import Server, wait_until
 
 Start = Callable[..., Server]
 HAS_WEBSOCKETS = importlib.util.find_spec("websockets")
-SECONDS = 60.0  # for a whole conversation
+SECONDS = 120.0  # for a whole conversation
+PATIENT: dict[str, Any] = {"open_timeout": SECONDS, "ping_interval": None}  # a busy machine breaks no connection
 
 CHANNELS = '''
 import sys
@@ -109,8 +111,8 @@ def test_django_channels(server: Start) -> None:
         return [json.loads(text) for text in await asyncio.gather(*(each.recv() for each in sockets))]
 
     async def conversation() -> None:
-        tea = [await websockets.connect(url + "/chat/tea", origin=origin, subprotocols=["chat"]) for _ in range(20)]  # type: ignore[list-item]
-        milk = await websockets.connect(url + "/chat/milk", origin=origin)
+        tea = [await websockets.connect(url + "/chat/tea", origin=origin, subprotocols=["chat"], **PATIENT) for _ in range(20)]  # type: ignore[list-item]
+        milk = await websockets.connect(url + "/chat/milk", origin=origin, **PATIENT)
         assert tea[0].subprotocol == "chat" and milk.subprotocol is None
         await tea[3].send('{"text": "who has sugar?"}')
         assert await said(tea) == [{"room": "tea", "text": "who has sugar?"}] * 20
@@ -123,7 +125,7 @@ def test_django_channels(server: Start) -> None:
         await asyncio.to_thread(wait_until, lambda: host.error_log.count("left with 4000") == 19, "all have left")
         await tea[0].send('{"text": "alone"}')
         assert await said(tea[:1]) == [{"room": "tea", "text": "alone"}]
-        async with websockets.connect(url + "/blocking", origin=origin) as blocking:
+        async with websockets.connect(url + "/blocking", origin=origin, **PATIENT) as blocking:
             await blocking.send("loud")
             assert await blocking.recv() == "LOUD"
             await blocking.send(b"123")
@@ -133,7 +135,7 @@ def test_django_channels(server: Start) -> None:
             assert blocking.close_code == 4001
         for refused in ({"uri": url + "/blocking?no", "origin": origin}, {"uri": url + "/chat/tea", "origin": "http://elsewhere.example"}):
             with pytest.raises(websockets.exceptions.InvalidStatus, match="403"):
-                await websockets.connect(**refused)  # type: ignore[arg-type]
+                await websockets.connect(**PATIENT, **refused)  # type: ignore[arg-type]
         await asyncio.gather(tea[0].close(), milk.close())
 
     talk(conversation)
@@ -192,16 +194,16 @@ def test_fastapi_websockets(server: Start) -> None:
     url = f"ws://127.0.0.1:{host.port}"
 
     async def conversation() -> None:
-        members = [await websockets.connect(f"{url}/rooms/a?token=user{n}") for n in range(30)]
+        members = [await websockets.connect(f"{url}/rooms/a?token=user{n}", **PATIENT) for n in range(30)]
         assert members[0].response and members[0].response.headers["x-room"] == "a"
         await members[7].send("hello")
         got = await asyncio.gather(*(each.recv() for each in members))
         assert [json.loads(text) for text in got] == [{"from": "user7", "text": "hello"}] * 30
         with pytest.raises(websockets.exceptions.InvalidStatus, match="403"):
-            await websockets.connect(url + "/rooms/a")
+            await websockets.connect(url + "/rooms/a", **PATIENT)
         await asyncio.gather(*(each.close() for each in members[10:]))
         await asyncio.to_thread(wait_until, lambda: host.get("/rooms/a").text == "10", "twenty have left")
-        async with websockets.connect(url + "/bytes") as sock:
+        async with websockets.connect(url + "/bytes", **PATIENT) as sock:
             for size in (1, 1000, 500_000):
                 data = bytes(n % 251 for n in range(size))
                 await sock.send(data)

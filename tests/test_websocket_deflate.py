@@ -10,6 +10,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from support.websocket import BINARY, CLOSE, CONTINUE, HEAD, PING, PONG, TEXT, S
 
 Start = Callable[..., Server]
 TAIL = b"\x00\x00\xff\xff"
+PATIENT: dict[str, Any] = {"open_timeout": 120, "ping_interval": None}  # a busy machine breaks no connection
 APART = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
 HANDLER = '''
@@ -388,7 +390,7 @@ def test_the_client_library_agrees(host: Server, path: str) -> None:
 
     async def talk() -> None:
         for factory in factories:
-            async with websockets.connect(f"ws://127.0.0.1:{host.port}{path}", compression=None, extensions=[factory], max_size=None) as ws:
+            async with websockets.connect(f"ws://127.0.0.1:{host.port}{path}", compression=None, extensions=[factory], max_size=None, **PATIENT) as ws:
                 assert [each.name for each in ws.protocol.extensions] == ["permessage-deflate"]
                 for message in ("text", "häß " * 20_000, b"bytes" * 200, os.urandom(100_000), "", "text" * 100, "text" * 100):
                     await ws.send(message)
@@ -398,7 +400,7 @@ def test_the_client_library_agrees(host: Server, path: str) -> None:
                 await (await ws.ping())
             assert ws.close_code == 1000
 
-    asyncio.run(asyncio.wait_for(talk(), 60))
+    asyncio.run(asyncio.wait_for(talk(), 120))
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc")

@@ -101,6 +101,7 @@ class HubLoop(asyncio.SelectorEventLoop):
             handle = ready.popleft()
             if not handle._cancelled:
                 _asgi.run(handle)
+        handle = None  # a traceback keeps this frame, which would keep the task that keeps the traceback
 
     def seconds_to_timer(self) -> float | None:
         """Return how long until the first timer is due, None without one; timers that were called off are dropped."""
