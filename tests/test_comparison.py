@@ -9,7 +9,6 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
-
 from bench import plot
 
 ROOT = Path(__file__).resolve().parent.parent
