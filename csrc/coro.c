@@ -43,6 +43,8 @@ static void become(struct coro *c)
     hub_state()->running = c;
     pystate_swap_identity(c->interp->tstate, &c->identity);
     pystate_renew_async(c->interp->tstate);
+    if (c->interrupted)
+        pystate_look_for_signals(c->interp->tstate);
     coro_cxx_swap(&c->cxx);
     green_identity = (uintptr_t)c;
     coro_hub->current = c;

@@ -168,7 +168,7 @@ void pystate_make_main(unsigned long thread_id) { _PyRuntime.main_thread = threa
 
 int pystate_signal_number(void) { return SIGRTMAX - 2; }
 
-static void look_soon(PyThreadState *tstate)
+void pystate_look_for_signals(PyThreadState *tstate)
 {
 #if PY_VERSION_HEX >= 0x030d0000
     _Py_set_eval_breaker_bit(tstate, _PY_SIGNALS_PENDING_BIT);
@@ -205,7 +205,7 @@ int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id)
         pystate_end_signal();
         return -1;
     }
-    look_soon(tstate);
+    pystate_look_for_signals(tstate);
     return 0;
 }
 

@@ -65,6 +65,9 @@ bool pystate_needs_call(const PyThreadState *tstate);
 int pystate_call_soon(PyThreadState *tstate, int (*function)(void *), void *arg);
 /* In such a call, before it switches: others may be asked meanwhile. Context: GIL held. */
 void pystate_let_calls_in(PyThreadState *tstate);
+/* Has the thread state's bytecode look for signals soon: since 3.13 the request is forgotten where another greenlet has met it. Context: GIL held, or
+ * a signal handler. */
+void pystate_look_for_signals(PyThreadState *tstate);
 /* The main thread is the main thread again. Cheap when nothing is to be done. */
 void pystate_end_signal(void);
 int pystate_signal_number(void);
