@@ -11,7 +11,7 @@ import pytest
 
 from support.client import build_request
 from support.databases import mariadb, postgresql, redis_server
-from support.server import Server
+from support.server import Server, wait_until
 
 APPS = Path(__file__).parent / "apps"
 CONF = f"""
@@ -42,6 +42,36 @@ def test_requests_wait_together_in_the_database(name: str, module: str, database
         assert len(answers) == 1, answers
         best = host.burst_within(AT_MOST_S, f"/case?{name}", REQUESTS, answers)
         print(f"{name}: {REQUESTS} requests of 100 ms in {best:.3f} s")
+        host.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "module", "database", "program"), [driver for driver in DRIVERS if driver[0] != "mariadb"],
+                         ids=[driver[0] for driver in DRIVERS if driver[0] != "mariadb"])
+def test_client_that_goes_away_ends_its_wait_in_the_database(name: str, module: str, database: Callable[[], AbstractContextManager[str]], program: str,
+                                                             server: Callable[..., Server]) -> None:
+    """PyCancelOnDisconnect: long before the database answers. A driver in C may turn the end of its call into an error of its own first."""
+    if importlib.util.find_spec(module) is None or not (shutil.which(program) or shutil.which(f"/usr/sbin/{program}")):
+        pytest.skip(f"{module} or {program} is not installed")
+    with database() as where:
+        host = server(CONF + """
+<Location /wait>
+    PythonHandler database_app::remembers
+    PyCancelOnDisconnect On
+</Location>
+<Location /tell>
+    PythonHandler database_app::tells
+</Location>
+""", env={"DB": where})
+        host.check_fds = False
+        client = Client(host.address)
+        client.send(build_request("GET", f"/wait?{name}"))
+        wait_until(lambda: "began" in host.request("GET", "/tell").text, "the handler runs")
+        client.reset()
+        start = time.monotonic()
+        wait_until(lambda: "over" in host.request("GET", "/tell").text, "its wait has been ended", 25.0)
+        assert "answer" not in host.request("GET", "/tell").text and time.monotonic() - start < 25
+        host.allow_log("python:error|client")
         host.stop()
 
 

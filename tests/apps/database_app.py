@@ -85,6 +85,48 @@ def redis() -> Any:
     return link.blpop("nothing", WAIT_S)
 
 
+LONG_S = 30
+ends: list[str] = []
+
+
+def waits_long(name: str) -> None:
+    """Wait in the database for longer than any client does, on a connection of its own."""
+    if name == "redis":
+        import redis as driver
+        link = driver.Redis(unix_socket_path=os.environ["DB"], single_connection_client=True)
+        link.ping()
+        ends.append("began")
+        link.blpop("nothing", LONG_S)
+    elif name in ("psycopg", "psycopg2"):
+        link = __import__(name).connect(host=os.environ["DB"], user="postgres", dbname="postgres")
+        ends.append("began")
+        query(link, f"select pg_sleep({LONG_S})")
+    else:
+        more = {"ssl_disabled": True} if name == "pymysql" else {}
+        link = __import__({"mysqlclient": "MySQLdb"}.get(name, name)).connect(unix_socket=os.environ["DB"], user="root", **more)
+        ends.append("began")
+        query(link, f"select sleep({LONG_S})")
+
+
+def remembers(req: Any) -> int:
+    """Write down how the wait ended; whatever the driver says of it."""
+    from pyhost import coro
+    try:
+        waits_long(req.args)
+        ends.append("answer")
+    except coro.ClientGone:
+        ends.append("gone")
+        raise
+    finally:
+        ends.append("over")
+    return int(apache.OK)
+
+
+def tells(req: Any) -> int:
+    req.write(" ".join(ends))
+    return int(apache.OK)
+
+
 def handler(req: Any) -> int:
     """Run the driver named in the query string."""
     req.content_type = "text/plain"
