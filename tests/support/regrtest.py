@@ -23,7 +23,7 @@ from .server import Server
 __all__ = ["RESULTS", "Ends", "check", "check_script", "conf"]
 
 FOLDER = Path(__file__).parent.parent / "regrtest"
-LIMIT_SECONDS = 400.0
+LIMIT_SECONDS = 900.0
 SKIPPED = ["VSOCK", "Vsock"]  # hang in the plain interpreter too, on machines without such sockets
 SKIPPED_IN_THREADS: list[str] = []
 if sys.version_info >= (3, 13):
