@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from support.client import build_request
+from support.client import Client, build_request
 from support.databases import mariadb, postgresql, redis_server
 from support.server import Server, wait_until
 
