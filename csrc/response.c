@@ -129,10 +129,24 @@ static long send_now(struct request *r, struct slice body)
     return taken;
 }
 
+/* The head goes with the first bytes of the body: one call, one packet. */
+static long send_with_head(struct request *r, const void *data, size_t n)
+{
+    if (response_build(r, false) < 0)
+        return -1;
+    size_t take = within_length(r, n);
+    r->body_bytes_out += n;
+    int result = send_pieces(r, head_slice(), slice_of(data, take), false);
+    head_release();
+    return result < 0 ? -1 : (long)n;
+}
+
 long response_write_some(struct request *r, const void *data, size_t n)
 {
     if (r->out_filter)
         return response_write(r, data, n) < 0 ? -1 : (long)n;
+    if (n && r->response == RESPONSE_OPEN && may_write(r) == WRITE_OUT && !r->out.len && n + r->conn->out.pending <= response_high_bytes(r))
+        return send_with_head(r, data, n);
     if (response_flush(r) < 0)
         return -1;
     if (r->handed_over || n == 0)
