@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from support import apache, fcgi, nginx
-from support.cgi import script_server
+from support.cgi import alive, script_server
 from support.client import Client, ProtocolError, Response
 from support.fcgi import FastCGI, record, scgi_head, uwsgi_head, variables
 from support.server import Server, free_port, open_files, wait_until
@@ -573,4 +573,4 @@ def test_spawn_fcgi_starts_it(binary: Path, base_env: dict[str, str], tmp_path: 
             assert f"pid: {pid}" in client.get("/count").body.decode()
     finally:
         os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not os.path.exists(f"/proc/{pid}") or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2], "ended")
+    wait_until(lambda: not alive(pid), "ended")

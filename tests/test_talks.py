@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from support import apache, nginx
+from support.cgi import alive
 from support.client import Client, Response
 from support.databases import mariadb
 from support.fcgi import FastCGI
@@ -296,7 +297,7 @@ def run_spawn_fcgi(world: World) -> str:
             found = client.get("/").body.decode()
     finally:
         os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text(), "it has ended", 30)
+    wait_until(lambda: not alive(pid), "it has ended", 30)
     return ", ".join(found.split("\n")[:2])
 
 

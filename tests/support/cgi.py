@@ -51,8 +51,16 @@ def children(pid: int) -> list[int]:
     """Return the processes that a process has started and that are there."""
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
+    except OSError:
         return []
+
+
+def command_line(pid: int) -> bytes:
+    """Return /proc/PID/cmdline, or b'' of a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def status_field(pid: int, name: str) -> str:
@@ -73,5 +81,5 @@ def helpers(host: Server) -> list[int]:
     """Return the helper processes of the workers, one each once they have started."""
     def found() -> list[int]:
         return [child for pid in host.workers() for child in children(pid)
-                if alive(child) and Path(f"/proc/{child}/cmdline").read_bytes().startswith(b"pyhost: cgi helper")]
+                if alive(child) and command_line(child).startswith(b"pyhost: cgi helper")]
     return wait_until(lambda: len(found()) == len(host.workers()) and found(), "every worker has its helper", 30)  # type: ignore[no-any-return]

@@ -161,7 +161,7 @@ class Server:
         """Return the pids of the worker processes (not of log commands); the process itself with -X."""
         try:
             children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        except FileNotFoundError:
+        except OSError:
             return []
         return [int(pid) for pid in children if self.is_worker(pid)] or [self.pid]
 
