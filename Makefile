@@ -24,7 +24,7 @@ $(VENV)/.ready: setup.py pyproject.toml tests/system.sh
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(VENV)/.test-ready: $(VENV)/.ready tests/requirements.txt tests/system.sh
+$(VENV)/.test-ready: $(VENV)/.ready tests/requirements.txt tests/check-requirements.txt tests/system.sh
 	@sh tests/system.sh test $(PYTHON)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check mariadb || echo "make: no PyPI package mariadb for this system: its test is skipped"
