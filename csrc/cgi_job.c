@@ -129,12 +129,16 @@ static void let_go(struct cgi_job *job)
 static void say_how(const struct cgi_job *job, int status)
 {
     const char *name = job->request->filename;
+    if (WIFSIGNALED(status))
+        shm_add(cgi_killed, 1);
     if (job->hung_up)
         return; /* we have said why */
     if (WIFSIGNALED(status))
         log_request(job->request, LEVEL_WARN, "cgi", "script %s was killed by signal %d (%s)", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status))
         log_request(job->request, LEVEL_WARN, "cgi", "script %s ended with exit code %d", name, WEXITSTATUS(status));
+    else
+        log_request(job->request, LEVEL_DEBUG, "cgi", "script %s has ended", name);
 }
 
 static void hear_report(struct cgi_job *job, const struct cgi_report *report)
@@ -142,6 +146,9 @@ static void hear_report(struct cgi_job *job, const struct cgi_report *report)
     switch ((enum cgi_report_kind)report->kind) {
     case CGI_STARTED:
         job->script_pid = report->value;
+        shm_add(cgi_started, 1);
+        shm_add(cgi_running, 1);
+        log_request(job->request, LEVEL_DEBUG, "cgi", "script %s runs as process %d", job->request->filename, job->script_pid);
         if (cgi_job_open(job))
             job->state = CGI_RUNS;
         job->moved_ns = cgi_job_now_ns(job);
@@ -161,9 +168,12 @@ static void hear_report(struct cgi_job *job, const struct cgi_report *report)
 static void life_over(struct cgi_job *job)
 {
     cgi_source_close(job, &job->life);
+    if (job->script_pid)
+        shm_add(cgi_running, -1);
     if (job->script_pid && !job->ended && !job->hung_up) {
         log_request(job->request, LEVEL_WARN, "cgi", "the guard of script %s was killed; the script is ended", job->request->filename);
         kill(-job->script_pid, SIGKILL);
+        shm_add(cgi_killed, 1);
     }
 }
 
@@ -246,9 +256,10 @@ static bool within_time(struct cgi_job *job)
         return true;
     if (job->until_ns && now >= job->until_ns)
         timed_out(job, "it takes too long", "PyRequestTimeout", 504);
-    else if (job->state == CGI_WAITS)
+    else if (job->state == CGI_WAITS) {
+        shm_add(cgi_refused, 1);
         timed_out(job, "no place came free in time", "PyCGIProcesses", 503);
-    else if (silent_until && now >= silent_until)
+    } else if (silent_until && now >= silent_until)
         timed_out(job, "nothing came from it in time", "CGIDScriptTimeout", 504);
     return cgi_job_open(job);
 }
@@ -262,6 +273,7 @@ static void wait_for_place(struct cgi_job *job)
         log_request(r, LEVEL_WARN, "cgi", "%u CGI scripts run and %u requests wait for one to end, as many as PyCGIProcesses and PyCGIQueue allow",
                     job->pool->held, job->pool->waiting);
         shm_add(limits_hit, 1);
+        shm_add(cgi_refused, 1);
         table_set(&r->err_headers_out, SLICE("Retry-After"), SLICE("1"));
         cgi_job_decide(job, CGI_STATUS, 503, NULL, true);
     } else if (job->place.state == CGI_PLACE_HELD) {

@@ -8,6 +8,7 @@
 #include "cgi_parts.h"
 #include "env.h"
 #include "log.h"
+#include "shm.h"
 
 /* ---- descriptors ---- */
 
@@ -124,6 +125,7 @@ void cgi_job_begin(struct cgi_job *job)
     job->tries++;
     if (launch(job) == 0)
         return;
+    shm_add(cgi_refused, 1);
     log_request(job->request, LEVEL_ERROR, "cgi", "script %s cannot be started: %s", job->request->filename, strerror(errno));
     cgi_job_decide(job, CGI_STATUS, errno == EMFILE || errno == ENFILE || errno == EAGAIN ? 503 : 500, NULL, true);
 }
@@ -141,6 +143,7 @@ void cgi_job_refused(struct cgi_job *job)
         status = 403;
     else if (job->refused_stage == CGI_STAGE_FORK)
         status = 503;
+    shm_add(cgi_refused, 1);
     log_request(r, LEVEL_ERROR, "cgi", "script %s cannot be run: %s: %s%s", r->filename,
                 job->refused_stage == CGI_STAGE_FORK ? "fork" : job->refused_stage == CGI_STAGE_FOLDER ? "chdir" :
                 job->refused_stage == CGI_STAGE_LIMITS ? "setrlimit" : job->refused_stage == CGI_STAGE_WORDS ? "its arguments" : "exec",
@@ -156,6 +159,7 @@ void cgi_job_lost(struct cgi_job *job)
         cgi_job_begin(job);
         return;
     }
+    shm_add(cgi_refused, 1);
     log_request(job->request, LEVEL_ERROR, "cgi", "script %s cannot be started: the helper ends before it runs", job->request->filename);
     cgi_job_decide(job, CGI_STATUS, 500, NULL, true);
 }

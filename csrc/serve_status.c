@@ -49,10 +49,12 @@ static void slot_look(struct status_worker *w, int number, const struct slot *s,
                                 .turned_ms = s->turn_ns ? (now_ns - s->turn_ns) / 1000000 : 0, .requests = s->requests,
                                 .connections_total = s->connections_total, .bytes_out = s->bytes_out, .bytes_in = s->bytes_in,
                                 .errors_5xx = s->errors_5xx, .errors_4xx = s->errors_4xx, .limits_hit = s->limits_hit, .log_lost = s->log_lost,
-                                .connections = s->connections, .busy = s->busy};
+                                .connections = s->connections, .busy = s->busy, .cgi_started = s->cgi_started, .cgi_refused = s->cgi_refused,
+                                .cgi_killed = s->cgi_killed, .cgi_running = s->cgi_running, .cgi_waiting = s->cgi_waiting};
     if (s == shm_slot) { /* the scoreboard has the numbers of the last turn */
         w->connections = worker->conn_count;
         w->busy = worker->in_flight;
+        w->cgi_waiting = worker->cgi.waiting;
         w->turned_ms = 0;
     }
     process_look(w);
@@ -68,6 +70,11 @@ static void sum_add(struct status_worker *sum, const struct status_worker *w)
     sum->errors_4xx += w->errors_4xx;
     sum->limits_hit += w->limits_hit;
     sum->log_lost += w->log_lost;
+    sum->cgi_started += w->cgi_started;
+    sum->cgi_refused += w->cgi_refused;
+    sum->cgi_killed += w->cgi_killed;
+    sum->cgi_running += w->cgi_running;
+    sum->cgi_waiting += w->cgi_waiting;
     sum->connections += w->connections;
     sum->busy += w->busy;
     sum->cpu_ms += w->cpu_ms;
@@ -80,7 +87,8 @@ static void status_gather(struct status *s)
     const struct loop *loop = &worker->loop;
     s->sum = (struct status_worker){.pid = shm->master, .generation = shm->generation, .requests = past->requests, .connections_total = past->connections_total,
                                     .bytes_out = past->bytes_out, .bytes_in = past->bytes_in, .errors_5xx = past->errors_5xx,
-                                    .errors_4xx = past->errors_4xx, .limits_hit = past->limits_hit, .log_lost = past->log_lost};
+                                    .errors_4xx = past->errors_4xx, .limits_hit = past->limits_hit, .log_lost = past->log_lost,
+                                    .cgi_started = past->cgi_started, .cgi_refused = past->cgi_refused, .cgi_killed = past->cgi_killed};
     s->workers_gone = past->workers;
     s->now_us = loop->wall_us;
     s->started_us = shm->started_us;
@@ -144,6 +152,12 @@ static int auto_sums(struct buf *to, const struct status *s)
                     sum->connections_total, sum->memory_kib);
 }
 
+static int auto_scripts(struct buf *to, const struct status_worker *sum)
+{
+    return buf_addf(to, "CGIRunning: %u\nCGIWaiting: %u\nCGIStarted: %" PRIu64 "\nCGIRefused: %" PRIu64 "\nCGIKilled: %" PRIu64 "\n", sum->cgi_running,
+                    sum->cgi_waiting, sum->cgi_started, sum->cgi_refused, sum->cgi_killed);
+}
+
 static int auto_processes(struct buf *to, const struct status *s)
 {
     int result = buf_addf(to, "Scoreboard: ");
@@ -178,7 +192,7 @@ static int status_auto(struct buf *to, const struct status *s, struct request *r
         || auto_time(to, "CurrentTime", s->now_us) < 0 || auto_time(to, "RestartTime", s->started_us) < 0 || auto_time(to, "ReloadTime", s->restarted_us) < 0
         || buf_addf(to, "ParentServerConfigGeneration: %d\nServerUptimeSeconds: %" PRId64 "\n", s->sum.generation, up) < 0 || auto_load(to) < 0)
         return -1;
-    return auto_sums(to, s) < 0 || auto_processes(to, s) < 0 ? -1 : auto_python(to, s);
+    return auto_sums(to, s) < 0 || auto_scripts(to, &s->sum) < 0 || auto_processes(to, s) < 0 ? -1 : auto_python(to, s);
 }
 
 /* ---- answering ---- */

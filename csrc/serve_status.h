@@ -9,8 +9,8 @@ struct status_worker {
     int slot, state, generation;
     pid_t pid;
     int64_t started_us, turned_ms /* ago */, memory_kib, cpu_ms;
-    uint64_t requests, connections_total, bytes_out, bytes_in, errors_5xx, errors_4xx, limits_hit, log_lost;
-    uint32_t connections, busy;
+    uint64_t requests, connections_total, bytes_out, bytes_in, errors_5xx, errors_4xx, limits_hit, log_lost, cgi_started, cgi_refused, cgi_killed;
+    uint32_t connections, busy, cgi_running, cgi_waiting;
 };
 
 struct status {

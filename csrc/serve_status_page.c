@@ -103,6 +103,14 @@ static int worker_row(struct buf *to, const struct status *s, const struct statu
                     (double)w->cpu_ms / 1000, memory, w->turned_ms);
 }
 
+static int scripts(struct buf *to, const struct status_worker *sum)
+{
+    if (buf_addf(to, "<h2>CGI scripts</h2>\n<dl>\n") < 0 || fact(to, "Running", sum->cgi_running) < 0 || fact(to, "Waiting for a place", sum->cgi_waiting) < 0
+        || fact(to, "Started", sum->cgi_started) < 0 || fact(to, "Not started", sum->cgi_refused) < 0 || fact(to, "Killed", sum->cgi_killed) < 0)
+        return -1;
+    return buf_addf(to, "</dl>\n");
+}
+
 static int workers(struct buf *to, const struct status *s)
 {
     if (buf_addf(to, "<h2>Processes</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>Process</th><th>State</th><th>Generation</th><th>Up for</th>"
@@ -147,7 +155,7 @@ int status_page(struct buf *to, const struct status *s, struct request *r)
     if (page_begin(to, SLICE("Server status"), STATUS_STYLE) < 0 || buf_addf(to, "<h1>Server status of ") < 0 || html_escape(to, host) < 0
         || buf_addf(to, "</h1>\n<p class=\"dim\">%s on Python %d.%d.%d</p>\n", version_words(0), PY_MAJOR_VERSION, PY_MINOR_VERSION, PY_MICRO_VERSION) < 0)
         return -1;
-    if (facts(to, s) < 0 || workers(to, s) < 0 || blocked_places(to, s) < 0 || interpreters(to) < 0)
+    if (facts(to, s) < 0 || workers(to, s) < 0 || scripts(to, &s->sum) < 0 || blocked_places(to, s) < 0 || interpreters(to) < 0)
         return -1;
     return page_end(to, r);
 }

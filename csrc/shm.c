@@ -40,10 +40,13 @@ void shm_bury(int slot)
     past->errors_5xx += atomic_exchange(&s->errors_5xx, 0);
     past->errors_4xx += atomic_exchange(&s->errors_4xx, 0);
     past->limits_hit += atomic_exchange(&s->limits_hit, 0);
+    past->cgi_started += atomic_exchange(&s->cgi_started, 0);
+    past->cgi_refused += atomic_exchange(&s->cgi_refused, 0);
+    past->cgi_killed += atomic_exchange(&s->cgi_killed, 0);
     blocked_add(&past->blocked, &s->blocked);
     memset(&s->blocked, 0, sizeof s->blocked);
     past->log_lost += atomic_exchange(&s->log_lost, 0);
-    s->connections = s->busy = 0;
+    s->connections = s->busy = s->cgi_running = s->cgi_waiting = 0;
     s->log_used = s->log_flushed = 0;
     s->turn_ns = s->started_us = 0;
     s->pid = 0;

@@ -20,7 +20,9 @@ struct slot {
     _Atomic int64_t started_us;
     _Atomic int64_t turn_ns;          /* monotonic time of the last turn: the heartbeat */
     _Atomic uint64_t requests, connections_total, bytes_out, bytes_in, errors_5xx, errors_4xx, limits_hit;
+    _Atomic uint64_t cgi_started, cgi_refused, cgi_killed; /* scripts: run; not run for want of a place or by a fault; ended by a signal */
     _Atomic uint32_t connections, busy; /* open connections, requests in flight */
+    _Atomic uint32_t cgi_running, cgi_waiting; /* scripts that run, requests that wait for a place */
     _Atomic uint32_t log_used;        /* bytes of log in use */
     _Atomic uint32_t log_flushed;     /* files of the running flush that are done, in order of their first record */
     _Atomic uint64_t log_lost;        /* access lines lost: the disk was full, or the file broken */
@@ -37,7 +39,7 @@ struct shm_log_lock {
 #define SHM_LOG_CONTENDED 0x80000000u
 
 struct shm_past { /* what workers that are gone had counted */
-    _Atomic uint64_t workers, requests, connections_total, bytes_out, bytes_in, errors_5xx, errors_4xx, limits_hit, log_lost;
+    _Atomic uint64_t workers, requests, connections_total, bytes_out, bytes_in, errors_5xx, errors_4xx, limits_hit, log_lost, cgi_started, cgi_refused, cgi_killed;
     struct blocked blocked; /* written by the master */
 };
 

@@ -245,6 +245,8 @@ static void worker_turn(struct worker *w)
     atomic_store_explicit(&shm_slot->turn_ns, w->loop.now_ns, memory_order_relaxed);
     atomic_store_explicit(&shm_slot->connections, w->conn_count, memory_order_relaxed);
     atomic_store_explicit(&shm_slot->busy, w->in_flight, memory_order_relaxed);
+    if (shm_slot->cgi_waiting != w->cgi.waiting)
+        atomic_store_explicit(&shm_slot->cgi_waiting, w->cgi.waiting, memory_order_relaxed);
 }
 
 /* ASGI applications get their shutdown messages, and CGI scripts are ended, with the loop turning. */

@@ -437,6 +437,21 @@ def test_who_waits_too_long_for_a_place(server: Start) -> None:
         first.read_body(head, False)
 
 
+@pytest.mark.parametrize("name", ["cgi", "cgid", "mod_cgid.c"])
+def test_the_level_of_the_scripts_lines(server: Start, name: str) -> None:
+    host = script_server(server, {"hello.sh": HELLO}, ALIAS + f"LogLevel warn {name}:debug\n")
+    assert host.get("/cgi-bin/hello.sh").text == "hello\n"
+    host.expect_log(r"\[cgi:debug\] \[pid \d+\] \[client 127.0.0.1:\d+\] script .*/hello.sh runs as process \d+")
+    host.expect_log(r"\[cgi:debug\] .* script .*/hello.sh has ended")
+    assert "[core:debug]" not in host.error_log
+
+
+def test_the_scripts_lines_can_be_silenced(server: Start) -> None:
+    host = script_server(server, {"bad.sh": "#!/bin/sh\nexit 3\n"}, ALIAS + "LogLevel debug cgid:crit\n")
+    assert host.get("/cgi-bin/bad.sh").status == 500
+    assert "[cgi:" not in host.error_log
+
+
 # --- deaths and reloads
 
 def test_no_request_is_lost_when_the_helper_is_killed(server: Start) -> None:

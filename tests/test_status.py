@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from support.cgi import ALIAS, script_server
 from support.client import Client, build_request
 from support.server import Server, wait_until
 
@@ -100,6 +101,36 @@ def test_requests_under_way_and_stretches_are_counted(server: Start) -> None:
         client.close()
     assert host.get("/app/%3Cstuck%3E").text == "done"
     wait_until(lambda: int(numbers(host).get("Blocked /app/<stuck>", "0")) >= 1, "the stretch is counted")
+
+
+def scripts(host: Server) -> tuple[int, ...]:
+    """Running, waiting, started, refused, killed."""
+    now = numbers(host)
+    return tuple(int(now[f"CGI{name}"]) for name in ("Running", "Waiting", "Started", "Refused", "Killed"))
+
+
+def test_scripts_are_counted(server: Start) -> None:
+    host = script_server(server, {"hold.sh": "#!/bin/sh\necho\necho\nexec sleep 1000\n", "hello.sh": "#!/bin/sh\necho\necho hello\n", "broken.sh": "#!/none\n",
+                                  "kill.sh": "#!/bin/sh\nkill -9 $$\n"},
+                         CONF + ALIAS + "PyCGIProcesses 1\nPyCGIQueue 1\n<Location /cgi-bin/hello.sh/x>\nCGIDScriptTimeout 1\n</Location>\n")
+    host.allow_log("cannot be run|was killed by signal 9|end of script output|CGI scripts run and|no place came free")
+    assert scripts(host) == (0, 0, 0, 0, 0)
+    assert host.get("/cgi-bin/hello.sh").status == 200 and host.get("/cgi-bin/broken.sh").status == 500 and host.get("/cgi-bin/kill.sh").status == 500
+    wait_until(lambda: scripts(host) == (0, 0, 2, 1, 1), "all have ended")
+    held = host.client().send(build_request("GET", "/cgi-bin/hold.sh"))
+    wait_until(lambda: scripts(host)[:3] == (1, 0, 3), "one runs")
+    waiting = host.client().send(build_request("GET", "/cgi-bin/hello.sh"))
+    wait_until(lambda: scripts(host)[:2] == (1, 1), "one waits")
+    assert host.get("/cgi-bin/hello.sh").status == 503
+    assert scripts(host) == (1, 1, 3, 2, 1)
+    waiting.close()
+    wait_until(lambda: scripts(host)[1] == 0, "it has gone away")
+    assert host.get("/cgi-bin/hello.sh/x").status == 503
+    assert scripts(host) == (1, 0, 3, 3, 1)
+    page = host.get("/server-status").text
+    assert "<h2>CGI scripts</h2>" in page and "<dt>Started</dt><dd>3</dd>" in page and "<dt>Not started</dt><dd>3</dd>" in page
+    held.close()
+    wait_until(lambda: scripts(host) == (0, 0, 3, 3, 2), "it is ended with its client")
 
 
 def test_numbers_of_workers_that_are_gone_stay(server: Start) -> None:

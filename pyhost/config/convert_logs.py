@@ -30,8 +30,10 @@ def error_log(ctx: Context, words: Sequence[str]) -> str:
 
 
 LEVELS = {"emerg": 0, "alert": 1, "crit": 2, "error": 3, "warn": 4, "notice": 5, "info": 6, "debug": 7, **{f"trace{n}": 8 for n in range(1, 9)}}
-LOGGERS = ("access", "asgi", "config", "core", "coro", "env", "fastcgi", "green", "python", "remoteip", "route", "scgi", "sentinel", "static", "uwsgi", "websocket",
+LOGGERS = ("access", "asgi", "cgi", "config", "core", "coro", "env", "fastcgi", "green", "python", "remoteip", "route", "scgi", "sentinel", "static", "uwsgi", "websocket",
            "wsgi")  # the modules that our own lines name
+
+SPOKEN_FOR = {"cgid": "cgi"}  # httpd's names of modules whose lines have another one here
 
 
 def log_levels(_ctx: Context, words: Sequence[str]) -> tuple[tuple[str, int], ...]:
@@ -39,7 +41,7 @@ def log_levels(_ctx: Context, words: Sequence[str]) -> tuple[tuple[str, int], ..
     found = []
     for word in words:
         module, colon, level = word.rpartition(":")
-        name = identifier(module)
+        name = SPOKEN_FOR.get(identifier(module), identifier(module))
         if colon and name not in LOGGERS and not is_known(name):
             raise ValueError(f"a module ({', '.join(LOGGERS)}) before the colon expected, not {module}")
         if level.lower() not in LEVELS:
