@@ -319,24 +319,45 @@ static int conn_sent(struct conn *c, enum outq_result result)
     return -1;
 }
 
+static bool slices_are_empty(const struct slice *parts, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (parts[i].len)
+            return false;
+    return true;
+}
+
+/* What waits for the end of the turn goes out before what follows. */
+static void conn_hurry(struct conn *c)
+{
+    if (c->out_soon)
+        conn_out(c, conn_soon_hurry(c));
+}
+
 int conn_send(struct conn *c, const struct slice *parts, int count)
 {
+    if (c->out_soon && slices_are_empty(parts, count))
+        return 0;
+    conn_hurry(c);
     return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send(&c->out, c->source.fd, parts, count));
 }
 
 long conn_send_now(struct conn *c, struct slice bytes)
 {
+    conn_hurry(c);
     long n = c->out_broken ? -1 : outq_send_now(&c->out, c->source.fd, bytes);
     return n < 0 ? conn_sent(c, OUTQ_BROKEN) : n;
 }
 
 int conn_send_last(struct conn *c, const struct slice *parts, int count)
 {
+    conn_hurry(c);
     return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send_last(&c->out, c->source.fd, parts, count));
 }
 
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len, bool copied)
 {
+    conn_hurry(c);
     if (!c->out_broken)
         return conn_sent(c, outq_send_file(&c->out, c->source.fd, file_fd, offset, len, copied));
     close(file_fd);

@@ -100,14 +100,17 @@ int conn_send(struct conn *c, const struct slice *parts, int count);
 long conn_send_now(struct conn *c, struct slice bytes);
 /* As conn_send where conn_close follows before anything else: the answer and the end of the connection go out together. */
 int conn_send_last(struct conn *c, const struct slice *parts, int count);
-/* The same for the last bytes of an answer, which may wait for those of other connections until conn_send_due; out_waiting is set meanwhile and
+/* As conn_send for bytes that complete an answer, which may wait for those of other connections until conn_send_due; out_waiting is set meanwhile and
  * gate->drained is called as for any output. */
 int conn_send_soon(struct conn *c, const struct slice *parts, int count);
 /* Sends what waits. since_ns: when the turn began. Context: the hub, each turn before the next wait. */
 void conn_send_due(int64_t since_ns);
-/* The two files' own: how it went, and that it has to be forgotten. */
+/* Once, at the worker's start: from now on no answer waits for a slow handler longer than the sentinel takes to see it. */
+void conn_soon_start(void);
+/* The two files' own: how it went, that it has to be forgotten, and that it has to go out because more follows on the connection. */
 void conn_settle(struct conn *c, enum outq_result result);
 void conn_soon_forget(struct conn *c);
+enum outq_result conn_soon_hurry(struct conn *c);
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len, bool copied);
 /* Closes when the queue is empty: shuts down our side and reads the client's bytes away for LIMIT_LINGER_MS. */
 void conn_linger(struct conn *c);

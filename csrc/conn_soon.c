@@ -1,66 +1,127 @@
 /* Short answers of one turn go out one after the other when its handlers have run, not each behind its own handler: the kernel's way through TCP is
- * longer than the caches for code, and a handler behind it would start cold each time. Handlers that take long are not waited for. */
+ * longer than the caches for code, a handler behind it would start cold each time, and a client that sleeps is woken once for all of them. Where one
+ * handler takes longer than the turns before let expect, the sentinel has the answers sent that are ready. */
 #include "conn.h"
+
+#include <stdatomic.h>
 
 #include <string.h>
 #include <time.h>
 
 #include "limit.h"
+#include "sentinel.h"
+#include "sock.h"
 
 enum { SOON_MAX = 512, SOON_ANSWER_BYTES = 2048, SOON_BYTES = 65536 };
 
 static struct {
-    struct { struct conn *c; uint32_t at, len; enum outq_result result; } answers[SOON_MAX];
+    struct { struct conn *c; uint32_t at, len, taken; enum outq_result result; } answers[SOON_MAX];
     unsigned count;    /* of answers */
     unsigned asked;    /* for, in this turn */
     unsigned sent;     /* of them: given to the socket */
     unsigned together; /* how many may wait for each other */
     uint32_t used;     /* of bytes */
+    uint32_t number;   /* of what waits, for the sentinel */
     int64_t pace_ns;   /* what an answer took in the last turn, handler and all */
+    volatile bool busy; /* a signal handler must not look */
     char bytes[SOON_BYTES];
 } soon = {.together = LIMIT_ANSWERS_TOGETHER, .pace_ns = 1};
 
-static void soon_send(void)
+static void soon_set_busy(bool busy)
 {
-    for (; soon.sent < soon.count; soon.sent++) {
-        struct conn *c = soon.answers[soon.sent].c;
-        struct slice bytes = slice_of(soon.bytes + soon.answers[soon.sent].at, soon.answers[soon.sent].len);
-        if (c)
-            soon.answers[soon.sent].result = outq_send(&c->out, c->source.fd, &bytes, 1);
-    }
-    soon.used = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    soon.busy = busy;
+    atomic_signal_fence(memory_order_seq_cst);
 }
 
-int conn_send_soon(struct conn *c, const struct slice *parts, int count)
+/* What waits is watched from its first answer on. */
+static void soon_show(void) { atomic_store_explicit(&sentinel_watch.held, soon.number += 1 + !(soon.number + 1), memory_order_relaxed); }
+
+static void soon_send(void)
 {
-    size_t len = 0;
-    soon.asked++;
-    for (int i = 0; i < count; i++)
-        len += parts[i].len;
-    if (soon.together < 2 || len > SOON_ANSWER_BYTES || c->out_waiting || c->out_broken || soon.count == SOON_MAX)
-        return conn_send(c, parts, count);
-    if (soon.used + len > SOON_BYTES)
-        soon_send();
+    soon_set_busy(true);
+    for (; soon.sent < soon.count; soon.sent++) {
+        struct conn *c = soon.answers[soon.sent].c;
+        uint32_t taken = soon.answers[soon.sent].taken;
+        struct slice rest = slice_of(soon.bytes + soon.answers[soon.sent].at + taken, soon.answers[soon.sent].len - taken);
+        if (!c)
+            continue;
+        c->out.sent += taken;
+        soon.answers[soon.sent].result = outq_send(&c->out, c->source.fd, &rest, 1);
+    }
+    soon.used = 0;
+    atomic_store_explicit(&sentinel_watch.held, 0, memory_order_relaxed);
+    soon_set_busy(false);
+}
+
+/* In a signal handler: what the sockets take at once; the rest, and how it went, at the end of the turn. */
+static void soon_release(void)
+{
+    if (soon.busy)
+        return; /* it is asked again */
+    atomic_store_explicit(&sentinel_watch.held, 0, memory_order_relaxed);
+    for (unsigned i = soon.sent; i < soon.count; i++)
+        if (soon.answers[i].c && !soon.answers[i].taken) {
+            ssize_t n = sock_send(soon.answers[i].c->source.fd, soon.bytes + soon.answers[i].at, soon.answers[i].len, MSG_DONTWAIT | MSG_NOSIGNAL);
+            soon.answers[i].taken = n > 0 ? (uint32_t)n : 0;
+        }
+}
+
+void conn_soon_start(void) { sentinel_set_release(soon_release); }
+
+static void soon_keep(struct conn *c, const struct slice *parts, int count, size_t len)
+{
+    soon_set_busy(true);
+    if (soon.count == soon.sent)
+        soon_show();
     soon.answers[soon.count].c = c;
     soon.answers[soon.count].at = soon.used;
+    soon.answers[soon.count].taken = 0;
     soon.answers[soon.count++].len = (uint32_t)len;
     for (int i = 0; i < count; i++) {
         if (parts[i].len)
             memcpy(soon.bytes + soon.used, parts[i].at, parts[i].len);
         soon.used += (uint32_t)parts[i].len;
     }
+    soon_set_busy(false);
+}
+
+int conn_send_soon(struct conn *c, const struct slice *parts, int count)
+{
+    size_t len = 0;
+    for (int i = 0; i < count; i++)
+        len += parts[i].len;
+    soon.asked += len > 0;
+    if (soon.together < 2 || len > SOON_ANSWER_BYTES || c->out_waiting || c->out_broken || soon.count == SOON_MAX)
+        return conn_send(c, parts, count);
+    if (soon.used + len > SOON_BYTES)
+        soon_send();
+    soon_keep(c, parts, count, len);
     c->out_waiting = c->out_soon = true;
     if (soon.count - soon.sent >= soon.together)
         soon_send();
     return 0;
 }
 
-void conn_soon_forget(struct conn *c)
+/* c's answer waits no longer; how it went, where it was sent. */
+static enum outq_result soon_take(struct conn *c)
 {
+    enum outq_result result = OUTQ_EMPTY;
     for (unsigned i = 0; i < soon.count; i++)
-        if (soon.answers[i].c == c)
+        if (soon.answers[i].c == c) {
+            result = soon.answers[i].result;
             soon.answers[i].c = NULL;
+        }
     c->out_soon = false;
+    return result;
+}
+
+void conn_soon_forget(struct conn *c) { soon_take(c); }
+
+enum outq_result conn_soon_hurry(struct conn *c)
+{
+    soon_send();
+    return soon_take(c);
 }
 
 /* One slow turn may be the machine's fault; of two in a row the quicker one tells what the handlers take. */

@@ -25,7 +25,7 @@ enum {
     LIMIT_CHUNK_LINE_BYTES = 1024,       /* a chunk-size line with its extensions */
     LIMIT_CHUNK_EXTENSIONS_BYTES = 16384,/* all chunk extensions of one message */
     LIMIT_ANSWERS_TOGETHER = 64,         /* short answers that are sent together at the end of a turn */
-    LIMIT_ANSWER_WAITS_NS = 200000,      /* how long one of them may wait for the others, as far as the turns before can tell */
+    LIMIT_ANSWER_WAITS_NS = 500000,      /* how long one of them may wait for the others, as far as the turns before can tell */
     LIMIT_LINGER_MS = 2000,              /* lingering close: how long it goes on */
     LIMIT_LINGER_BYTES = 4194304,        /* lingering close: how much is read away; who sends more is cut off */
     LIMIT_WEBSOCKET_CLOSE_MS = 5000,     /* the client's close frame, after ours */

@@ -129,14 +129,29 @@ static long send_now(struct request *r, struct slice body)
     return taken;
 }
 
-/* The head goes with the first bytes of the body: one call, one packet. */
+/* One piece costs the kernel less than two: a short body is joined to the head. Returns what is left of it. */
+static struct slice join_to_head(const struct request *r, struct slice body)
+{
+    if (body.len && body.len <= JOIN_BYTES && !r->no_body_out && !r->chunked_out && buf_add(&head, body.at, body.len) == 0)
+        body.len = 0;
+    return body;
+}
+
+/* Can the head go with the first n bytes of the body, in one call and one packet? Not when there is more than the client may keep waiting. */
+static bool head_goes_with(struct request *r, size_t n)
+{
+    return n && r->response == RESPONSE_OPEN && may_write(r) == WRITE_OUT && !r->out.len && n + r->conn->out.pending <= response_high_bytes(r);
+}
+
 static long send_with_head(struct request *r, const void *data, size_t n)
 {
     if (response_build(r, false) < 0)
         return -1;
-    size_t take = within_length(r, n);
+    struct slice body = join_to_head(r, slice_of(data, within_length(r, n)));
     r->body_bytes_out += n;
-    int result = send_pieces(r, head_slice(), slice_of(data, take), false);
+    r->send_soon = r->clength >= 0 && r->body_bytes_out >= (uint64_t)r->clength; /* the answer is whole, whatever its handler does now */
+    int result = send_pieces(r, head_slice(), body, false);
+    r->send_soon = false;
     head_release();
     return result < 0 ? -1 : (long)n;
 }
@@ -145,7 +160,7 @@ long response_write_some(struct request *r, const void *data, size_t n)
 {
     if (r->out_filter)
         return response_write(r, data, n) < 0 ? -1 : (long)n;
-    if (n && r->response == RESPONSE_OPEN && may_write(r) == WRITE_OUT && !r->out.len && n + r->conn->out.pending <= response_high_bytes(r))
+    if (head_goes_with(r, n))
         return send_with_head(r, data, n);
     if (response_flush(r) < 0)
         return -1;
@@ -252,9 +267,7 @@ static int finish_open(struct request *r)
 {
     if (response_build(r, true) < 0)
         return -1;
-    struct slice body = slice_of(r->out.at, r->out.len);
-    if (body.len && body.len <= JOIN_BYTES && !r->no_body_out && buf_add(&head, body.at, body.len) == 0)
-        body.len = 0; /* one piece costs the kernel less than two */
+    struct slice body = join_to_head(r, slice_of(r->out.at, r->out.len));
     send_pieces(r, head_slice(), body, true);
     head_release();
     check_length(r);

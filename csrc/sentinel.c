@@ -32,6 +32,7 @@ static struct {
     void (*obey)(unsigned, char *, size_t);
     bool (*hears)(void *, uint64_t);
     void (*read_stuck)(void *, char *, size_t);
+    void (*release)(void);
     _Atomic bool looking;       /* the loop thread, which comes back from the kernel by the signal handler, waits there */
     _Atomic unsigned orders;
     _Atomic bool answered;
@@ -55,7 +56,10 @@ static void on_signal(int number)
         sched_yield();
     unsigned orders = atomic_exchange(&sentinel.orders, 0);
     if (orders && pthread_equal(pthread_self(), sentinel.loop_thread)) {
-        sentinel.obey(orders, sentinel.report, sizeof sentinel.report);
+        if (orders & SENTINEL_RELEASE)
+            sentinel.release();
+        if (orders & ~(unsigned)SENTINEL_RELEASE)
+            sentinel.obey(orders, sentinel.report, sizeof sentinel.report);
         if (orders & SENTINEL_REPORT)
             atomic_store(&sentinel.answered, true);
     }
@@ -75,6 +79,8 @@ static void ask_to_give_way(uint64_t progress)
     if (whose && sentinel.hears(whose, progress))
         ask(SENTINEL_GIVE_WAY);
 }
+
+void sentinel_set_release(void (*release)(void)) { sentinel.release = release; }
 
 void sentinel_wake(void)
 {
@@ -141,7 +147,15 @@ static void report(int64_t stretch_ns)
     }
 }
 
-struct stretch { uint64_t progress; int64_t since_ns, sliced_ns; unsigned patience; bool reported; unsigned idle; };
+struct stretch { uint64_t progress; int64_t since_ns, sliced_ns; unsigned patience; bool reported; unsigned idle; uint32_t held; };
+
+static void look_at_held(struct stretch *s)
+{
+    uint32_t held = atomic_load(&sentinel_watch.held);
+    if (held && held == s->held)
+        ask(SENTINEL_RELEASE);
+    s->held = held;
+}
 
 static void look(struct stretch *s)
 {
@@ -188,6 +202,7 @@ static void *sentinel_thread(void *unused)
     for (;;) {
         pause_a_look();
         look(&s);
+        look_at_held(&s);
         if (s.idle >= LOOKS_BEFORE_SLEEP)
             rest(&s);
     }

@@ -16,13 +16,14 @@ struct sentinel_watch {
     _Atomic bool deaf;         /* asked to give way it could not: it has let the GIL go and is in C code */
     _Atomic bool asleep;       /* the sentinel has nothing to watch and must be woken */
     _Atomic int64_t slice_ns, blocked_ns;
+    _Atomic uint32_t held;     /* what the loop holds back for the end of its turn has this number; 0: nothing */
     _Atomic(void *) who;       /* for sentinel_start's third function: the greenlet that runs */
     _Atomic(void *) whose;     /* for sentinel_start's second function: the interpreter of the greenlet that runs */
 };
 extern struct sentinel_watch sentinel_watch;
 
 /* What the loop thread is asked for, by a signal. */
-enum sentinel_order { SENTINEL_GIVE_WAY = 1, SENTINEL_REPORT = 2 };
+enum sentinel_order { SENTINEL_GIVE_WAY = 1, SENTINEL_REPORT = 2, SENTINEL_RELEASE = 4 };
 
 /* Starts the thread. obey runs in a signal handler on the calling thread; for SENTINEL_REPORT it writes what runs and its stack. hears runs in the
  * sentinel's own thread before a greenlet is asked to give way, which is still the same while the progress is: false when a signal would reach
@@ -31,6 +32,8 @@ enum sentinel_order { SENTINEL_GIVE_WAY = 1, SENTINEL_REPORT = 2 };
 int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), bool (*hears)(void *whose, uint64_t progress),
                    void (*read_stuck)(void *who, char *report, size_t room));
 void sentinel_wake(void);
+/* Who holds something back (sentinel_watch.held) is told when it has been the same at two looks: release runs in a signal handler on the loop thread. */
+void sentinel_set_release(void (*release)(void));
 
 /* sentinel_files.c; context of all: the sentinel's thread. At its start: from now on it has descriptors of its own, none, if the system lets it. */
 void sentinel_leave_files(void);

@@ -166,6 +166,7 @@ static int worker_start(struct worker *w)
     w->route = route_new(w->conf, worker_merge);
     if (!w->route)
         return -1;
+    conn_soon_start();
     if (interp_after_fork() < 0 || coro_init(&w->loop) < 0 || pyphase_prepare(interp_main()) < 0) {
         PyErr_Print();
         errno = EPROTO;

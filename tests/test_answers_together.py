@@ -1,0 +1,170 @@
+"""Answers that go out together (csrc/conn_soon.c): none is kept by a handler that takes long, none comes out of order, none is lost."""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.client import build_request
+from support.server import Server, wait_until
+
+APP = '''
+import os
+
+def whole(start, *more):
+    """An application of one block whose length is announced, so that the answer is whole with it."""
+    start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5"), *more])
+
+def stay(fifo):
+    """Hold up the whole process, in the kernel, until somebody opens the other end."""
+    open(fifo + ".in", "w").close()
+    os.close(os.open(fifo, os.O_RDONLY))
+
+def after_the_last_block(fifo):
+    yield b"block"
+    stay(fifo)
+
+class Closing:
+    def __init__(self, fifo):
+        self.fifo, self.blocks = fifo, iter([b"block"])
+
+    def __iter__(self):
+        return self.blocks
+
+    def close(self):
+        stay(self.fifo)
+
+def application(environ, start):
+    fifo = environ["QUERY_STRING"]
+    match environ["PATH_INFO"]:
+        case "/list":
+            whole(start)
+            return [b"block"]
+        case "/iterator":
+            whole(start)
+            return iter([b"block"])
+        case "/more":
+            whole(start)
+            return iter([b"block", b"that is", b"cut"])
+        case "/halves":
+            whole(start)
+            return iter([b"blo", b"ck"])
+        case "/write":
+            write = start("200 OK", [("Content-Length", "5")])
+            write(b"block")
+            return []
+        case "/stuck":
+            stay(fifo)
+            whole(start)
+            return [b"stuck"]
+        case "/stuck-after":
+            whole(start)
+            return after_the_last_block(fifo)
+        case "/stuck-in-close":
+            whole(start)
+            return Closing(fifo)
+'''
+QUICK = ["/list", "/iterator", "/halves", "/write"]
+
+
+@pytest.fixture(scope="module")
+def shared(module_server: Callable[..., Server]) -> Server:
+    return module_server('PyTimeSlice Off\nPyBlockedWarning Off\nPyWSGIAlias / "@ROOT@/app/app.py"\n', {"app/app.py": APP}, workers=1)
+
+
+@pytest.fixture
+def host(shared: Server) -> Iterator[Server]:
+    with shared.checked():
+        for _ in range(3):  # so that answers of the next turns may wait for each other
+            assert shared.get("/list").text == "block"
+        yield shared
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "fifo")
+    return tmp_path / "fifo"
+
+
+@pytest.fixture
+def other_fifo(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "other")
+    return tmp_path / "other"
+
+
+def wait_for_stuck(fifo: Path) -> None:
+    entered = fifo.with_name(f"{fifo.name}.in")
+    wait_until(entered.exists, "a handler is in there")
+    entered.unlink()
+
+
+def let_go(fifo: Path) -> None:
+    def opens() -> bool:
+        try:
+            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return False
+        return True
+    wait_until(opens, "it opens the other end")
+
+
+@pytest.mark.parametrize("quick", QUICK)
+def test_answer_that_is_ready_does_not_wait_for_a_handler_that_is_stuck(quick: str, host: Server, fifo: Path, other_fifo: Path) -> None:
+    first = host.client().send(build_request("GET", f"/stuck?{fifo}"))
+    wait_for_stuck(fifo)  # what comes now is read in one turn
+    clients = [host.client().send(build_request("GET", path)) for path in (quick, f"/stuck?{other_fifo}", quick)]
+    let_go(fifo)
+    assert first.read_response().text == "stuck"
+    assert clients[0].read_response().text == "block"
+    wait_for_stuck(other_fifo)  # still
+    let_go(other_fifo)
+    assert [client.read_response().text for client in clients[1:]] == ["stuck", "block"]
+
+
+@pytest.mark.parametrize("path", ["/stuck-after", "/stuck-in-close"])
+def test_whole_answer_does_not_wait_for_what_its_application_does_afterwards(path: str, host: Server, fifo: Path) -> None:
+    client = host.client().send(build_request("GET", f"{path}?{fifo}"))
+    assert client.read_response().text == "block"
+    wait_for_stuck(fifo)
+    let_go(fifo)
+    assert client.request("GET", "/list").text == "block"
+
+
+@pytest.mark.parametrize("path", ["/list", "/iterator", "/more", "/halves", "/write"])
+def test_pipelined_requests_are_answered_in_order(path: str, host: Server) -> None:
+    with host.client() as client:
+        client.send(b"".join(build_request(method, target) for method, target in [("GET", path), ("HEAD", path), ("GET", "/missing")] * 20))
+        for _ in range(20):
+            assert client.read_response().text == "block"
+            assert client.read_response(head=True).header("Content-Length") == "5"
+            assert client.read_response().status == 500
+    host.allow_log("wsgi:error|python:error|its Content-Length is 5: the rest was cut")
+
+
+@pytest.mark.parametrize("path", ["/list", "/iterator", "/more", "/halves", "/write"])
+@pytest.mark.parametrize("head", [{"Connection": "close"}, {}])
+def test_last_answer_is_whole_when_the_connection_ends(path: str, head: dict[str, str], host: Server) -> None:
+    clients = [host.client() for _ in range(8)]
+    for client in clients:
+        client.send(build_request("GET", path, head))
+        if not head:
+            client.half_close()
+    for client in clients:
+        assert client.read_response().text == "block"
+        client.expect_close()
+    host.allow_log("its Content-Length is 5: the rest was cut")
+
+
+def test_client_that_goes_before_its_answer_is_sent_harms_nobody(host: Server, fifo: Path) -> None:
+    first = host.client().send(build_request("GET", f"/stuck?{fifo}"))
+    wait_for_stuck(fifo)
+    gone = [host.client().send(build_request("GET", "/iterator")) for _ in range(5)]
+    stays = host.client().send(build_request("GET", "/iterator"))
+    for client in gone:
+        client.reset()
+    let_go(fifo)
+    assert first.read_response().text == "stuck"
+    assert stays.read_response().text == "block"
+    assert host.get("/list").text == "block"
