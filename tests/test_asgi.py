@@ -147,11 +147,8 @@ def test_work_after_the_answer(host: Server) -> None:
 
 
 def test_disconnect_is_told(host: Server) -> None:
-    client = host.client()
-    client.send(b"GET /a/disconnect HTTP/1.1\r\nHost: x\r\n\r\n")
-    while b"waiting" not in client.received:
-        assert client.fill()
-    client.close()
+    with host.client() as client:
+        client.send(build_request(target="/a/disconnect")).expect(b"waiting")
     host.expect_log("told: http.disconnect")
     host.expect_log("send said: the client has gone")
 

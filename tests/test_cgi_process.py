@@ -122,13 +122,8 @@ def test_a_body_comes_in_as_it_is_sent(server: Start) -> None:
     with Client(host.address) as client:
         client.send(b"POST /cgi-bin/x.py HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nfirst")
         client.read_head()
-        received = client.received
-        while b"FIRST" not in received:
-            received += client.sock.recv(100)
-        client.send(b"again")
-        while not received.endswith(b"0\r\n\r\n"):
-            received += client.sock.recv(100)
-        assert re.sub(rb"\r\n|[0-9a-f]+\r\n", b"", received) == b"FIRSTAGAIN"
+        client.expect(b"FIRST").send(b"again").expect(b"0\r\n\r\n")
+        assert re.sub(rb"\r\n|[0-9a-f]+\r\n", b"", client.received) == b"FIRSTAGAIN"
 
 
 def memory_kib(pid: int) -> int:

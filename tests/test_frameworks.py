@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from support.client import build_request
 from support.server import Server
 
 SITE = Path(__file__).parent / "apps" / "django_site"
@@ -383,11 +384,8 @@ def test_starlette(server: Start) -> None:
 def test_starlette_notices_that_the_client_goes(server: Start) -> None:
     pytest.importorskip("starlette")
     host = app(server, STARLETTE, "asgi")
-    client = host.client()
-    client.send(b"GET /events?n=100000 HTTP/1.1\r\nHost: x\r\n\r\n")
-    while b"data: 2" not in client.received:
-        assert client.fill()
-    client.close()
+    with host.client() as client:
+        client.send(build_request(target="/events?n=100000")).expect(b"data: 2")
     host.expect_log("the client went away")
     assert host.stop() == 0
     assert "events are over" in host.error_log

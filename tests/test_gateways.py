@@ -20,10 +20,10 @@ from support import apache, fcgi, nginx
 from support.cgi import alive, script_server
 from support.client import Client, ProtocolError, Response
 from support.fcgi import FastCGI, record, scgi_head, uwsgi_head, variables
+from support.front import Front
 from support.server import Server, free_port, open_files, wait_until
 
 Start = Callable[..., Server]
-Front = nginx.Nginx | apache.Apache
 APP = (Path(__file__).parent / "apps" / "gateway_app.py").read_text()
 #: A CGI script that says what the application says.
 TOLD = """\

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from support.client import Client
 from support.server import Server, wait_until
 
 Start = Callable[..., Server]
@@ -250,27 +249,21 @@ application = Starlette(routes=[Route("/events", events), Route("/publish", publ
 '''
 
 
-def read_until(client: Client, text: bytes) -> bytes:
-    while text not in client.received:
-        assert client.fill(), client.received
-    return bytes(client.received)
-
-
 def test_server_sent_events_to_many(server: Start) -> None:
     pytest.importorskip("starlette")
     host = serve(server, STARLETTE)
     listeners = [host.client().send(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(100)]
     for client in listeners:
-        assert b"text/event-stream" in read_until(client, b": here\n\n")
+        assert b"text/event-stream" in client.expect(b": here\n\n").received
     assert host.get("/publish?text=one").text == "100"
     for client in listeners:
-        read_until(client, b"data: one\n\n")
+        client.expect(b"data: one\n\n")
     for client in listeners[:60]:
         client.reset()
     wait_until(lambda: host.get("/publish?text=two").text == "40", "sixty have gone")
     assert host.get("/publish?text=end").text == "40"
     for client in listeners[60:]:
-        assert b"data: two\n\n" in read_until(client, b"0\r\n\r\n")
+        assert b"data: two\n\n" in client.expect(b"0\r\n\r\n").received
     host.allow_log("asgi:info")
 
 

@@ -16,6 +16,7 @@ from support.client import Client, Response
 from support.fcgi import FastCGI, scgi_head, variables
 from support.script import Script
 from support.server import free_port, wait_until
+from support.talks import GREENLET, flup
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "apache-conf" / "gogreen"
@@ -213,28 +214,10 @@ print("end")
 
 # --- flup ---
 
-FLUP = """#!/usr/bin/python
-# encoding : utf-8
-
-import os
-from flup.server.{module} import WSGIServer
-
-count = 0
-def myapp(environ, start_response):
-    global count
-    start_response('200 OK', [('Content-Type', 'text/plain')])
-    count += 1
-    return ['Hello World fastcgi!\\nAccess count %d\\n Running pid: %d' % (count, os.getpid())]
-
-if __name__ == '__main__':
-    WSGIServer(myapp, bindAddress={address!r}).run()
-"""
-
-
 @pytest.mark.parametrize("module", ["fcgi", "fcgi_fork", "fcgi_single"])
 def test_the_second_talk_s_flup_script_as_printed(script: Callable[..., Script], module: str) -> None:
     port = free_port()
-    running = script(FLUP.format(module=module, address=("127.0.0.1", port)))
+    running = script(flup(("127.0.0.1", port), module))
     running.wait_for(port)
     with FastCGI(("127.0.0.1", port)) as client:
         for number in (1, 2):
@@ -244,7 +227,7 @@ def test_the_second_talk_s_flup_script_as_printed(script: Callable[..., Script],
 
 def test_flup_s_scgi_on_a_unix_socket(script: Callable[..., Script], tmp_path: Path) -> None:
     path = str(tmp_path / "s")
-    script(FLUP.format(module="scgi", address=path).replace("['Hello", "[b'Hello")).wait_for(path)
+    script(flup(path, "scgi").replace("['Hello", "[b'Hello")).wait_for(path)
     with Client(path) as client:
         client.send(scgi_head(variables()))
         assert b"Access count 1" in client.read_rest()
@@ -434,29 +417,6 @@ def test_sample_backdoor(script: Callable[..., Script]) -> None:
 
 # --- greenlet and gevent ---
 
-GREENLET = """
-from greenlet import greenlet
-
-def test1():
-    print(12)
-    gr2.switch()
-    print(34)
-
-def test2():
-    print(56)
-    gr1.switch()
-    print(78)
-
-gr1 = greenlet(test1)
-gr2 = greenlet(test2)
-gr1.switch()
-"""
-
-
-def test_the_talks_greenlet_example_in_a_script(result: Result) -> None:
-    assert result(GREENLET) == (0, "12\n56\n34\n", "")
-
-
 def test_the_talks_greenlet_example_in_a_handler(script: Callable[..., Script]) -> None:
     port = free_port()
     running = script(f"""
@@ -474,29 +434,6 @@ coro.event_loop()
 """)
     running.wait_for(port)
     assert [get(port).text for _ in range(3)] == ["12\n56\n34\n"] * 3
-
-
-GEVENT = """
-import gevent
-def foo():
-    print('Running in foo')
-    gevent.sleep(0)
-    print('Explicit context switch to foo again')
-def bar():
-    print('Explicit context to bar')
-    gevent.sleep(0)
-    print('Implicit context switch back to bar')
-gevent.joinall([
-    gevent.spawn(foo),
-    gevent.spawn(bar),
-])
-"""
-
-
-def test_the_second_talk_s_gevent_example(result: Result) -> None:
-    pytest.importorskip("gevent")
-    words = ["Running in foo", "Explicit context to bar", "Explicit context switch to foo again", "Implicit context switch back to bar"]
-    assert result(GEVENT)[:2] == (0, "\n".join(words) + "\n")
 
 
 def test_a_gevent_server_beside_our_own_coroutines(script: Callable[..., Script]) -> None:

@@ -22,8 +22,10 @@ from support.cgi import alive
 from support.client import Client, Response
 from support.databases import mariadb
 from support.fcgi import FastCGI
+from support.front import Front
 from support.script import Script
 from support.server import Server, free_port, wait_until
+from support.talks import GREENLET, flup
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "talks.md"
@@ -51,37 +53,6 @@ application = app.wsgifunc()
 if __name__ == "__main__":
     app.run()
 '''
-FLUP = '''
-import os
-from flup.server.fcgi import WSGIServer
-
-count = 0
-def myapp(environ, start_response):
-    global count
-    start_response('200 OK', [('Content-Type', 'text/plain')])
-    count += 1
-    return ['Hello World fastcgi!\\nAccess count %d\\n Running pid: %d' % (count, os.getpid())]
-
-if __name__ == '__main__':
-    WSGIServer(myapp, bindAddress={address!r}).run()
-'''
-GREENLET = '''
-from greenlet import greenlet
-
-def test1():
-    print(12)
-    gr2.switch()
-    print(34)
-
-def test2():
-    print(56)
-    gr1.switch()
-    print(78)
-
-gr1 = greenlet(test1)
-gr2 = greenlet(test2)
-gr1.switch()
-'''
 MEMBER = "Listen 127.0.0.1:@PORT@ %s\nPyWSGIAlias / @ROOT@/app/index.py:application"
 
 
@@ -94,20 +65,22 @@ class World:
     binary: Path
     env: dict[str, str]
     folder: Path
-    fronts: list[nginx.Nginx | apache.Apache] = field(default_factory=list)
+    fronts: list[Front] = field(default_factory=list)
 
     def host(self, conf: str, files: dict[str, str] | None = None, workers: int = 0) -> Server:
         made = self.server(conf, files or {}, **({"workers": workers} if workers else {}))
         made.check_fds = False  # modules are watched from the first one on
         return made
 
-    def nginx(self, server: str, http: str = "") -> nginx.Nginx:
-        self.fronts.append(nginx.Nginx(self.folder / f"nginx{len(self.fronts)}", server, http))
-        return self.fronts[-1]  # type: ignore[return-value]
+    def nginx(self, server: str, http: str = "") -> Front:
+        return self.front(nginx.Nginx(self.folder / f"nginx{len(self.fronts)}", server, http))
 
-    def apache(self, text: str) -> apache.Apache:
-        self.fronts.append(apache.Apache(self.folder / f"apache{len(self.fronts)}", text))
-        return self.fronts[-1]  # type: ignore[return-value]
+    def apache(self, text: str) -> Front:
+        return self.front(apache.Apache(self.folder / f"apache{len(self.fronts)}", text))
+
+    def front(self, made: Front) -> Front:
+        self.fronts.append(made)
+        return made
 
 
 @dataclass(frozen=True)
@@ -278,7 +251,7 @@ def run_cgihandler(world: World) -> str:
 @row("FastCGI: flup's script, as the talk prints it", "`pyhost script.py`")
 def run_flup(world: World) -> str:
     port = free_port()
-    running = world.script(FLUP.format(address=("127.0.0.1", port)))
+    running = world.script(flup(("127.0.0.1", port)))
     running.wait_for(port)
     with FastCGI(("127.0.0.1", port)) as client:
         found = [client.get("/", number).body.decode() for number in (1, 2)]
@@ -288,7 +261,7 @@ def run_flup(world: World) -> str:
 @row("spawn-fcgi", "`spawn-fcgi -p 9000 -- pyhost script.py`, `bindAddress=None`", "spawn-fcgi")
 def run_spawn_fcgi(world: World) -> str:
     port = free_port()
-    (world.folder / "script.py").write_text(FLUP.format(address=None))
+    (world.folder / "script.py").write_text(flup(None))
     subprocess.run(["spawn-fcgi", "-a", "127.0.0.1", "-p", str(port), "-P", str(world.folder / "spawned"), "--", str(world.binary),
                     str(world.folder / "script.py")], env=world.env, capture_output=True, timeout=30, check=True)
     pid = int((world.folder / "spawned").read_text())
@@ -334,25 +307,26 @@ def run_webpy(world: World) -> str:
     return f"{found}; ends with {running.end()[0]}"
 
 
+def behind_nginx(world: World, protocol: str, location: str) -> str:
+    """web.py's program, asked for by way of nginx. location: what nginx does, `%d` is the port."""
+    host = world.host(MEMBER % protocol, {"app/index.py": WEB})
+    proxy = world.nginx(f"location / {{ {location % host.port} }}")
+    return ask(proxy.address, "/mp/you").text.replace(str(host.pid), "its process")
+
+
 @row("SCGI", "`Listen 127.0.0.1:9001 scgi` behind `scgi_pass`", "nginx", "web")
 def run_scgi(world: World) -> str:
-    host = world.host(MEMBER % "scgi", {"app/index.py": WEB})
-    proxy = world.nginx(f"location / {{ include @PARAMS@/scgi_params; scgi_pass 127.0.0.1:{host.port}; }}")
-    return ask(proxy.address, "/mp/you").text.replace(str(host.pid), "its process")
+    return behind_nginx(world, "scgi", "include @PARAMS@/scgi_params; scgi_pass 127.0.0.1:%d;")
 
 
 @row("uwsgi", "`Listen 127.0.0.1:9002 uwsgi` behind `uwsgi_pass`", "nginx", "web")
 def run_uwsgi(world: World) -> str:
-    host = world.host(MEMBER % "uwsgi", {"app/index.py": WEB})
-    proxy = world.nginx(f"location / {{ include @PARAMS@/uwsgi_params; uwsgi_pass 127.0.0.1:{host.port}; }}")
-    return ask(proxy.address, "/mp/you").text.replace(str(host.pid), "its process")
+    return behind_nginx(world, "uwsgi", "include @PARAMS@/uwsgi_params; uwsgi_pass 127.0.0.1:%d;")
 
 
 @row("HTTP behind nginx", "`Listen 127.0.0.1:8000` behind `proxy_pass`", "nginx", "web")
 def run_proxy(world: World) -> str:
-    host = world.host(MEMBER % "http", {"app/index.py": WEB})
-    proxy = world.nginx(f"location / {{ proxy_pass http://127.0.0.1:{host.port}; proxy_set_header Host $http_host; }}")
-    return ask(proxy.address, "/mp/you").text.replace(str(host.pid), "its process")
+    return behind_nginx(world, "http", "proxy_pass http://127.0.0.1:%d; proxy_set_header Host $http_host;")
 
 
 @row("the same behind Apache", "`ProxyPass / fcgi://127.0.0.1:9000/`", "apache2", "web")

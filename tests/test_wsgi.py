@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.client import ProtocolError
+from support.client import ProtocolError, build_request
 from support.server import Server, wait_until
 
 RULES = (Path(__file__).parent / "apps" / "wsgi_rules.py").read_text()
@@ -360,11 +360,8 @@ def test_errors_go_to_the_error_log(host: Server) -> None:
 
 
 def test_client_gone_can_be_waited_for(host: Server) -> None:
-    client = host.client()
-    client.send(b"GET /w/gone HTTP/1.1\r\nHost: x\r\n\r\n")
-    while b"waiting" not in client.received:
-        assert client.fill()
-    client.close()
+    with host.client() as client:
+        client.send(build_request(target="/w/gone")).expect(b"waiting")
     host.expect_log("gone: True True True")
 
 

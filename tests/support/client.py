@@ -127,6 +127,13 @@ class Client:
         self.received += data
         return bool(data)
 
+    def expect(self, text: bytes) -> Client:
+        """Receive until `text` is among what has come and is not read yet; it stays there."""
+        while text not in self.received:
+            if not self.fill():
+                raise ProtocolError(f"the connection ended before {text!r}: {self.received[-200:]!r}")
+        return self
+
     def read_line(self) -> bytes:
         """Return one line without its CRLF; bare CR or LF in it is an error."""
         while b"\n" not in self.received:

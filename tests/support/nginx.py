@@ -3,12 +3,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
-from .client import Client
-from .server import free_port, wait_until
+from .front import Front
 
 __all__ = ["Nginx", "program"]
 
@@ -42,41 +39,14 @@ def program() -> str | None:
     return shutil.which("nginx") or ("/usr/sbin/nginx" if os.access("/usr/sbin/nginx", os.X_OK) else None)
 
 
-class Nginx:
+class Nginx(Front):
     """One nginx process.
 
     http, server: text for the two blocks; `@PARAMS@` is the folder of fastcgi_params and its like.
     """
 
     def __init__(self, root: Path, server: str, http: str = "") -> None:
-        self.root = root
-        root.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        super().__init__(root)
         conf = CONF.format(root=root, port=self.port, http=http, server=server).replace("@PARAMS@", str(PARAMS))
         (root / "nginx.conf").write_text(conf)
-        with open(root / "stderr", "wb") as stderr:
-            self.process = subprocess.Popen([str(program()), "-p", str(root), "-c", str(root / "nginx.conf"), "-e", str(root / "error.log")],
-                                            stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr)
-        wait_until(self.listens, "nginx listens")
-
-    def listens(self) -> bool:
-        assert self.process.poll() is None, (self.root / "stderr").read_text() + self.error_log
-        try:
-            with Client(("127.0.0.1", self.port)):
-                return True
-        except OSError:
-            return False
-
-    @property
-    def address(self) -> tuple[str, int]:
-        return ("127.0.0.1", self.port)
-
-    @property
-    def error_log(self) -> str:
-        path = self.root / "error.log"
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(10)
+        self.start([str(program()), "-p", str(root), "-c", str(root / "nginx.conf"), "-e", str(root / "error.log")])
