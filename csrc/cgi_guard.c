@@ -3,7 +3,6 @@
  * until nothing is left. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "cgi_order.h"
+#include "proc.h"
 
 enum { KILL_PAUSE_MS = 20, KILL_MOST_MS = 5000, BUSY_TRIES = 50, BUSY_PAUSE_MS = 10, MS_PER_S = 1000, NS_PER_MS = 1000000 };
 
@@ -150,11 +150,7 @@ static pid_t parent_of(const char *pid)
 {
     char path[64], text[512];
     snprintf(path, sizeof path, "/proc/%s/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    text[n > 0 ? n : 0] = 0;
+    proc_read(path, text, sizeof text);
     const char *name_end = strrchr(text, ')');
     return name_end && strlen(name_end) > 4 ? (pid_t)strtol(name_end + 4, NULL, 10) : 0;
 }

@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include "gate_fcgi.h"
+#include "gate_request.h"
 #include "response.h"
-#include "serve.h"
 
 void fcgi_forget(struct conn *c, struct fcgi_request *gone)
 {
@@ -148,12 +148,7 @@ static void fcgi_ended(struct request *r)
     bool at_once = closes_at_once(c, f);
     fcgi_forget(c, f);
     r->gate = NULL;
-    r->conn = NULL;
-    c->requests++;
-    if (at_once)
-        conn_close(c);
-    serve_done(r);
-    if (c->state == CONN_CLOSED)
+    if (!gate_request_over(c, r, at_once))
         return;
     conn_resume(c);
     fcgi_close_when_done(c);

@@ -194,12 +194,7 @@ static void http_over(struct conn *c)
     bool at_once = closes_at_once(c, r), close = r->close_after || nothing_follows(c);
     int64_t keep = r->server->keep_alive_timeout_ms;
     c->req = NULL;
-    r->conn = NULL;
-    c->requests++;
-    if (at_once)
-        conn_close(c);
-    serve_done(r);
-    if (c->state == CONN_CLOSED)
+    if (!gate_request_over(c, r, at_once))
         return;
     if (close) {
         conn_linger(c);

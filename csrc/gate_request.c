@@ -2,6 +2,7 @@
 #include "gate_request.h"
 
 #include "listener.h"
+#include "serve.h"
 #include "worker.h"
 
 struct request *gate_request_new(struct conn *c)
@@ -78,6 +79,16 @@ struct gate_fault gate_request_fill(struct conn *c, struct request *r, const cha
     if (len == -1)
         return (struct gate_fault){400, "the path has a bad escape, an encoded NUL, or leads above the root", NULL};
     return (struct gate_fault){404, "the path has an encoded slash", "AllowEncodedSlashes"};
+}
+
+bool gate_request_over(struct conn *c, struct request *r, bool at_once)
+{
+    r->conn = NULL;
+    c->requests++;
+    if (at_once)
+        conn_close(c);
+    serve_done(r);
+    return c->state != CONN_CLOSED;
 }
 
 void gate_request_gone(struct request *r)

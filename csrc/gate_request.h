@@ -14,6 +14,9 @@ struct request *gate_request_new(struct conn *c);
 struct gate_fault gate_request_fill(struct conn *c, struct request *r, const char *bytes, size_t used);
 /* For a head that was refused: what the log may say of it, its request line as far as it was understood, or what may be one. */
 void gate_request_keep_line(struct request *r, const char *bytes, size_t len);
+/* Its answer is out: it is handed to serve_done, and the connection is free for the next one. at_once: this was the connection's last one, and closing
+ * loses nothing. False: the connection is gone. */
+bool gate_request_over(struct conn *c, struct request *r, bool at_once);
 /* The client of a request that is being handled is gone, or has given it up: whoever waits for it finds out. */
 void gate_request_gone(struct request *r);
 

@@ -216,9 +216,10 @@ static bool keep_message(struct conn *c)
     struct ws_message *m = ws->code ? NULL : malloc(sizeof *m);
     if (!m) {
         buf_clear(&ws->message);
-        if (!ws->code)
-            fail(c, WS_CODE_TOO_BIG, "there is no memory for the message");
-        return !ws->failed;
+        if (ws->code)
+            return true;
+        fail(c, WS_CODE_TOO_BIG, "there is no memory for the message");
+        return false;
     }
     *m = (struct ws_message){.bytes = ws->message, .text = ws->reader.opcode == WS_TEXT};
     ws->message = (struct buf){0};

@@ -2,7 +2,6 @@
 #include "sentinel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "proc.h"
 
 enum {
     LOOK_EVERY_NS = 5000000,
@@ -95,11 +95,7 @@ static bool would_hear(void)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)sentinel.loop_tid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    text[n > 0 ? n : 0] = 0;
+    proc_read(path, text, sizeof text);
     const char *blocked = strstr(text, "SigBlk:");
     return blocked && !(strtoull(blocked + strlen("SigBlk:"), NULL, 16) >> (signal_number() - 1) & 1);
 }

@@ -2,7 +2,6 @@
  * watch this. A "worker" there is a place for one request at a time; here a process has PyMaxRequestsInFlight of them. */
 #include "serve_status.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "conn.h"
 #include "interp.h"
 #include "origin.h"
+#include "proc.h"
 #include "response.h"
 #include "static.h"
 #include "static_room.h"
@@ -31,11 +31,7 @@ static void process_look(struct status_worker *w)
     unsigned long user = 0, system = 0;
     long pages = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)w->pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    text[n > 0 ? n : 0] = 0;
+    proc_read(path, text, sizeof text);
     const char *after_name = strrchr(text, ')');
     if (!after_name || sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %*u %*u %ld", &user, &system, &pages) != 3)
         return;

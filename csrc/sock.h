@@ -3,30 +3,13 @@
 #ifndef PYHOST_SOCK_H
 #define PYHOST_SOCK_H
 
-#include <errno.h>
-#include <stddef.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
-#include <unistd.h>
 
-#ifdef __x86_64__
-static inline ssize_t sock_call(long number, int fd, const void *at, size_t n, int flags)
-{
-    register long r10 __asm__("r10") = flags, r8 __asm__("r8") = 0, r9 __asm__("r9") = 0;
-    long result = number;
-    __asm__ volatile("syscall" : "+a"(result) : "D"((long)fd), "S"(at), "d"(n), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
-    if (result >= 0)
-        return result;
-    errno = (int)-result;
-    return -1;
-}
-#else
-static inline ssize_t sock_call(long number, int fd, const void *at, size_t n, int flags) { return syscall(number, fd, at, n, flags, NULL, 0); }
-#endif
+#include "kernel.h"
 
 /* Context of both: any. -1 with errno. */
-static inline ssize_t sock_recv(int fd, void *to, size_t n) { return sock_call(SYS_recvfrom, fd, to, n, MSG_DONTWAIT); }
-static inline ssize_t sock_send(int fd, const void *from, size_t n, int flags) { return sock_call(SYS_sendto, fd, from, n, flags); }
+static inline ssize_t sock_recv(int fd, void *to, size_t n) { return kernel_call(SYS_recvfrom, fd, (long)to, (long)n, MSG_DONTWAIT, 0, 0); }
+static inline ssize_t sock_send(int fd, const void *from, size_t n, int flags) { return kernel_call(SYS_sendto, fd, (long)from, (long)n, flags, 0, 0); }
 
 #endif
