@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType, TracebackType
 from typing import Any
 
+from .alias import alias_spec
 from .compat import patches
 
 __all__ = ["config_tree", "files_of", "load", "prepare", "report", "report_filter", "run_import", "run_path", "run_pdb", "traceback_lines"]
@@ -24,22 +25,6 @@ _REAL = "pyhost.mod_python"
 _DONE, _SERVER_ERROR, _LOG_ERR = -2, 500, 3
 _paths_seen: set[str] = set()
 _homes_seen: set[str] = set()
-
-
-class _AliasLoader:
-    """Gives the module of another name."""
-
-    def __init__(self, real: str) -> None:
-        self._real = real
-        self._spec: importlib.machinery.ModuleSpec | None = None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        module = importlib.import_module(self._real)
-        self._spec = module.__spec__
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec  # the import system has put the alias there
 
 
 class _AliasFinder:
@@ -55,7 +40,7 @@ class _AliasFinder:
             found = None
         if found is None:
             return None
-        return importlib.machinery.ModuleSpec(fullname, _AliasLoader(real), origin=found.origin, is_package=fullname == _ALIAS)  # type: ignore[arg-type]  # importlib.abc would bring thirty modules along
+        return alias_spec(fullname, real, fullname == _ALIAS, found.origin)
 
 
 #: What extensions say that cannot be loaded a second time in a process: numpy, Cython, PyO3, CPython itself.

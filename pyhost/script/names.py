@@ -2,12 +2,12 @@
 installed."""
 from __future__ import annotations
 
-import importlib
-import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+
+from ..alias import alias_spec
 
 __all__ = ["install"]
 
@@ -20,23 +20,7 @@ WHERE_MISSING = {"flup": _FLUP, "flup.server": f"{_FLUP}.server", "gogreen": _GO
                  **{name: f"{_GOGREEN}.{name}" for name in ("coro", "corohttpd", "wsgi", "backdoor")}}
 
 
-class Loader(importlib.abc.Loader):
-    """Gives the module of another name."""
-
-    def __init__(self, real: str) -> None:
-        self._real = real
-        self._spec: importlib.machinery.ModuleSpec | None = None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        module = importlib.import_module(self._real)
-        self._spec = module.__spec__
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec  # the import system has put the alias there
-
-
-class Finder(importlib.abc.MetaPathFinder):
+class Finder:
     """Finds what a table names."""
 
     def __init__(self, table: dict[str, str]) -> None:
@@ -46,7 +30,7 @@ class Finder(importlib.abc.MetaPathFinder):
         real = self._table.get(fullname)
         if real is None:
             return None
-        return importlib.machinery.ModuleSpec(fullname, Loader(real), is_package=fullname in ("flup", "flup.server", "gogreen"))
+        return alias_spec(fullname, real, fullname in ("flup", "flup.server", "gogreen"))
 
 
 def install() -> None:
