@@ -5,29 +5,25 @@ the CPU time that the processes of the server have used (/proc), over the reques
 """
 from __future__ import annotations
 
-import os
-import re
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import venv
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from support.nginx import Nginx, program
-from support.server import free_port, wait_until
+from support.server import free_port
 
 from . import confs
+from .peer import HOST, Peer
 from .plot import markdown, put
-from .wsgi import family
 
 __all__ = ["TARGETS", "main", "measured"]
 
-HOST = "127.0.0.1"
 PEERS = ("flup-py3", "flipflop", "uwsgi", "gunicorn", "gevent", "packaging")
 ROUNDS, SECONDS, CONNECTIONS = 5, 2, 16
 APP = '''
@@ -61,57 +57,24 @@ PASS = {"fastcgi": "include {params}/fastcgi_params; fastcgi_pass {address};",
 
 
 @dataclass(slots=True)
-class Contender:
+class Contender(Peer):
     """A server behind nginx. command: {port}, {address} or {socket} is filled in; with spawn it finds its listening socket as descriptor 0."""
 
     protocol: str
-    name: str
     command: str
     spawn: bool = False
-    port: int = 0
     address: str = ""
-    process: subprocess.Popen[bytes] | None = None
-    costs: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
 
     def start(self, root: Path) -> None:
-        env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | {"PYTHONPATH": str(root)}
-        with socket.socket() as listener, open(root / "peers.log", "ab") as log:
-            self.port = free_port()
-            self.address = f"unix:{root}/{self.name}.sock" if self.protocol.endswith("unix") else f"{HOST}:{self.port}"
-            command = self.command.replace("{port}", str(self.port)).replace("{address}", self.address)
-            command = command.replace("{socket}", self.address.removeprefix("unix:"))
+        port = free_port()
+        path = f"{root}/{self.name}.sock" if self.protocol.endswith("unix") else None
+        self.address = f"unix:{path}" if path else f"{HOST}:{port}"
+        command = self.command.replace("{port}", str(port)).replace("{address}", self.address).replace("{socket}", path or self.address)
+        with socket.socket() as listener:
             if self.spawn:
-                listener.bind((HOST, self.port))
+                listener.bind((HOST, port))
                 listener.listen(128)
-            self.process = subprocess.Popen(shlex.split(command), cwd=root, env=env, start_new_session=True,
-                                            stdin=listener if self.spawn else subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_until(self.listens, f"{self.name} listens")
-
-    def listens(self) -> bool:
-        assert self.process is not None and self.process.poll() is None, f"{self.name} has ended"
-        path = self.address.removeprefix("unix:")
-        with socket.socket(socket.AF_INET if path == self.address else socket.AF_UNIX) as client:
-            return client.connect_ex((HOST, self.port) if path == self.address else path) == 0
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def cpu_seconds(self) -> float:
-        assert self.process is not None
-        ticks = sum(sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) for pid in family(self.process.pid))
-        return ticks / os.sysconf("SC_CLK_TCK")
-
-    def measure(self, url: str, seconds: int) -> None:
-        before = self.cpu_seconds()
-        done = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url], capture_output=True, text=True, check=True).stdout
-        requests, rate = re.search(r"(\d+) requests in", done), re.search(r"Requests/sec:\s*([\d.]+)", done)
-        if not requests or not rate or not int(requests[1]) or "Non-2xx" in done:
-            raise RuntimeError(f"{self.name} by {self.protocol}: {done}")
-        self.costs.append((self.cpu_seconds() - before) / int(requests[1]) * 1e6)
-        self.rates.append(float(rate[1]))
+            self.run(shlex.split(command), root, path or (HOST, port), listener if self.spawn else subprocess.DEVNULL)
 
 
 def peers_python(home: Path) -> Path:
@@ -133,15 +96,15 @@ def contenders(root: Path, python: Path) -> list[Contender]:
         kind = protocol.split(",")[0]
         conf = root / f"{protocol.replace(', ', '-')}.conf"
         conf.write_text(CONF.format(root=root, name=conf.stem, protocol=kind))
-        found.append(Contender(protocol, "pyhost", f"{confs.program()} -X -C 'Define BENCHADDRESS {{address}}' -f {conf}"))
+        found.append(Contender("pyhost", protocol, f"{confs.program()} -X -C 'Define BENCHADDRESS {{address}}' -f {conf}"))
         if kind != "uwsgi":
             module = "fcgi" if kind == "fastcgi" else "scgi"
-            found.append(Contender(protocol, "flup", f'{python} -c "{FLUP.format(kind=module)}"'))
+            found.append(Contender("flup", protocol, f'{python} -c "{FLUP.format(kind=module)}"'))
         if kind == "fastcgi":
-            found.append(Contender(protocol, "flipflop", f'{python} -c "{FLIPFLOP}"', spawn=True))
+            found.append(Contender("flipflop", protocol, f'{python} -c "{FLIPFLOP}"', spawn=True))
         sock = {"fastcgi": "fastcgi-socket", "scgi": "scgi-socket", "uwsgi": "socket"}[kind]
         if protocol != "fastcgi, kept":  # it has no connections that stay
-            found.append(Contender(protocol, "uWSGI", f"{python.parent / 'uwsgi'} --{sock} {{socket}} --master --processes 1 --need-app "
+            found.append(Contender("uWSGI", protocol, f"{python.parent / 'uwsgi'} --{sock} {{socket}} --master --processes 1 --need-app "
                                                       "--single-interpreter --disable-logging --module bench_app:application"))
     return found
 
@@ -165,9 +128,9 @@ def measured(root: Path, python: Path, rounds: int = ROUNDS, seconds: int = SECO
         proxy = front(root, servers)
         for turn in range(rounds + 1):
             for number, each in enumerate(servers):
-                each.measure(f"http://{HOST}:{proxy.port}/{number}", seconds if turn else 1)
-        for each in servers:  # the first turn was to warm up
-            del each.costs[0], each.rates[0]
+                each.measure(f"http://{HOST}:{proxy.port}/{number}", CONNECTIONS, seconds if turn else 1)
+        for each in servers:
+            each.forget_first()
         return servers
     finally:
         for each in servers:

@@ -1,8 +1,6 @@
 """CPU per request as connections, virtual hosts and locations grow: flat is the aim."""
 from __future__ import annotations
 
-import os
-import re
 import resource
 import socket
 import subprocess
@@ -10,13 +8,7 @@ import time
 from pathlib import Path
 
 from . import confs
-
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+from .peer import cpu_seconds, wrk
 
 
 def wait_for(port: int) -> None:
@@ -43,9 +35,7 @@ def measure(conf: Path, port: int, path: str, connections: int, idle: int = 0) -
         costs = []
         for _ in range(5):
             before = cpu_seconds(server.pid)
-            done = subprocess.run(["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", "-d2s", f"http://127.0.0.1:{port}{path}"],
-                                  capture_output=True, text=True, check=True)
-            count = int(re.search(r"(\d+) requests in", done.stdout)[1])  # type: ignore[index]
+            count, _ = wrk(f"http://127.0.0.1:{port}{path}", connections, 2, cpu=1)
             costs.append((cpu_seconds(server.pid) - before) / count * 1e6)
         return sorted(costs)[len(costs) // 2]
     finally:

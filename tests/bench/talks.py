@@ -7,28 +7,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import shlex
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from support.nginx import Nginx, program
-from support.server import free_port, wait_until
+from support.server import free_port
 
 from . import confs
-from .gateways import FLUP, HOST, peers_python
+from .gateways import FLUP, peers_python
+from .peer import HOST, Peer, family
 from .plot import DOCS, Panel, bars, markdown, put, time_of
-from .wsgi import family
 
 __all__ = ["main"]
 
@@ -90,55 +87,16 @@ MODULES = Path("/usr/lib/apache2/modules")
 
 
 @dataclass(slots=True)
-class Server:
+class Server(Peer):
     """What answers. command: its words; target: what is asked for."""
 
-    name: str
     command: list[str]
     port: int
     target: str = "/"
     front: bool = False  # nginx stands before it
-    process: subprocess.Popen[bytes] | None = None
-    costs: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
 
     def start(self, root: Path) -> None:
-        env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | {"PYTHONPATH": str(root)}
-        with open(root / "servers.log", "ab") as log:
-            self.process = subprocess.Popen(self.command, cwd=root, env=env, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_until(self.listens, f"{self.name} listens", 30)
-
-    def listens(self) -> bool:
-        assert self.process is not None and self.process.poll() is None, f"{self.name} has ended"
-        with socket.socket() as client:
-            return client.connect_ex((HOST, self.port)) == 0
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def measure(self, url: str, clients: int, seconds: int, before: Nginx | None) -> None:
-        assert self.process is not None
-        roots = [self.process.pid, *([before.process.pid] if before is not None else [])]
-        start = sum(cpu_seconds(pid) for pid in roots)
-        done = subprocess.run(["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", url], capture_output=True, text=True, check=True).stdout
-        requests, rate = re.search(r"(\d+) requests in", done), re.search(r"Requests/sec:\s*([\d.]+)", done)
-        if not requests or not rate or not int(requests[1]) or "Non-2xx" in done:
-            raise RuntimeError(f"{self.name}: {done}")
-        self.costs.append((sum(cpu_seconds(pid) for pid in roots) - start) / int(requests[1]) * 1e6)
-        self.rates.append(float(rate[1]))
-
-
-def cpu_seconds(pid: int) -> float:
-    """Of a process and all below it."""
-    ticks = 0
-    for each in family(pid):
-        try:
-            ticks += sum(map(int, Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[11:13]))
-        except OSError:
-            continue  # it has just ended
-    return ticks / os.sysconf("SC_CLK_TCK")
+        self.run(self.command, root, (HOST, self.port))
 
 
 def script_seconds(path: Path) -> float:
@@ -202,10 +160,10 @@ def measure_ways(root: Path, python: Path) -> list[Server]:
         for turn in range(ROUNDS + 1):
             for number, each in enumerate(servers):
                 url = f"http://{HOST}:{proxy.port}/{number}" if each.front else f"http://{HOST}:{each.port}{each.target}"
-                each.measure(url, 8, SECONDS if turn else 1, proxy if each.front else None)
+                each.measure(url, 8, SECONDS if turn else 1, [proxy.process.pid] if each.front else [])
         script = script_seconds(root / "cgi" / "hello.py") * 1e6
-        for each in servers:  # the first turn was to warm up
-            del each.costs[0], each.rates[0]
+        for each in servers:
+            each.forget_first()
             if each.name == "pyhost: CGI":
                 each.costs[:] = [cost + script for cost in each.costs]
         return servers
@@ -252,10 +210,10 @@ def measure_workers(root: Path, python: Path) -> list[tuple[Server, float]]:
         each.start(root)
         try:
             for turn in range(ROUNDS + 1):
-                each.measure(f"http://{HOST}:{each.port}{each.target}", CLIENTS, SECONDS if turn else 1, None)
+                each.measure(f"http://{HOST}:{each.port}{each.target}", CLIENTS, SECONDS if turn else 1)
             assert each.process is not None
             memory[each.name] = pss_mib(each.process.pid)
-            del each.costs[0], each.rates[0]
+            each.forget_first()
         finally:
             each.stop()
     return [(each, memory[each.name]) for each in servers]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -23,13 +22,13 @@ from pathlib import Path
 from support.server import free_port
 
 from . import confs
+from .peer import HOST, clean_env, cpu_seconds, wrk
 from .plot import Panel, bars, time_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = Path(os.environ.get("BENCH_HOME", ROOT / ".bench")).resolve()
 WORK = HOME / "webapps"  # not HOME itself: what is called pyhost there must not be imported
 PYTHON = HOME / "venv" / "bin" / "python"
-HOST = "127.0.0.1"
 APP = '''
 BODIES = {"/": b"Hello World!\\n", "/64k": b"x" * 65536, "/10m": b"x" * 10485760}
 
@@ -116,11 +115,6 @@ class Contender:
                 self.process.kill()
                 self.process.wait()
 
-    def cpu_seconds(self) -> float:
-        assert self.process is not None
-        ticks = sum(sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) for pid in family(self.process.pid))
-        return ticks / os.sysconf("SC_CLK_TCK")
-
     def warm_up(self, load: str) -> None:
         """Imports happen with the first request."""
         with urllib.request.urlopen(f"http://{HOST}:{self.port}{LOADS[load.removeprefix('Flask ')][0]}", timeout=20) as answer:
@@ -128,25 +122,19 @@ class Contender:
 
     def measure(self, load: str, seconds: int) -> None:
         path, connections = LOADS[load.removeprefix("Flask ")]
-        before = self.cpu_seconds()
-        done = subprocess.run(["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://{HOST}:{self.port}{path}"],
-                              capture_output=True, text=True, check=True).stdout
-        requests, rate = re.search(r"(\d+) requests in", done), re.search(r"Requests/sec:\s*([\d.]+)", done)
-        if requests and rate and int(requests[1]) and "Non-2xx" not in done:
-            self.rows.setdefault(load, []).append((float(rate[1]), (self.cpu_seconds() - before) / int(requests[1]) * 1e6))
+        assert self.process is not None
+        before = cpu_seconds(self.process.pid)
+        try:
+            requests, rate = wrk(f"http://{HOST}:{self.port}{path}", connections, seconds, cpu=1)
+        except RuntimeError as error:
+            print(f"{self.name} is not measured: {error}")
+            return
+        self.rows.setdefault(load, []).append((rate, (cpu_seconds(self.process.pid) - before) / requests * 1e6))
 
     def best(self, load: str) -> tuple[float, float] | None:
         """Return (requests per second, microseconds of CPU per request), each of its best round."""
         got = self.rows.get(load)
         return (max(rate for rate, _ in got), min(cost for _, cost in got)) if got else None
-
-
-def family(pid: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(each for child in children for each in family(int(child)))]
 
 
 def pyhost(name: str, application: str) -> str:
@@ -227,7 +215,7 @@ def run(rounds: int = 3, seconds: int = 2, svg: Path = ROOT / "docs" / "wsgi-ben
     if not shutil.which("wrk"):
         print("wrk is not installed (Debian: apt-get install wrk): nothing is measured")
         return
-    env = {**{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}, "PYTHONPATH": str(WORK)}
+    env = clean_env(WORK)
     started = [each for each in contenders() if each.start(env)]
     try:
         for each in started:
