@@ -86,17 +86,19 @@ struct interp *interp_enter(struct interp *i)
     return was;
 }
 
-/* Text of the exception that is set (taken), as traceback.format_exception writes it; NULL when that fails too. */
-static PyObject *exception_text(void)
+PyObject *interp_exception_text(void)
 {
-    PyObject *type, *value, *trace, *text = NULL;
+    PyObject *type, *value, *trace, *text = NULL, *bytes = NULL;
     PyErr_Fetch(&type, &value, &trace);
     PyErr_NormalizeException(&type, &value, &trace);
     PyObject *module = PyImport_ImportModule("traceback"), *empty = PyUnicode_FromString("");
     PyObject *lines = module && empty
-        ? PyObject_CallMethod(module, "format_exception", "OOO", type, value ? value : Py_None, trace ? trace : Py_None) : NULL;
+        ? PyObject_CallMethod(module, "format_exception", "OOO", type ? type : Py_None, value ? value : Py_None, trace ? trace : Py_None) : NULL;
     if (lines)
         text = PyUnicode_Join(empty, lines);
+    if (text)
+        bytes = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    Py_XDECREF(text);
     Py_XDECREF(lines);
     Py_XDECREF(empty);
     Py_XDECREF(module);
@@ -104,20 +106,17 @@ static PyObject *exception_text(void)
     Py_XDECREF(value);
     Py_XDECREF(trace);
     PyErr_Clear();
-    return text;
+    return bytes;
 }
 
 void interp_log_exception(const char *what)
 {
     if (!PyErr_Occurred())
         return;
-    PyObject *text = exception_text();
-    PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace") : NULL;
+    PyObject *text = interp_exception_text();
     log_error(NULL, LEVEL_ERROR, "python", "%s:", what);
-    if (bytes)
-        log_text(NULL, NULL, LEVEL_ERROR, "python", slice_of(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), true);
-    PyErr_Clear();
-    Py_XDECREF(bytes);
+    if (text)
+        log_text(NULL, NULL, LEVEL_ERROR, "python", slice_of(PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text)), true);
     Py_XDECREF(text);
 }
 

@@ -51,6 +51,9 @@ extern const char interp_main_name[];
 /* Makes its thread state current. Only the hub. Returns the one that was. */
 struct interp *interp_enter(struct interp *i);
 struct interp *interp_first(void);                /* iterate with ->next */
+/* The exception that is set (taken) with its traceback, as bytes for a log: UTF-8, lone surrogates as escapes. NULL, without an exception, when
+ * that fails too. Any interpreter. */
+PyObject *interp_exception_text(void);
 /* Writes the exception that is set, with its traceback, into the error log and clears it; what: what was being done. Any interpreter. */
 void interp_log_exception(const char *what);
 /* Before the process leaves by _exit: threading._shutdown, atexit, flush in each. */

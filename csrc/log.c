@@ -157,6 +157,14 @@ void log_request(const struct request *r, int level, const char *module, const c
     va_end(args);
 }
 
+void log_message(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice message)
+{
+    if (!server && r)
+        server = r->server;
+    if (log_wants(server, module, level))
+        message_out(server, r, level, module, message);
+}
+
 /* Text as it is but for control bytes; it goes out in as few writes as possible, whole lines each as far as lines are shorter than the buffer. */
 static void text_raw(const struct server_conf *server, int level, struct slice text)
 {

@@ -25,6 +25,8 @@ void log_start(int fd, int level);
 void log_error(const struct server_conf *server, int level, const char *module, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The same with "[client address:port]" of the request. */
 void log_request(const struct request *r, int level, const char *module, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same with a message that is there already, NUL bytes and all; r may be NULL. */
+void log_message(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice message);
 /* Already formatted text of any length, one line per line of text (tracebacks; sys.stderr of handlers, which goes raw when prefix is false). */
 void log_text(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice text, bool prefix);
 /* What an application says about a request goes to who asked, too, where the protocol has a channel for it (FCGI_STDERR). */

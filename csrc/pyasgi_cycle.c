@@ -123,6 +123,14 @@ static bool is_about_gone(const struct request *r)
     return about;
 }
 
+/* receive() has said that the body does not come whole: what the application raises then, whatever its framework calls it, is the client's fault. */
+static int broken_body(const struct cycle *c)
+{
+    log_request(c->request, LEVEL_INFO, "asgi", "the request body did not come whole: %s", ((PyTypeObject *)PyErr_Occurred())->tp_name);
+    PyErr_Clear();
+    return pyclient_status(c->body_error);
+}
+
 /* The status for what the task has ended with. Without a whole response that is a fault. */
 static int status_of_end(struct cycle *c)
 {
@@ -138,6 +146,8 @@ static int status_of_end(struct cycle *c)
         PyErr_Clear();
         status = STATUS_GONE;
         log_request(r, LEVEL_INFO, "asgi", "the client went away");
+    } else if (PyErr_Occurred() && c->body_error) {
+        status = broken_body(c);
     } else if (PyErr_Occurred()) {
         if (!c->complete && !c->started && pyapp_show_exception(r))
             status = 0;

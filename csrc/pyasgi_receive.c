@@ -48,6 +48,7 @@ static PyObject *next_event(struct cycle *c)
     if (error == EAGAIN)
         return NULL;
     c->received_all = true;
+    c->body_error = error;
     return event_disconnect(c);
 }
 

@@ -26,7 +26,9 @@ void pyclient_mark_status(int answer)
     PyErr_Restore(type, value, trace);
 }
 
-void pyclient_mark(int error) { pyclient_mark_status(error == EFBIG ? 413 : error == ETIMEDOUT ? 408 : 400); }
+int pyclient_status(int error) { return error == EFBIG ? 413 : error == ETIMEDOUT ? 408 : 400; }
+
+void pyclient_mark(int error) { pyclient_mark_status(pyclient_status(error)); }
 
 static void log_fault(const struct request *r, PyObject *value, int status)
 {

@@ -6,7 +6,10 @@
 
 #include "request.h"
 
-/* Context of both: the GIL held, an exception set (and still set afterwards). */
+/* The status for errno error of request_body_read or response_write (EPIPE). Context: any. */
+int pyclient_status(int error);
+
+/* Context of the others: the GIL held, an exception set (and still set afterwards). */
 /* Marks the exception that has been set for errno error of request_body_read or response_write (EPIPE). */
 void pyclient_mark(int error);
 /* The same with the status that it answers. */

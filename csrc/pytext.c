@@ -75,17 +75,19 @@ PyObject *pytext_log(struct request *r, const struct server_conf *server, PyObje
 {
     struct slice text;
     Py_buffer view;
-    if (pytext_body(message, &text, &view))
+    /* A lone surrogate, as in a file's name that is no UTF-8, must not keep a message from the log. */
+    PyObject *bytes = PyUnicode_Check(message) ? PyUnicode_AsEncodedString(message, "utf-8", "backslashreplace") : Py_NewRef(message);
+    if (!bytes || pytext_body(bytes, &text, &view)) {
+        Py_XDECREF(bytes);
         return NULL;
-    level = level & 15 ? level & 15 : LEVEL_ERROR; /* above the four bits: mod_python's APLOG_NOERRNO and its like */
-    if (r) {
-        log_request(r, level, "python", "%.*s", (int)text.len, text.at);
-        log_echo(r, text);
-    } else {
-        log_error(server, level, "python", "%.*s", (int)text.len, text.at);
     }
+    level = level & 15 ? level & 15 : LEVEL_ERROR; /* above the four bits: mod_python's APLOG_NOERRNO and its like */
+    log_message(r ? r->server : server, r, level, "python", text);
+    if (r)
+        log_echo(r, text);
     if (view.obj)
         PyBuffer_Release(&view);
+    Py_DECREF(bytes);
     Py_RETURN_NONE;
 }
 

@@ -14,6 +14,8 @@
 #include "pywsgi_impl.h"
 #include "response.h"
 
+enum { STATUS_GONE = 408 };
+
 static const char *const key_texts[WSGI_KEYS] = {
     "REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL", "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "REMOTE_PORT",
     "CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_USER", "AUTH_TYPE", "REQUEST_URI", "HTTPS", "wsgi.url_scheme", "wsgi.input", "wsgi.errors",
@@ -64,29 +66,14 @@ struct wsgi_state *wsgi_state(void)
 
 void wsgi_log_exception(struct request *r, const char *where)
 {
-    PyObject *type, *value, *trace, *lines = NULL, *text = NULL;
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    PyObject *module = PyImport_ImportModule("traceback"), *nothing = PyUnicode_FromString("");
-    if (module && nothing)
-        lines = PyObject_CallMethod(module, "format_exception", "OOO", type ? type : Py_None, value ? value : Py_None, trace ? trace : Py_None);
-    if (lines)
-        text = PyUnicode_Join(nothing, lines);
-    Py_ssize_t len = 0;
-    const char *bytes = text ? PyUnicode_AsUTF8AndSize(text, &len) : NULL;
+    PyObject *text = interp_exception_text();
     log_request(r, LEVEL_ERROR, "wsgi", "%s", where);
-    if (bytes) {
-        log_text(r->server, r, LEVEL_ERROR, "wsgi", slice_of(bytes, (size_t)len), true);
-        log_echo(r, slice_of(bytes, (size_t)len));
+    if (text) {
+        struct slice lines = slice_of(PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text));
+        log_text(r->server, r, LEVEL_ERROR, "wsgi", lines, true);
+        log_echo(r, lines);
     }
-    PyErr_Clear();
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(trace);
-    Py_XDECREF(lines);
     Py_XDECREF(text);
-    Py_XDECREF(module);
-    Py_XDECREF(nothing);
 }
 
 static int write_chunk(struct request *r, const struct start *start, PyObject *chunk)
@@ -195,14 +182,13 @@ static int failed_status(struct request *r)
         return status;
     }
     int bound = pylimit_status();
-    bool shown = false;
     if (PyErr_ExceptionMatches(PyExc_OSError) && (!r->conn || r->aborted)) {
         PyErr_Clear();
         log_request(r, LEVEL_INFO, "wsgi", "the client went away");
-    } else {
-        shown = pyapp_show_exception(r);
-        wsgi_log_exception(r, r->response == RESPONSE_OPEN ? "the application raised" : "the application raised after the response had begun; it is cut");
+        return bound ? bound : STATUS_GONE;
     }
+    bool shown = pyapp_show_exception(r);
+    wsgi_log_exception(r, r->response == RESPONSE_OPEN ? "the application raised" : "the application raised after the response had begun; it is cut");
     return bound ? bound : shown ? PY_OK : 500;
 }
 

@@ -223,12 +223,12 @@ def report_filter(req: Any, fltr: Any, error: BaseException, debug: bool) -> byt
         return b""
     req.status = _SERVER_ERROR
     req.content_type = "text/html; charset=utf-8"
-    return _page(f"{fltr.name} {fltr.handler}", lines).encode()
+    return _page(f"{fltr.name} {fltr.handler}", lines)
 
 
-def _page(what: str, lines: Sequence[str]) -> str:
+def _page(what: str, lines: Sequence[str]) -> bytes:
     text = "".join(html.escape(line) + "\n" for line in lines)
-    return f'\n<pre>\nMod_python error: "{what}"\n\n{text}</pre>\n'
+    return f'\n<pre>\nMod_python error: "{what}"\n\n{text}</pre>\n'.encode("utf-8", "backslashreplace")
 
 
 def config_tree() -> list[Any]:

@@ -116,12 +116,12 @@ class CallBack:
             return HTTP_INTERNAL_SERVER_ERROR
         page = f'\n<pre>\nMod_python error: "{phase} {hname}"\n\n' + "".join(html.escape(line) + "\n" for line in lines) + "</pre>\n"
         if filter is not None:
-            filter.write(page)
+            filter.write(page.encode("utf-8", "backslashreplace"))
             filter.flush()
         else:
             req.status = HTTP_INTERNAL_SERVER_ERROR
             req.content_type = "text/html; charset=utf-8"
-            req.write(page)
+            req.write(page.encode("utf-8", "backslashreplace"))
         return DONE
 
 
