@@ -35,6 +35,16 @@ void listen_address_text(const struct address_conf *a, char *out, size_t room)
     snprintf(out, room, a->family == AF_INET6 ? "[%s]:%d" : "%s:%d", host, a->port);
 }
 
+void listen_bound_text(const struct listen_conf *l, char *out, size_t room)
+{
+    struct address_conf bound = l->address;
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (bound.family != AF_UNIX && !bound.port && getsockname(l->fd, (struct sockaddr *)&address, &len) == 0)
+        bound.port = ntohs(((struct sockaddr_in *)&address)->sin_port); /* at the same place in sockaddr_in6 */
+    listen_address_text(&bound, out, room);
+}
+
 int listen_sockaddr(const struct address_conf *a, struct sockaddr_storage *out)
 {
     memset(out, 0, sizeof *out);

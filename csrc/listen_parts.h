@@ -13,6 +13,8 @@
 int listen_sockaddr(const struct address_conf *a, struct sockaddr_storage *out);
 /* "127.0.0.1:80", "[::1]:80", "*:80", "unix:/path". */
 void listen_address_text(const struct address_conf *a, char *out, size_t room);
+/* The same of an open one: port 0 is the one that the system has chosen. */
+void listen_bound_text(const struct listen_conf *l, char *out, size_t room);
 /* A socket of systemd's LISTEN_FDS or spawn-fcgi's descriptor 0 that listens on that address, or -1. Each is given out once. */
 int listen_inherited(const struct address_conf *a);
 bool listen_was_inherited(int fd);

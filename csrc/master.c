@@ -71,7 +71,7 @@ static void say_start(const struct main_conf *conf, const struct identity *ident
     char address[160], all[1024] = "";
     size_t at = 0;
     for (int i = 0; i < conf->listen_count && at < sizeof all; i++) {
-        listen_address_text(&conf->listens[i].address, address, sizeof address);
+        listen_bound_text(&conf->listens[i], address, sizeof address);
         int n = snprintf(all + at, sizeof all - at, "%s%s", i ? ", " : "", address);
         at += n > 0 ? (size_t)n : 0;
     }

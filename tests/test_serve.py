@@ -1,6 +1,7 @@
 """`pyhost serve`: what it makes of a target, the configuration that it prints, and that it serves."""
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -176,7 +177,8 @@ def test_a_home_is_used(serve: Callable[..., Served], run: Run, tmp_path: Path) 
 
 @pytest.mark.parametrize("args,complaint", [
     ((), "one application expected"), (("a", "b"), "one application expected"), (("--port", "x", "a"), "--port x: a number"),
-    (("--port", "70000", "a"), "a number from 0 to 65535"), (("--workers", "0", "a"), "a number from 1"), (("--nonsense", "a"), "nonsense"),
+    (("--port", "70000", "a"), "a number from 0 to 65535"), (("--workers", "0", "a"), "a number from 1"), (("--workers", "129", "a"), "a number from 1 to 128"),
+    (("--home", "folder", "empty:number"), "there is no "), (("--nonsense", "a"), "nonsense"),
     (("--interface", "cgi", "a"), "wsgi or asgi expected"), (("no_such_module",), "No module named 'no_such_module'"), (("none.py",), "there is no such file"),
     (("empty",), "has none of application"), (("empty:number",), "is a int, not an application"), (("empty:missing",), "missing"),
     (("broken",), "SyntaxError"), (("folder",), "no manage.py")])
@@ -185,7 +187,22 @@ def test_what_cannot_be_served_is_said(run: Run, tmp_path: Path, args: tuple[str
     (tmp_path / "broken.py").write_text("def (\n")
     (tmp_path / "folder").mkdir()
     done = run("serve", *args)
-    assert done.returncode == 1 and complaint in done.stderr and "pyhost: serve:" in done.stderr
+    assert done.returncode == 1 and complaint in done.stderr and "pyhost: serve:" in done.stderr and "pyhost serve -h" in done.stderr
+
+
+def test_an_active_environment_of_another_python_is_refused(run: Run, tmp_path: Path, base_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hello.py").write_text(WSGI)
+    monkeypatch.setitem(base_env, "VIRTUAL_ENV", str(tmp_path))
+    done = run("serve", "--print", "hello")
+    assert done.returncode == 1 and f"VIRTUAL_ENV {tmp_path}: there is no {tmp_path}/lib/python3" in done.stderr
+
+
+def test_any_free_port_is_named(serve: Callable[..., Served], tmp_path: Path) -> None:
+    (tmp_path / "hello.py").write_text(WSGI.format(text="hello"))
+    served = serve("hello", "--port", "0")
+    port = wait_until(lambda: re.search(r"serves with 1 worker on 127\.0\.0\.1:([1-9]\d*)", served.text), "the port is named")
+    with Client(("127.0.0.1", int(port[1]))) as client:
+        assert client.request().body == b"hello"
 
 
 def test_help(run: Run) -> None:

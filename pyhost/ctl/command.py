@@ -189,7 +189,7 @@ def main(argv: Sequence[str]) -> int:
             return GOOD
         return serve(request_of(options))
     except UsageError as error:
-        print(f"pyhost: {error}\n(pyhost -h shows all options)", file=sys.stderr)
+        print(f"pyhost: {error}\n(pyhost {'serve ' * (argv[1:2] == ['serve'])}-h shows all options)", file=sys.stderr)
     except ConfigErrors as errors:
         print(errors, file=sys.stderr)
         print(f"pyhost: {len(errors.errors)} fault(s) in the configuration", file=sys.stderr)

@@ -68,7 +68,7 @@ def parse(argv: Sequence[str]) -> Options:
         elif name == "--port":
             options.port = number(name, value, 0, 65535)
         elif name == "--workers":
-            options.workers = number(name, value, 1, 1000)
+            options.workers = number(name, value, 1, 128)
         elif name == "--threads":
             options.threads = number(name, value, 1, 100000)
         elif name == "--interface":
@@ -89,9 +89,13 @@ def parse(argv: Sequence[str]) -> Options:
 
 
 def home_of(options: Options) -> str:
-    """The virtual environment to be used: the one asked for, or the active one when the program is not its own."""
+    """The virtual environment to be used: the one asked for, or the active one when the program is not its own. Raises ServeError."""
     active = os.environ.get("VIRTUAL_ENV", "")
-    return options.home or (active if active and os.path.realpath(active) != os.path.realpath(sys.prefix) else "")
+    home = options.home or (active if active and os.path.realpath(active) != os.path.realpath(sys.prefix) else "")
+    packages = os.path.join(home, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
+    if home and not os.path.isdir(packages):
+        raise ServeError(f"{'--home' if options.home else 'VIRTUAL_ENV'} {home}: there is no {packages}")
+    return home
 
 
 def python_of(home: str) -> str:
