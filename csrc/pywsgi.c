@@ -110,11 +110,11 @@ static int write_list(struct request *r, const struct start *start, PyObject *li
         PyObject *chunk = PySequence_Fast_GET_ITEM(list, i);
         total += PyBytes_Check(chunk) ? PyBytes_GET_SIZE(chunk) : 0;
     }
-    if (r->clength < 0 && r->response == RESPONSE_OPEN && start->called)
-        r->clength = total;
+    if (total && r->clength < 0 && r->response == RESPONSE_OPEN && start->called && r->status != 304)
+        r->clength = total; /* nothing is not what a GET's 200 would have: of a HEAD and a 304 no length is claimed (RFC 9110, 8.6) */
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list); i++) {
         PyObject *chunk = Py_NewRef(PySequence_Fast_GET_ITEM(list, i));
-        int failed = PyBytes_Check(chunk) && start->called && total <= 16384 && r->response == RESPONSE_OPEN
+        int failed = total && PyBytes_Check(chunk) && start->called && total <= 16384 && r->response == RESPONSE_OPEN
                          ? response_write(r, PyBytes_AS_STRING(chunk), (size_t)PyBytes_GET_SIZE(chunk))
                          : write_chunk(r, start, chunk);
         Py_DECREF(chunk);

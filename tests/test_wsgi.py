@@ -152,13 +152,25 @@ def test_wrong_arguments_of_start_response_are_a_500_and_a_line(host: Server, ho
 
 @pytest.mark.parametrize("line,status,reason", [("204 No Content", 204, "No Content"), ("304 Not Modified", 304, "Not Modified"),
                                                 ("299 Mine", 299, "Mine"), ("404 Not Found", 404, "Not Found"), ("599 X", 599, "X")])
-@pytest.mark.parametrize("length", ["", "&length"])
+@pytest.mark.parametrize("length", ["", "&length=4"])
 def test_status_lines(host: Server, line: str, status: int, reason: str, length: str) -> None:
     with host.client() as client:
         answer = client.request("GET", f"/w/status?line={line.replace(' ', '%20')}{length}")
         assert (answer.status, answer.reason) == (status, reason)
         assert answer.body == (b"" if status in (204, 304) else b"body")
         assert client.request("GET", "/w/hello").body == b"hello"
+
+
+@pytest.mark.parametrize("kind", ["list", "chunk", "generator"])
+def test_no_length_is_claimed_for_what_is_not_sent(host: Server, kind: str) -> None:
+    """RFC 9110, 8.6: the length in a 304 or for a HEAD is that of the GET's 200, or none."""
+    target = f"/w/nothing?kind={kind}&line="
+    assert host.get(target + "200%20OK").header("Content-Length") == "0"
+    assert host.request("HEAD", target + "200%20OK").header("Content-Length") is None
+    assert host.get(target + "304%20Not").header("Content-Length") is None
+    assert host.get("/w/status?line=304%20Not").header("Content-Length") is None
+    assert host.get("/w/status?line=304%20Not&length=4").header("Content-Length") == "4"
+    assert host.request("HEAD", "/w/status?line=200%20OK").header("Content-Length") == "4"
 
 
 def test_headers_go_out_as_they_are(host: Server) -> None:
@@ -199,7 +211,7 @@ def test_iterables(host: Server, kind: str) -> None:
 
 def test_one_chunk_and_none_have_a_length(host: Server) -> None:
     assert host.get("/w/iterable?kind=one").header("Content-Length") == "5"
-    assert host.get("/w/iterable?kind=empty&list").header("Content-Length") == "0"
+    assert host.get("/w/iterable?kind=empty&list=1").header("Content-Length") == "0"
     assert host.get("/w/iterable?kind=empty").body == b""
     assert len(host.get("/w/large_list").body) == 64 * 65536
 

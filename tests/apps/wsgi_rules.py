@@ -138,6 +138,11 @@ def do_status(environ, start, query):
     return [b"body"]
 
 
+def do_nothing(environ, start, query):
+    start(query["line"][0], PLAIN)
+    return {"list": [], "chunk": [b""], "generator": iter(())}[query["kind"][0]]
+
+
 def do_headers(environ, start, query):
     start("200 OK", [("Content-Type", "text/x; charset=latin-1"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X-Latin", "caf\xe9"), ("X-Empty", "")])
     return []
