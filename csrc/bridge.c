@@ -6,7 +6,8 @@
 
 #include "limit.h"
 #include "listener.h"
-#include "log.h"
+#include "log_event.h"
+#include "log_parts.h"
 #include "master.h"
 #include "shm.h"
 #include "worker.h"
@@ -27,6 +28,31 @@ int bridge_open(struct main_conf *conf, char *error, int room)
     log_close_all(conf);
     listener_close_unused(conf, NULL);
     return result;
+}
+
+static int log_format_check(const char *text, char *error, int room)
+{
+    struct log_format *f = log_format_new(text, error, (size_t)room);
+    log_format_free(f);
+    return f ? 0 : -1;
+}
+
+static int error_format_check(const char *text, enum log_event_kind kind, char *error, int room)
+{
+    struct event_format *f = event_format_new(text, kind, error, (size_t)room);
+    event_format_free(f);
+    return f ? 0 : -1;
+}
+
+int bridge_text_check(int kind, const char *text, char *error, int room)
+{
+    switch ((enum text_kind)kind) {
+    case TEXT_LOG_FORMAT: return log_format_check(text, error, room);
+    case TEXT_ERROR_FORMAT: return error_format_check(text, EVENT_MESSAGE, error, room);
+    case TEXT_ERROR_FORMAT_CONNECTION: return error_format_check(text, EVENT_CONNECTION, error, room);
+    case TEXT_ERROR_FORMAT_REQUEST: return error_format_check(text, EVENT_REQUEST, error, room);
+    }
+    return -1;
 }
 
 int bridge_slot_read(int slot, int64_t *out, int count)

@@ -7,6 +7,8 @@
 
 /* Compiles a pattern with PCRE2; on failure writes "what is wrong, at character N" into error (room bytes). */
 int bridge_regex_compile(struct regex_conf *regex, char *error, int room);
+/* Is it a good text of its kind (enum text_kind)? On failure what is wrong is in error. */
+int bridge_text_check(int kind, const char *text, char *error, int room);
 void bridge_regex_free(struct regex_conf *regex);
 /* The configuration the server runs after pyhost.ctl.main returned PYHOST_SERVE, or that a reload takes. The caller keeps it alive. */
 int bridge_configure(struct main_conf *conf);

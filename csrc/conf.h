@@ -31,6 +31,9 @@ enum index_option_bit {
 /* Log levels, httpd's (syslog's) numbers; trace1 is 8. */
 enum log_level_number { LEVEL_EMERG, LEVEL_ALERT, LEVEL_CRIT, LEVEL_ERROR, LEVEL_WARN, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG, LEVEL_TRACE };
 
+/* Small languages that directives are written in: what bridge_text_check can tell good from bad. */
+enum text_kind { TEXT_LOG_FORMAT, TEXT_ERROR_FORMAT, TEXT_ERROR_FORMAT_CONNECTION, TEXT_ERROR_FORMAT_REQUEST };
+
 struct pair_conf { const char *key; const char *value; };
 
 struct regex_conf { /* compiled once by conf_compile (PCRE2) */
@@ -256,6 +259,11 @@ struct server_conf { /* the main server (index 0) and each VirtualHost in file o
     int trace_enable;
     const char *error_log;          /* absolute path, NULL: as the main server, "|command", "syslog" */
     int error_fd;                   /* filled by log_open_all */
+    const char *error_log_format;   /* ErrorLogFormat, NULL: the built-in one */
+    int error_connection_format_count, error_request_format_count;
+    const char *const *error_connection_formats; /* ErrorLogFormat connection: before the first line of one */
+    const char *const *error_request_formats;
+    void *error_formats;            /* compiled, filled by log_open_all */
     int log_level;
     int module_level_count;
     const struct module_level_conf *module_levels; /* what differs from log_level */

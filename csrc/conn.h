@@ -78,6 +78,7 @@ struct conn {
     bool out_broken : 1;        /* the socket took no more bytes: the gate is told at the end of the turn */
     bool out_more : 1;          /* the queue goes on at the end of the turn */
     bool out_soon : 1;          /* an answer lies in conn_soon.c; out_waiting is set */
+    bool errors_told : 1;       /* ErrorLogFormat's lines for it have been written */
     uint64_t acked;             /* bytes the client had taken when conn_progressed was last asked */
     struct deferred later;      /* end of turn: freed when closed, else input goes on */
 };

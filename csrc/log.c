@@ -9,10 +9,12 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "conn.h"
+#include "log_event.h"
 #include "log_parts.h"
 #include "request.h"
 
-enum { MESSAGE_BYTES = 8192, PREFIX_BYTES = 256, TEXT_BYTES = 65536 };
+enum { MESSAGE_BYTES = 8192, PREFIX_BYTES = 256, LINE_BYTES = 16384 /* by ErrorLogFormat */, TEXT_BYTES = 65536 };
 
 static struct { int fd, level; } start = {2, LEVEL_WARN}; /* in force until a configuration is there */
 
@@ -57,7 +59,7 @@ bool log_wants(const struct server_conf *server, const char *module, int level)
     return level == LEVEL_NOTICE || level <= (server ? level_of(server, module) : start.level); /* httpd: a notice is always logged */
 }
 
-static const char *level_name(int level)
+const char *log_level_name(int level)
 {
     static const char *const names[] = {"emerg", "alert", "crit", "error", "warn", "notice", "info", "debug", "trace1"};
     return names[level < LEVEL_EMERG ? LEVEL_EMERG : level > LEVEL_TRACE ? LEVEL_TRACE : level];
@@ -86,7 +88,7 @@ static size_t line_prefix(char *to, const struct request *r, int level, const ch
         at = LOG_TIME_ERROR_BYTES;
         to[at++] = ' ';
     }
-    int n = snprintf(to + at, PREFIX_BYTES - at, "[%.32s:%s] [pid %d]", module, level_name(level), (int)getpid());
+    int n = snprintf(to + at, PREFIX_BYTES - at, "[%.32s:%s] [pid %d]", module, log_level_name(level), (int)getpid());
     at += n > 0 ? (size_t)n : 0;
     at += prefix_client(to + at, PREFIX_BYTES - at - 1, r);
     to[at++] = ' ';
@@ -117,52 +119,112 @@ static void line_out(const struct server_conf *server, int level, char *line, si
     errno = error;
 }
 
-static void message_out(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice message)
+/* ---- ErrorLogFormat ---- */
+
+static const struct event_formats *formats_of(const struct log_event *e) { return e->server ? e->server->error_formats : NULL; }
+
+static void told_out(const struct log_event *e, struct event_format *const *formats, int count)
 {
-    char line[PREFIX_BYTES + MESSAGE_BYTES + 2];
-    server = server_or_main(server);
-    size_t at = line_prefix(line, r, level, module, !server || !log_fd_is_syslog(server->error_fd));
-    at += log_escape_text(line + at, MESSAGE_BYTES, message, false);
-    line[at++] = '\n';
-    line_out(server, level, line, at);
+    char line[LINE_BYTES];
+    for (int i = 0; i < count; i++) {
+        size_t n = event_format_line(formats[i], e, line, sizeof line);
+        if (n)
+            line_out(e->server, e->level, line, n);
+    }
 }
 
-static void message_format(const struct server_conf *server, const struct request *r, int level, const char *module, const char *format, va_list args)
+/* Before the first line of a connection or a request come those that say what it is. */
+static void tell_once(const struct log_event *e)
+{
+    const struct event_formats *formats = formats_of(e);
+    struct request *first = (struct request *)e->r; /* what is set in it is the log's alone */
+    if (!formats || !first)
+        return;
+    while (first->prev || first->main_request)
+        first = first->prev ? first->prev : first->main_request;
+    struct conn *c = e->r->conn;
+    if (c && formats->connection_count && !c->errors_told) {
+        c->errors_told = true;
+        told_out(e, formats->connection, formats->connection_count);
+    }
+    if (formats->request_count && !first->errors_told) {
+        first->errors_told = true;
+        told_out(e, formats->request, formats->request_count);
+    }
+}
+
+/* ---- lines ---- */
+
+/* One line into to (LINE_BYTES); 0: there is none. */
+static size_t line_make(const struct log_event *e, char *to)
+{
+    const struct event_formats *formats = formats_of(e);
+    if (formats && formats->message)
+        return event_format_line(formats->message, e, to, LINE_BYTES);
+    size_t at = line_prefix(to, e->r, e->level, e->module, e->dated);
+    at += log_escape_text(to + at, MESSAGE_BYTES, e->message, false);
+    to[at++] = '\n';
+    return at;
+}
+
+static struct log_event event_of(const char *place, const struct server_conf *server, const struct request *r, int level, const char *module)
+{
+    server = server_or_main(server);
+    return (struct log_event){.server = server, .r = r, .level = level, .module = module, .place = place,
+                              .dated = !server || !log_fd_is_syslog(server->error_fd)};
+}
+
+static void message_out(const struct log_event *e)
+{
+    char line[LINE_BYTES];
+    tell_once(e);
+    size_t n = line_make(e, line);
+    if (n)
+        line_out(e->server, e->level, line, n);
+}
+
+static void message_format(struct log_event *e, const char *format, va_list args)
 {
     char message[MESSAGE_BYTES];
     int error = errno; /* %m, and callers that go on to use it */
     int n = vsnprintf(message, sizeof message, format, args);
+    e->message = slice_of(message, n < 0 ? 0 : (size_t)n < sizeof message ? (size_t)n : sizeof message - 1);
     if (n > 0)
-        message_out(server, r, level, module, slice_of(message, (size_t)n < sizeof message ? (size_t)n : sizeof message - 1));
+        message_out(e);
     errno = error;
 }
 
-void log_error(const struct server_conf *server, int level, const char *module, const char *format, ...)
+void log_error_at(const char *place, const struct server_conf *server, int level, const char *module, const char *format, ...)
 {
     va_list args;
     if (!log_wants(server, module, level))
         return;
+    struct log_event e = event_of(place, server, NULL, level, module);
     va_start(args, format);
-    message_format(server, NULL, level, module, format, args);
+    message_format(&e, format, args);
     va_end(args);
 }
 
-void log_request(const struct request *r, int level, const char *module, const char *format, ...)
+void log_request_at(const char *place, const struct request *r, int level, const char *module, const char *format, ...)
 {
     va_list args;
     if (!log_wants(r->server, module, level))
         return;
+    struct log_event e = event_of(place, r->server, r, level, module);
     va_start(args, format);
-    message_format(r->server, r, level, module, format, args);
+    message_format(&e, format, args);
     va_end(args);
 }
 
-void log_message(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice message)
+void log_message_at(const char *place, const struct server_conf *server, const struct request *r, int level, const char *module, struct slice message)
 {
     if (!server && r)
         server = r->server;
-    if (log_wants(server, module, level))
-        message_out(server, r, level, module, message);
+    if (!log_wants(server, module, level))
+        return;
+    struct log_event e = event_of(place, server, r, level, module);
+    e.message = message;
+    message_out(&e);
 }
 
 /* Text as it is but for control bytes; it goes out in as few writes as possible, whole lines each as far as lines are shorter than the buffer. */
@@ -184,27 +246,24 @@ static void text_raw(const struct server_conf *server, int level, struct slice t
 }
 
 /* Every line with its prefix; all of them in one write as far as the buffer goes, so that a traceback stays together. */
-static void text_lines(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice text)
+static void text_lines(struct log_event *e, struct slice text)
 {
-    bool dated = !server || !log_fd_is_syslog(server->error_fd);
     char *block = malloc(TEXT_BYTES);
     size_t used = 0;
     while (block && text.len) {
         const char *end = memchr(text.at, '\n', text.len);
         size_t n = end ? (size_t)(end - text.at) : text.len, skip = end ? n + 1 : n;
-        if (used && (!dated || TEXT_BYTES - used < PREFIX_BYTES + MESSAGE_BYTES + 2)) {
-            line_out(server, level, block, used);
+        if (used && (!e->dated || TEXT_BYTES - used < LINE_BYTES)) {
+            line_out(e->server, e->level, block, used);
             used = 0;
         }
-        if (n) {
-            used += line_prefix(block + used, r, level, module, dated);
-            used += log_escape_text(block + used, MESSAGE_BYTES, slice_of(text.at, n), false);
-            block[used++] = '\n';
-        }
+        e->message = slice_of(text.at, n);
+        if (n)
+            used += line_make(e, block + used);
         text = slice_of(text.at + skip, text.len - skip);
     }
     if (used)
-        line_out(server, level, block, used);
+        line_out(e->server, e->level, block, used);
     free(block);
 }
 
@@ -218,5 +277,7 @@ void log_text(const struct server_conf *server, const struct request *r, int lev
         text_raw(server_or_main(server), level, text);
         return;
     }
-    text_lines(server_or_main(server), r, level, module, text);
+    struct log_event e = event_of(LOG_HERE, server, r, level, module);
+    tell_once(&e);
+    text_lines(&e, text);
 }

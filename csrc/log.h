@@ -22,11 +22,19 @@ void log_close_all(struct main_conf *main);
 void log_start(int fd, int level);
 /* One line "[date] [module:level] [pid N] message"; message is escaped (control bytes, newlines, non-printing) and cut at 8 KiB.
  * server NULL: the main log. */
-void log_error(const struct server_conf *server, int level, const char *module, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void log_error_at(const char *place, const struct server_conf *server, int level, const char *module, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 /* The same with "[client address:port]" of the request. */
-void log_request(const struct request *r, int level, const char *module, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void log_request_at(const char *place, const struct request *r, int level, const char *module, const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* The same with a message that is there already, NUL bytes and all; r may be NULL. */
-void log_message(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice message);
+void log_message_at(const char *place, const struct server_conf *server, const struct request *r, int level, const char *module, struct slice message);
+/* They are macros: where in the sources they stand is for %F of ErrorLogFormat. */
+#define LOG_TEXT_OF(line) #line
+#define LOG_TEXT(line) LOG_TEXT_OF(line)
+#define LOG_HERE __FILE__ ":" LOG_TEXT(__LINE__)
+#define log_error(...) log_error_at(LOG_HERE, __VA_ARGS__)
+#define log_request(...) log_request_at(LOG_HERE, __VA_ARGS__)
+#define log_message(...) log_message_at(LOG_HERE, __VA_ARGS__)
 /* Already formatted text of any length, one line per line of text (tracebacks; sys.stderr of handlers, which goes raw when prefix is false). */
 void log_text(const struct server_conf *server, const struct request *r, int level, const char *module, struct slice text, bool prefix);
 /* What an application says about a request goes to who asked, too, where the protocol has a channel for it (FCGI_STDERR). */

@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "log_event.h"
 #include "log_parts.h"
 #include "shm.h"
 
@@ -201,6 +202,18 @@ static int error_log_open(struct log_set *set, struct server_conf *server, const
     return server->error_fd == -1 ? -1 : 0;
 }
 
+static int error_formats_open(struct server_conf *server)
+{
+    char error[256];
+    struct event_formats *made;
+    if (event_formats_new(server, &made, error, sizeof error) < 0) {
+        say("ErrorLogFormat", server->error_log ? server->error_log : "the error log", error);
+        return -1;
+    }
+    server->error_formats = made;
+    return 0;
+}
+
 static int access_log_open(struct log_set *set, struct access_log_conf *log)
 {
     char error[256];
@@ -215,26 +228,31 @@ static int access_log_open(struct log_set *set, struct access_log_conf *log)
 
 static void formats_free(const struct main_conf *main)
 {
-    for (int i = 0; i < main->server_count; i++)
+    for (int i = 0; i < main->server_count; i++) {
         for (int k = 0; k < main->servers[i]->access_log_count; k++) {
             struct access_log_conf *log = &main->servers[i]->access_logs[k];
             log_format_free(log->compiled);
             log->compiled = NULL;
             log->fd = -1;
         }
+        event_formats_free(main->servers[i]->error_formats);
+        main->servers[i]->error_formats = NULL;
+    }
 }
 
 static void formats_clear(const struct main_conf *main)
 {
-    for (int i = 0; i < main->server_count; i++)
+    for (int i = 0; i < main->server_count; i++) {
         for (int k = 0; k < main->servers[i]->access_log_count; k++)
             main->servers[i]->access_logs[k].compiled = NULL;
+        main->servers[i]->error_formats = NULL;
+    }
 }
 
 static int set_open_all(struct log_set *set, struct main_conf *main)
 {
     for (int i = 0; i < main->server_count; i++) {
-        if (error_log_open(set, main->servers[i], main->servers[0]) < 0)
+        if (error_log_open(set, main->servers[i], main->servers[0]) < 0 || error_formats_open(main->servers[i]) < 0)
             return -1;
         for (int k = 0; k < main->servers[i]->access_log_count; k++)
             if (access_log_open(set, &main->servers[i]->access_logs[k]) < 0)

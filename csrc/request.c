@@ -161,6 +161,18 @@ struct table *request_headers_in(struct request *r)
     return &r->headers_in;
 }
 
+struct slice request_header_named(const struct request *r, struct slice name)
+{
+    if (r->headers_in_built) {
+        const struct table_entry *e = table_find(&r->headers_in, name);
+        return e ? slice_of(e->value, e->value_len) : slice_of(NULL, 0);
+    }
+    for (uint32_t i = 0; i < r->head.nfields; i++)
+        if (slice_eq_nocase(field_name(r, &r->fields[i]), name))
+            return field_value(r, &r->fields[i]);
+    return slice_of(NULL, 0);
+}
+
 struct slice request_header(struct request *r, enum http_field_name name, struct slice text)
 {
     if (r->headers_in_built) {

@@ -72,7 +72,7 @@ struct request {
     bool aborted;        /* client gone before the response was out */
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
     bool send_soon;      /* what ends it is only C: its last bytes may wait for those of other requests */
-    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, waits /* for that one to rest */, resting /* only its clean-up is left */, index_due /* sub-requests look for the index of the folder */, needs_user, error_document, own_page /* the body is the server's error page */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, script_aliased /* a ScriptAlias mapped it: no Options ExecCGI is needed */, assbackwards, keep_error_out;
+    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, waits /* for that one to rest */, resting /* only its clean-up is left */, index_due /* sub-requests look for the index of the folder */, needs_user, errors_told /* ErrorLogFormat's lines for it have been written */, error_document, own_page /* the body is the server's error page */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, script_aliased /* a ScriptAlias mapped it: no Options ExecCGI is needed */, assbackwards, keep_error_out;
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
     struct peer peer, local; /* the connection's two ends; for the log, which comes when it may be gone */
     uint32_t keepalives; /* requests answered on the connection before this one */
@@ -167,6 +167,8 @@ char *request_strdup(struct request *r, struct slice s); /* NUL-terminated copy 
 struct table *request_headers_in(struct request *r);
 /* The value of one field of the head, {NULL, 0} when absent. Does not build the table; sees the table's changes when it is built. */
 struct slice request_header(struct request *r, enum http_field_name name, struct slice text);
+/* The same by name alone, whichever it is; the first of several while the table is not built. */
+struct slice request_header_named(const struct request *r, struct slice name);
 static inline struct slice request_span(const struct request *r, struct http_span s) { return slice_of(r->bytes + s.at, s.len); }
 
 #endif

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["available", "configure", "ffi", "generations_in_use", "lib", "limit", "log", "open_check", "regex_error", "slots"]
+__all__ = ["available", "configure", "ffi", "generations_in_use", "lib", "limit", "log", "open_check", "regex_error", "slots", "text_error"]
 
 try:
     from _pyhost import ffi, lib  # type: ignore[import-not-found]
@@ -33,6 +33,13 @@ def regex_error(regex: Any) -> str | None:
         return text_of(room)
     lib.bridge_regex_free(compiled)
     return None
+
+
+def text_error(kind: int, text: str) -> str | None:
+    """What is wrong with a text of a model.TextKind, None when it is good."""
+    room = ffi.new("char[]", ROOM)
+    bad = lib.bridge_text_check(kind, ffi.new("char[]", text.encode("utf-8", "surrogateescape")), room, ROOM) < 0
+    return text_of(room) if bad else None
 
 
 def configure(main: Any) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -392,6 +393,102 @@ def test_log_level_of_a_virtual_host_adds_to_that_of_the_server(server: Start) -
     assert [host.get("/", {"Host": name}).text for name in ("one", "two")] == ["ok", "ok"]
     assert host.stop() == 0
     assert host.error_log.count("said from here") == 1
+
+
+FAILS = """
+def handler(req):
+    if req.args == "fail":
+        raise ValueError("two\\nlines")
+    req.notes["mark"] = "noted"
+    req.log_error("said \\x1b from here")
+    req.log_error("said again")
+    return 0
+"""
+FORMATS = r"""LogLevel warn
+ErrorLogFormat "[%{cu}t] [%-m:%l] %P %L <%{mark}n> %7F: %M% ,\ referer\ %{Referer}i"
+ErrorLogFormat connection "C %{c}L from %a to %A"
+ErrorLogFormat request "R %L on %{c}L by %{User-Agent}i %V %k"
+ErrorLogFormat request "R %L came from %+{Referer}i"
+<Location />
+    SetHandler mod_python
+    PythonPath "['@ROOT@/www'] + sys.path"
+    PythonHandler fails
+</Location>
+"""
+
+
+def test_error_log_format(server: Start) -> None:
+    host = server(FORMATS, {"www/fails.py": FAILS})
+    with host.client() as client:
+        assert client.request("GET", "/x", {"User-Agent": "one", "Host": "asked"}).status == 200
+        assert client.request("GET", "/x", {"User-Agent": "two\"", "Referer": "/there"}).status == 200
+        address = f"127.0.0.1:{client.sock.getsockname()[1]}"
+    wait_until(lambda: host.error_log.count("said again") == 2, "both have been logged")
+    lines = [line for line in host.error_log.splitlines() if "notice" not in line]
+    when, at = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\]", f"{host.pid}"
+    wanted = [
+        rf"C {at}-(\d+) from {address} to 127\.0\.0\.1:{host.address[1]}", rf"R {at}\.(\d+) on {at}-\d+ by one asked 0",
+        rf"{when} \[python:error\] {at} {at}\.\d+ <noted> said \\x1b from here", rf"{when} \[python:error\] {at} {at}\.\d+ <noted> said again",
+        rf"R {at}\.(\d+) on {at}-\d+ by two\\\" \S+ 1", rf"R {at}\.(\d+) came from /there",
+        rf"{when} \[python:error\] {at} {at}\.\d+ <noted> said \\x1b from here, referer /there",
+        rf"{when} \[python:error\] {at} {at}\.\d+ <noted> said again, referer /there"]
+    assert len(lines) == len(wanted), lines
+    for line, pattern in zip(lines, wanted, strict=True):
+        assert re.fullmatch(pattern, line), (line, pattern)
+    assert host.get("/x?fail").status == 500
+    host.expect_log(r"\[python:error\] \S+ \S+ PythonHandler fails: Traceback")
+    host.expect_log(r"\[python:error\] \S+ \S+ PythonHandler fails: ValueError: two")
+    host.allow_log("said|PythonHandler fails")
+
+
+def test_error_log_format_of_a_virtual_host(server: Start) -> None:
+    conf = """ErrorLogFormat "main %M"
+ErrorLogFormat request "request of %v"
+<Location />
+    Require all denied
+</Location>
+<VirtualHost *>
+    ServerName one
+</VirtualHost>
+<VirtualHost *>
+    ServerName two
+    ErrorLogFormat "%-E two %F %M"
+    ErrorLogFormat connection "connection of %v"
+</VirtualHost>
+"""
+    host = server(conf, PAGE)
+    assert [host.get("/a.txt", {"Host": name}).status for name in ("one", "two")] == [403, 403]
+    wait_until(lambda: host.error_log.count("client denied") == 2, "both have been logged")
+    lines = [line for line in host.error_log.splitlines() if " serves " not in line]
+    assert lines[:2] == ["request of one", f"main client denied by server configuration: {host.root}/www/a.txt"]
+    assert lines[2:4] == ["connection of two", "request of two"]
+    assert re.fullmatch(rf"- two [a-z_]+\.c:\d+ client denied by server configuration: {host.root}/www/a\.txt", lines[4])
+    host.allow_log("client denied")
+
+
+def test_logs_in_formats_of_the_configuration_stay_over_a_reload(server: Start) -> None:
+    host = server('ErrorLogFormat "one %M"\n<Location />\nRequire all denied\n</Location>', PAGE, workers=1)
+    host.check_fds = False
+    assert host.get("/a.txt").status == 403
+    host.expect_log("^one client denied")
+    host.write_conf(host.template.replace("one %M", "two %M"))
+    os.kill(host.pid, signal.SIGHUP)
+    wait_until(lambda: host.get("/a.txt").status == 403 and "\ntwo client denied" in host.error_log, "the new format is in force")
+    host.allow_log("client denied")
+
+
+@pytest.mark.parametrize(("directive", "wanted"), [
+    ('ErrorLogFormat "%Z %M"', "%a %A %E %F %k %l %L %m %M %P %t %T %v %V %{name}e %{name}i %{name}n or %% expected: %Z %M"),
+    ('ErrorLogFormat "%M %{x"', "closing } expected: %{x"), ('ErrorLogFormat "no"', "%M, the message, expected in it: no"),
+    ('ErrorLogFormat ""', "a format that is not empty expected"), ('ErrorLogFormat both "%M"', "connection or request expected before a format, not both"),
+    ('ErrorLogFormat request "%M"', "%M expected in the format of the message alone: %M"),
+    ('ErrorLogFormat "%+M"', "+ expected in formats of connections and requests alone: %+M"),
+    ('LogFormat "%Z" x', 'no such LogFormat item at "%Z"'), ('CustomLog x.log "%{a"', 'missing } at "%{a"'),
+])
+def test_a_bad_format_is_found_with_the_configuration(run: Callable[..., Any], tmp_path: Path, directive: str, wanted: str) -> None:
+    (tmp_path / "x.conf").write_text(f"Listen 1\n{directive}\n")
+    done = run("-t", "-f", str(tmp_path / "x.conf"))
+    assert done.returncode == 1 and f"{tmp_path}/x.conf:2: {directive.split()[0]}: {wanted}\n" in done.stderr, done.stderr
 
 
 def test_without_an_error_log_lines_go_to_stderr(server: Start) -> None:

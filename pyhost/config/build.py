@@ -55,10 +55,12 @@ class Scope:
 
 @dataclass(slots=True)
 class Builder:
-    """Settings gathered from trees. regex_error: says what is wrong with a pattern, None when it is good (PCRE2's word, by install)."""
+    """Settings gathered from trees. regex_error: says what is wrong with a pattern, None when it is good (PCRE2's word, by install).
+    text_error: the same for texts of a TextKind."""
 
     server_root: str
     regex_error: Callable[[Regex], str | None] | None = None
+    text_error: Callable[[int, str], str | None] | None = None
     overrides: int = Override.ALL  # for .htaccess
     main: Layer = field(default_factory=dict)
     servers: list[ServerDraft] = field(default_factory=list)
@@ -120,7 +122,13 @@ class Builder:
     def context(self, node: Node, scope: Scope) -> Context:
         def warn(sentence: str) -> None:
             self.warnings.append((node.place, sentence))
-        return Context(scope.where, node.place, self.server_root, node.name, warn, scope.directory, scope.is_location, scope.directory_is_pattern)
+        return Context(scope.where, node.place, self.server_root, node.name, warn, scope.directory, scope.is_location, scope.directory_is_pattern,
+                       check=self.check_text)
+
+    def check_text(self, kind: int, text: str) -> None:
+        wrong = self.text_error(kind, text) if self.text_error else None
+        if wrong:
+            raise ValueError(wrong)
 
     def convert(self, row: Directive, node: Node, scope: Scope) -> Any:
         words = [node.args] if row.raw else split_words(node.args)

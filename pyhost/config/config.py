@@ -94,7 +94,7 @@ class Config:
 
 
 def read_config(request: Request, regex_error: Callable[[Regex], str | None] | None = None,
-                environment: Mapping[str, str] | None = None) -> Config:
+                environment: Mapping[str, str] | None = None, text_error: Callable[[int, str], str | None] | None = None) -> Config:
     """Read and check a configuration. All faults are in `errors` of the result, none is raised."""
     root = request.server_root or (os.path.dirname(os.path.abspath(request.file)) if request.file else os.getcwd())
     parser = Parser(os.path.abspath(root), dict.fromkeys(request.defines, ""), os.environ if environment is None else environment)
@@ -104,7 +104,7 @@ def read_config(request: Request, regex_error: Callable[[Regex], str | None] | N
         parser.read_file(request.file)
     for line in request.after:
         parser.read_text("-c", line)
-    builder = Builder(os.path.abspath(root), regex_error)
+    builder = Builder(os.path.abspath(root), regex_error, text_error)
     builder.build(parser.tree)
     config = Config(request, builder.server_root, tree=parser.tree, errors=[*parser.errors, *builder.errors],
                     warnings=[*parser.warnings, *builder.warnings], notes=parser.notes, files=parser.files)

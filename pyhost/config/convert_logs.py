@@ -4,12 +4,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .convert import condition_env
-from .model import AccessLog
+from .model import AccessLog, TextKind
 from .modules import identifier, is_known
 from .table import Context
 from .values import absolute_path
 
-__all__ = ["COMBINED", "COMMON", "custom_log", "error_log", "log_format", "log_levels", "transfer_log"]
+__all__ = ["COMBINED", "COMMON", "custom_log", "error_log", "error_log_format", "log_format", "log_levels", "transfer_log"]
 
 COMMON = '%h %l %u %t "%r" %>s %b'
 COMBINED = COMMON + ' "%{Referer}i" "%{User-Agent}i"'
@@ -50,8 +50,23 @@ def log_levels(_ctx: Context, words: Sequence[str]) -> tuple[tuple[str, int], ..
     return tuple(found)
 
 
-def log_format(_ctx: Context, words: Sequence[str]) -> dict[str, str]:
+EVENT_FORMATS = {"": TextKind.ERROR_FORMAT, "connection": TextKind.ERROR_FORMAT_CONNECTION, "request": TextKind.ERROR_FORMAT_REQUEST}
+
+
+def error_log_format(ctx: Context, words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """`[connection|request] format`"""
+    kind = words[0].lower() if len(words) > 1 else ""
+    if kind not in EVENT_FORMATS:
+        raise ValueError(f"connection or request expected before a format, not {words[0]}")
+    if not words[-1]:
+        raise ValueError("a format that is not empty expected")
+    ctx.check(EVENT_FORMATS[kind], words[-1])
+    return {kind: (words[-1],)}
+
+
+def log_format(ctx: Context, words: Sequence[str]) -> dict[str, str]:
     """Without a nickname: the default format of TransferLog."""
+    ctx.check(TextKind.LOG_FORMAT, words[0])
     return {words[1] if len(words) > 1 else "": words[0]}
 
 
@@ -61,6 +76,8 @@ def custom_log(ctx: Context, words: Sequence[str]) -> tuple[AccessLog, ...]:
     env = condition_env(rest)
     if not 1 <= len(rest) <= 2:
         raise ValueError("a file or |command, a format and env=VAR expected")
+    if len(rest) > 1:
+        ctx.check(TextKind.LOG_FORMAT, rest[1])
     return (AccessLog(log_target(ctx, rest[0]), rest[1] if len(rest) > 1 else "combined", env),)
 
 

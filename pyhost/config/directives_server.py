@@ -6,7 +6,7 @@ from . import convert_logs as logs
 from . import values as v
 from .model import AliasKind
 from .rows import MAIN, SERVER, row
-from .table import ALIASES_FIRST, APPEND, KEYED, LIST, Directive
+from .table import ALIASES_FIRST, APPEND, KEYED, KEYED_LISTS, LIST, Directive
 
 __all__ = ["ROWS"]
 
@@ -107,6 +107,9 @@ ROWS: tuple[Directive, ...] = (
     # logs
     row("ErrorLog", SERVER, "file | |command | syslog[:facility]", logs.error_log, "1", "server.error_log", "Where errors are logged.",
         default="(standard error)"),
+    row("ErrorLogFormat", SERVER, "[connection|request] format", logs.error_log_format, "1-2", "server._error_log_formats",
+        "What lines of the error log look like; with `connection` or `request`: a line that comes before the first one of each connection or request "
+        "(several: all of them). Items: docs/operation.md.", default='("[%{u}t] [%m:%l] [pid %P] [client\\ %a] %M")', rule=KEYED_LISTS),
     row("LogLevel", SERVER, "[module:]level …", logs.log_levels, "1-", "server._log_levels",
         "Least important message that the error log shows: emerg, alert, crit, error, warn, notice, info, debug, trace1 … trace8; for one module "
         "(as in the lines' `[module:level]`): `LogLevel warn python:debug`.", default="warn", rule=APPEND),

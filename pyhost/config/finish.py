@@ -129,6 +129,9 @@ def finish_server(layer: Layer) -> dict[str, Any]:
     formats = layer["server._log_formats"]
     out["access_logs"] = tuple(replace(log, format=formats.get(log.format, log.format)) for log in out.get("access_logs", ()))
     out["log_level"], out["module_levels"] = log_levels(layer["server._log_levels"])
+    events = layer.get("server._error_log_formats", {})
+    out["error_log_format"] = events[""][-1] if "" in events else None
+    out["error_connection_formats"], out["error_request_formats"] = events.get("connection", ()), events.get("request", ())
     out["python_config"] = pairs(out.get("python_config", {}))
     out["python_options"] = options(layer.get("server._python_options", {}))
     out["server_scheme"] = out.get("server_scheme") or None

@@ -53,7 +53,9 @@ class HtaccessCache:
     def parse(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
         parser = Parser(self.config.server_root, dict.fromkeys(self.config.main["defines"], ""), restricted=True)
         parser.read_file(path)
-        builder = Builder(self.config.server_root, bridge.regex_error if bridge.available() else None, overrides, next_id=self.next_id)
+        there = bridge.available()
+        builder = Builder(self.config.server_root, bridge.regex_error if there else None, bridge.text_error if there else None, overrides,
+                          next_id=self.next_id)
         layer, files = builder.build_htaccess(parser.tree, os.path.dirname(path))
         self.next_id = builder.next_id
         errors = [*parser.errors, *builder.errors]

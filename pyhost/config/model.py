@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 
 __all__ = ["AccessLog", "Address", "Alias", "AliasKind", "ErrorDocument", "Filter", "HeaderOp", "HeaderRule", "Hook", "HookList", "Import",
            "IndexOption", "Listen", "Net", "Option", "Override", "Pair", "Phase", "Protocol", "Rate", "Regex", "Require", "RequireKind", "Section",
-           "SectionKind", "SetEnvIf"]
+           "SectionKind", "SetEnvIf", "TextKind"]
 
 
 class Phase(IntEnum):
@@ -46,6 +46,10 @@ class Protocol(IntEnum):
 
 class IndexOption(IntFlag):
     FOLDERS_FIRST, IGNORE_CASE, SUPPRESS_SIZE, SUPPRESS_LAST_MODIFIED, VERSION_SORT, SUPPRESS_COLUMN_SORTING, IGNORE_CLIENT = 1, 2, 4, 8, 16, 32, 64
+
+
+class TextKind(IntEnum):
+    LOG_FORMAT, ERROR_FORMAT, ERROR_FORMAT_CONNECTION, ERROR_FORMAT_REQUEST = range(4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,13 +33,18 @@ class Several(tuple[Any, ...]):
     __slots__ = ()
 
 
+def unchecked(_kind: int, _text: str) -> None:
+    """Take any text: for defaults, and where C is not there to ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a converter may know of the place it works for.
 
     where: one letter of CONTEXTS; place: file and line; server_root: for relative paths; name: the directive as written;
     directory: of handlers, as mod_python defines it; is_location, directory_is_pattern: of that directory; parser's defines in defines.
-    warn: called with a sentence for what is allowed but probably not meant.
+    warn: called with a sentence for what is allowed but probably not meant. check: called with a model.TextKind and a text in that language,
+    raises ValueError.
     """
 
     where: str
@@ -51,6 +56,7 @@ class Context:
     is_location: bool = False
     directory_is_pattern: bool = False
     check_files: bool = True
+    check: Callable[[int, str], None] = unchecked
 
 
 Convert = Callable[[Context, Sequence[str]], Any]

@@ -19,7 +19,7 @@ counter = [0]
 
 def install(request: Request) -> Installed:
     """Read a configuration and put it into C's hands. Raises ConfigErrors."""
-    config = read_config(request, bridge.regex_error)
+    config = read_config(request, bridge.regex_error, text_error=bridge.text_error)
     config.check()
     counter[0] += 1
     made = Installed(config, counter[0])

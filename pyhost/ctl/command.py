@@ -111,7 +111,8 @@ def request_of(options: Options) -> Request:
 
 def load(options: Options) -> Config:
     """Read and check. Raises ConfigErrors and UsageError; warnings go to standard error."""
-    config = read_config(request_of(options), bridge.regex_error if bridge.available() else None)
+    there = bridge.available()
+    config = read_config(request_of(options), bridge.regex_error if there else None, text_error=bridge.text_error if there else None)
     warn(config)
     config.check()
     return config

@@ -11,10 +11,10 @@
 #include "route.h"
 
 static char last_log[512];
-void log_request(const struct request *r, int level, const char *module, const char *format, ...)
+void log_request_at(const char *place, const struct request *r, int level, const char *module, const char *format, ...)
 {
     va_list args;
-    (void)r, (void)level, (void)module;
+    (void)place, (void)r, (void)level, (void)module;
     va_start(args, format);
     vsnprintf(last_log, sizeof last_log, format, args);
     va_end(args);

@@ -1,4 +1,4 @@
-// sources: log_gather.c log_format.c log_items.c log_items_net.c log_escape.c log_time.c log.c log_file.c log_pipe.c peer.c request.c table.c buf.c shm.c blocked.c
+// sources: log_gather.c log_format.c log_items.c log_items_net.c log_escape.c log_time.c log.c log_event.c log_event_items.c log_file.c log_pipe.c peer.c request.c table.c buf.c shm.c blocked.c
 /* Access lines of several processes in one file: each line is there once and whole, also when processes are killed at any point. */
 #include "check.h"
 
