@@ -100,3 +100,8 @@ void gate_request_gone(struct request *r)
     waker_wake(r->on_drain);
     waker_wake(r->on_gone);
 }
+
+bool gate_request_is_gone(const struct request *r)
+{
+    return !r->handed_over && !r->main_request && (r->aborted || !r->conn || r->conn->eof);
+}

@@ -19,5 +19,7 @@ void gate_request_keep_line(struct request *r, const char *bytes, size_t len);
 bool gate_request_over(struct conn *c, struct request *r, bool at_once);
 /* The client of a request that is being handled is gone, or has given it up: whoever waits for it finds out. */
 void gate_request_gone(struct request *r);
+/* Has its client gone, so that on_gone is woken no more? For who begins to wait for that while it is handled. */
+bool gate_request_is_gone(const struct request *r);
 
 #endif

@@ -5,6 +5,7 @@
 #include "pyasgi_impl.h"
 
 #include "conn.h"
+#include "gate_request.h"
 #include "gate_ws.h"
 #include "log.h"
 #include "pyapp.h"
@@ -72,6 +73,8 @@ PyObject *asgi_cycle_new(struct asgi_state *s, struct request *r)
     c->gone_waker.wake = on_gone;
     c->more_body = true;
     r->on_gone = &c->gone_waker;
+    if (gate_request_is_gone(r)) /* it is not heard of again */
+        waker_wake(r->on_gone);
     if (asgi_limit_begin(c) < 0)
         Py_CLEAR(c);
     return (PyObject *)c;

@@ -96,7 +96,7 @@ static void visit_over(struct visit *v)
 static void visit_run(struct job *job)
 {
     struct visit *v = (struct visit *)job;
-    if (pylimit_begin(v->f->r))
+    if (pylimit_begin(v->f->r, true))
         interp_log_exception("setting the limits of a filter");
     call_here(v->f);
     pylimit_end(v->f->r, true);

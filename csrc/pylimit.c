@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coro.h"
+#include "gate_request.h"
 #include "shm.h"
 
 enum { STATUS_TIMEOUT = 504, STATUS_GONE = 408 };
@@ -50,14 +51,22 @@ void pylimit_describe(void *arg, char *to, size_t room)
             *at = ' ';
 }
 
-int pylimit_begin(struct request *r)
+/* A client that has gone while its request was in the queue is not heard of again. */
+static void wait_for_client(struct request *r, struct coro *c)
+{
+    r->on_gone = coro_gone_waker(c);
+    if (gate_request_is_gone(r))
+        waker_wake(r->on_gone);
+}
+
+int pylimit_begin(struct request *r, bool cancels)
 {
     const struct dir_conf *conf = r->conf;
     struct coro *c = coro_current();
     if (!conf || !c)
         return 0;
-    if (conf->cancel_on_disconnect && !r->on_gone)
-        r->on_gone = coro_gone_waker(c);
+    if (cancels && conf->cancel_on_disconnect && !r->on_gone)
+        wait_for_client(r, c);
     struct coro_limits limits = {.green = conf->python_green, .timeout_ms = conf->request_timeout_ms, .slice_ms = conf->time_slice_ms,
                                  .blocked_ms = conf->blocked_warning_ms, .describe = pylimit_describe, .arg = r};
     return coro_set_limits(&limits);

@@ -248,7 +248,7 @@ int pyphase_run(struct request *r, enum phase phase)
         log_request(r, LEVEL_ERROR, "python", "the interpreter %s is not prepared", interp_current()->name);
         return STATUS_ERROR;
     }
-    if (pylimit_begin(r))
+    if (pylimit_begin(r, phase <= PHASE_CONTENT))
         interp_log_exception("setting the limits of a request");
     if (r->py != self || self->sibling)
         adopt_added(self);

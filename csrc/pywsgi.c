@@ -219,7 +219,7 @@ static int call_application(struct wsgi_state *s, struct request *r, PyObject *a
 int pywsgi_run(struct request *r)
 {
     struct wsgi_state *s = wsgi_state();
-    if (pylimit_begin(r))
+    if (pylimit_begin(r, true))
         wsgi_log_exception(r, "the limits of the request cannot be set");
     PyObject *app = s ? pyapp_get(r, false) : NULL;
     int code = PY_OK;

@@ -86,6 +86,42 @@ def test_client_that_goes_away_cancels_its_request(server: Callable[..., Server]
     host.allow_log("python:error|client")
 
 
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+@pytest.mark.parametrize("path", ["/wait", "/app", "/asgi"])
+def test_client_that_has_gone_before_its_request_began_cancels_it(path: str, interpreter: str, server: Callable[..., Server], tmp_path: Path) -> None:
+    """The worker has read the request, is held up by another before it begins, and then meets the end of its client first."""
+    there, first, second = f"PythonInterpreter {interpreter}", tmp_path / "first", tmp_path / "second"
+    host = server(location("/wait", "remembers", "PyCancelOnDisconnect On", there) + location("/tell", "tells", there) +
+                  location("/hold", "holds_up", "PyTimeSlice Off", "PyBlockedWarning Off", there) + f"""
+PyWSGIAlias /app {APPS}/limit_app.py
+<LocationMatch ^/(app|asgi)>
+    PyCancelOnDisconnect On
+    PythonPath "['{APPS}'] + sys.path"
+    {there}
+</LocationMatch>
+<Location /asgi>
+    SetHandler asgi
+    PyWSGIApplication "{APPS}/asgi_limits.py:sleeps"
+</Location>
+""")
+    host.check_fds = False  # of the asyncio loop
+    client, *others = clients = [Client(host.address), *(host.client() for _ in range(4))]
+    assert {one.request("GET", "/tell").text for one in clients} == {""}  # the worker knows these connections, and has imported the handlers
+    holding = host.client().send(build_request("GET", f"/hold?{first}"))
+    wait_until(lambda: first.with_suffix(".held").exists(), "the worker is held up")
+    for other, target in zip(others, (f"/hold?{second}", "/tell", "/tell", "/tell"), strict=True):  # the worker looks at its clock after some jobs
+        other.send(build_request("GET", target))
+    client.send(build_request("GET", path))
+    first.touch()
+    wait_until(lambda: second.with_suffix(".held").exists(), "the worker has read all requests, and is held up by the first of them")
+    client.reset()
+    second.touch()
+    assert {one.read_response().status for one in (holding, *others)} == {200}
+    wait_until(lambda: f'"GET {path}' in (host.root / "access.log").read_text(), "the request is over", 20.0)
+    assert host.request("GET", "/tell").text == ("holds holds began gone finally" if path == "/wait" else "holds holds")
+    host.allow_log("(python|wsgi):error|asgi:|client")
+
+
 def test_request_goes_on_without_its_client_by_default(server: Callable[..., Server]) -> None:
     host = server(location("/wait", "remembers", "PyRequestTimeout 300ms") + location("/tell", "tells"))
     host.request("GET", "/tell")  # imports, which may take longer

@@ -15,6 +15,13 @@ async def app(scope, receive, send):
     await globals()["do_" + scope["path"].removeprefix(scope["root_path"]).strip("/")](scope, receive, send)
 
 
+async def sleeps(scope, receive, send):
+    """Without a lifespan."""
+    assert scope["type"] == "http"
+    await asyncio.sleep(30)
+    await answer(send, "slept")
+
+
 async def slow_start(scope, receive, send):
     if scope["type"] == "lifespan":
         await receive()

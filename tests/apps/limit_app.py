@@ -231,6 +231,17 @@ def remembers(req: Any) -> int:
     return int(apache.OK)
 
 
+def holds_up(req: Any) -> int:
+    """Let nobody else run until there is a file of the name in the query string, and for longer than the worker runs jobs without looking for events."""
+    seen.append("holds")
+    end = time.monotonic() + 0.1
+    with open(req.args + ".held", "w"):
+        pass
+    while not os.path.exists(req.args) or time.monotonic() < end:
+        pass
+    return int(apache.OK)
+
+
 def tells(req: Any) -> int:
     req.write(" ".join(seen))
     return int(apache.OK)
