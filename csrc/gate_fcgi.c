@@ -55,6 +55,15 @@ static void refuse(struct fcgi_request *f, struct slice head, struct gate_fault 
     serve_fault(r, fault.status, fault.why, fault.directive);
 }
 
+static void serve(struct fcgi_request *f, uint64_t length)
+{
+    f->stage = STAGE_BUSY;
+    f->length = length;
+    f->request->body = length ? BODY_READING : BODY_WHOLE;
+    f->request->head.chunked = length == UINT64_MAX;
+    serve_request(f->request);
+}
+
 static void params_whole(struct conn *c, struct fcgi_request *f)
 {
     struct request *r = f->request;
@@ -64,14 +73,14 @@ static void params_whole(struct conn *c, struct fcgi_request *f)
     if (fcgi_pairs_parse(&pack, slice_of(f->params.at, f->params.len)) == PACK_DONE)
         fault = gate_vars_head(r, &pack, &head);
     if (!fault.status) {
-        f->length = r->head.has_length ? r->head.length : 0;
-        r->body = f->length ? BODY_READING : BODY_WHOLE;
         fault = gate_request_fill(c, r, head.at, head.len);
         head.at = NULL;
     }
     buf_clear(&f->params);
-    if (!fault.status)
-        serve_request(r);
+    if (!fault.status && r->head.has_length)
+        serve(f, r->head.length);
+    else if (!fault.status)
+        f->stage = STAGE_STDIN;
     else if (r->bytes)
         serve_fault(r, fault.status, fault.why, fault.directive);
     else
@@ -103,14 +112,20 @@ static void body_state(struct request *r, enum body_state state)
 static bool stdin_data(struct conn *c, struct fcgi_request *f, struct slice content)
 {
     struct request *r = f->request;
+    uint16_t id = f->id;
     if (f->stage == STAGE_PARAMS)
         return false;
     f->stdin_over |= !content.len;
+    if (f->stage == STAGE_STDIN) {
+        serve(f, content.len ? UINT64_MAX : 0);
+        if (!content.len || c->state == CONN_CLOSED || !(f = find(c, id)))
+            return true;
+    }
     if (r->body != BODY_READING)
         return true; /* more than CONTENT_LENGTH, or nobody wants it */
     uint64_t room = f->length - r->body_bytes_in, take = content.len < room ? content.len : room;
     if (!content.len) {
-        body_state(r, BODY_BROKEN); /* 6.2: the stream ended before CONTENT_LENGTH */
+        body_state(r, f->length == UINT64_MAX ? BODY_WHOLE : BODY_BROKEN); /* 6.2: the stream ended before CONTENT_LENGTH */
         return true;
     }
     r->body_bytes_in += take;
@@ -182,7 +197,7 @@ static bool dispatch(struct conn *c, const struct fcgi_record *record)
     switch (record->type) {
     case FCGI_PARAMS: return params(c, f, record->content);
     case FCGI_STDIN: return stdin_data(c, f, record->content);
-    case FCGI_ABORT_REQUEST: return f->stage == STAGE_PARAMS ? drop_unseen(c, f) : (gate_request_gone(f->request), true);
+    case FCGI_ABORT_REQUEST: return f->stage < STAGE_BUSY ? drop_unseen(c, f) : (gate_request_gone(f->request), true);
     case FCGI_DATA: return true; /* of the filter role only */
     default: return false;
     }
@@ -271,7 +286,7 @@ static void fcgi_close(struct conn *c)
     while (state && state->requests) {
         struct fcgi_request *f = state->requests;
         struct request *r = f->request;
-        bool unseen = f->stage == STAGE_PARAMS;
+        bool unseen = f->stage < STAGE_BUSY;
         fcgi_forget(c, f);
         r->conn = NULL;
         r->gate = NULL;

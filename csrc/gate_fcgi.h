@@ -6,13 +6,18 @@
 #include "gate.h"
 #include "listener.h"
 
-enum fcgi_stage { STAGE_PARAMS, STAGE_BUSY, STAGE_ENDED };
+enum fcgi_stage {
+    STAGE_PARAMS,
+    STAGE_STDIN, /* no CONTENT_LENGTH: whether there is a body is seen by the first FCGI_STDIN; nginx streams chunked uploads so */
+    STAGE_BUSY,  /* known to more than the gate, from here on */
+    STAGE_ENDED
+};
 
 struct fcgi_request { /* in the request's arena */
     struct fcgi_request *next;
     struct request *request; /* strong until its answer is out */
     struct buf params;       /* owned */
-    uint64_t length;         /* CONTENT_LENGTH */
+    uint64_t length;         /* CONTENT_LENGTH; UINT64_MAX: until FCGI_STDIN ends */
     uint16_t id;
     uint8_t stage;
     bool keep_conn;

@@ -22,7 +22,7 @@ void fcgi_set_deadline(struct conn *c)
     const struct server_conf *s = c->listener->default_server;
     bool waits = false;
     for (const struct fcgi_request *f = fcgi_of(c)->requests; f; f = f->next)
-        waits |= f->stage == STAGE_PARAMS || (f->request->body == BODY_READING && !c->paused);
+        waits |= f->stage < STAGE_BUSY || (f->request->body == BODY_READING && !c->paused);
     int64_t ms = c->out_waiting || waits ? s->timeout_ms : fcgi_of(c)->requests ? 0 : s->keep_alive_timeout_ms;
     conn_set_deadline(c, gate_after_ms(c, ms));
 }

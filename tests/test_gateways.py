@@ -70,6 +70,8 @@ WAYS = {
     "scgi": ("location / {{ include @PARAMS@/scgi_params; scgi_pass 127.0.0.1:{PORT3}; }}", ""),
     "uwsgi": ("location / {{ include @PARAMS@/uwsgi_params; uwsgi_pass 127.0.0.1:{PORT4}; }}", ""),
     "proxy": (PROXY, ""),
+    "fastcgi-unbuffered": ("location / {{ include @PARAMS@/fastcgi_params; fastcgi_pass 127.0.0.1:{PORT2}; fastcgi_request_buffering off; }}", ""),
+    "proxy-unbuffered": (PROXY.replace("{{", "{{ proxy_request_buffering off;"), ""),
 }
 
 
@@ -178,6 +180,23 @@ def test_bodies_statuses_and_fields_go_through(host: Server, front: Callable[...
     assert ask(address, target="/app/raise").status == 500
     host.expect_log("what the application raised")
     host.allow_log("wsgi|Traceback|KeyError|File|gateway_app")
+
+
+@pytest.mark.parametrize("mount", ["/app", "/mp", "/cgi"])
+@pytest.mark.parametrize("way", EVERY_WAY)
+def test_chunked_uploads_arrive_whole(host: Server, front: Callable[..., Front], way: str, mount: str) -> None:
+    """The servers in front keep them until they know the length, or pass them on as they come."""
+    body = b"0123456789abcdef" * 20000
+    with Client(front(host, way).address) as client:
+        client.send(f"POST {mount}/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        for at in range(0, len(body), 50000):
+            client.send(b"%x\r\n%b\r\n" % (len(body[at:at + 50000]), body[at:at + 50000]))
+        client.send(b"0\r\n\r\n")
+        answer = client.read_response()
+    if way in ("apache scgi", "apache uwsgi"):
+        assert answer.status == 411 and "Apache" in (answer.header("Server") or "")  # it cannot
+    else:
+        assert answer.status == 200 and json.loads(answer.text)["body"].encode() == body
 
 
 @needs_nginx
@@ -491,6 +510,32 @@ def test_a_body_cut_short_and_one_too_long(host: Server) -> None:
         assert client.finish(3).status == 413
         assert client.get("/app/count", 4).status == 200
     host.allow_log("wsgi|Traceback|File|OSError|Error|digest|while block|body")
+
+
+def without_length(client: FastCGI, number: int, target: str, body: bytes, end: bool = True) -> FastCGI:
+    client.begin(number).params(number, {**variables("POST", target), "CONTENT_LENGTH": ""})
+    return client.stdin(number, body, end)
+
+
+def test_a_body_without_a_length_ends_with_its_stream(host: Server) -> None:
+    with fast(host) as client:
+        for body in (b"", b"q", b"q" * 300000):
+            assert without_length(client, 1, "/app/digest", body).finish(1).body.startswith(b"%d " % len(body))
+            assert json.loads(without_length(client, 1, "/cgi", body).finish(1).body)["body"].encode() == body
+        told = json.loads(without_length(client, 1, "/mp", b"mod_python").finish(1).body)
+        assert told["body"] == "mod_python" and told["keys"]["length"] is None
+        assert without_length(client, 2, "/app/limited", b"q" * 2000).finish(2).status == 413
+        without_length(client, 3, "/app/digest", b"", end=False)  # the request waits: is there a body?
+        assert client.get("/app/count", 4).status == 200
+        client.send(record(fcgi.ABORT, 3))
+        assert client.finish(3).out == b""
+        without_length(client, 5, "/app/digest", b"half", end=False)
+    with fast(host) as client:
+        without_length(client, 1, "/app/digest", b"", end=False)
+    with fast(host) as client:
+        assert client.get("/app/count").status == 200
+    host.expect_log("python:info.*the client has gone")
+    host.allow_log("wsgi|body")
 
 
 def test_a_client_that_leaves_in_the_middle(host: Server) -> None:
