@@ -58,12 +58,12 @@ static void task_end(struct task *t)
 
 void task_over(struct coro *c)
 {
-    struct task *t = (struct task *)c->task;
-    if (!t)
-        return;
-    if (t->state == TASK_RUNNING)
-        task_end(t);
-    Py_CLEAR(c->task);
+    struct task *t;
+    while ((t = (struct task *)c->task)) { /* what goes with it may ask for the task that runs, and make another one */
+        if (t->state == TASK_RUNNING)
+            task_end(t);
+        Py_CLEAR(c->task);
+    }
 }
 
 static bool is_quiet(const struct task *t, PyObject *type)

@@ -29,6 +29,26 @@ def spawn_and_join() -> None:
     raises(RuntimeError, me.join)
 
 
+def task_asked_for_at_the_end_of_another_is_over_too() -> None:
+    """What dies with a task asks for the task that runs: that one must not live on into the greenlet's next job."""
+    seen: list[coro.Task | None] = []
+
+    class Asks:
+        def __del__(self) -> None:
+            seen.append(coro.current())
+
+    def leave_it() -> None:
+        task = coro.current()
+        assert task is not None
+        task.locals["asks"] = Asks()
+
+    coro.spawn(leave_it)
+    with within(5):
+        while not seen:
+            coro.sleep(0.001)
+    assert seen[0] is None or seen[0].done
+
+
 def order_is_kept() -> None:
     order: list[int] = []
     together(0, int)
