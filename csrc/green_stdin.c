@@ -10,8 +10,17 @@
 
 enum { LINE_BYTES = 256 };
 
+/* A signal came: its handler runs now, and if it raises nothing the reading goes on, as CPython's own does. */
+static bool a_handler_raised(void)
+{
+    PyGILState_STATE held = PyGILState_Ensure();
+    bool raised = PyErr_CheckSignals() < 0;
+    PyGILState_Release(held);
+    return raised;
+}
+
 /* As PyOS_ReadlineFunctionPointer has it: called without the GIL; the line in PyMem_RawMalloc's memory with its newline, empty at the end of the
- * input, NULL when a signal came. SWITCHES. */
+ * input, NULL when the handler of a signal has raised. SWITCHES. */
 static char *read_line(FILE *in, FILE *out, const char *prompt)
 {
     const void *caller = GREEN_CALLER();
@@ -24,6 +33,8 @@ static char *read_line(FILE *in, FILE *out, const char *prompt)
     while (line) {
         ssize_t n = green_read(fileno(in), line + len, room - len - 1, caller);
         if (n < 0 && errno == EINTR) {
+            if (!a_handler_raised())
+                continue;
             PyMem_RawFree(line);
             return NULL;
         }

@@ -175,7 +175,10 @@ def read_until(fd: int, words: bytes) -> bytes:
     return seen
 
 
-@pytest.mark.parametrize("more", ["", "import readline\n"])
+HEARS = 'import signal\nsignal.signal(signal.SIGUSR1, lambda *_: print("heard", flush=True))\n'
+
+
+@pytest.mark.parametrize("more", [HEARS, HEARS + "import readline\n"])
 def test_input_at_a_terminal_lets_coroutines_run(binary: Path, base_env: dict[str, str], tmp_path: Path, more: str) -> None:
     import pty
     master, slave = pty.openpty()
@@ -186,7 +189,10 @@ def test_input_at_a_terminal_lets_coroutines_run(binary: Path, base_env: dict[st
                 seen = read_until(master, b"ticked")
                 if b"name? " not in seen:
                     seen += read_until(master, b"name? ")
-                os.write(master, b"long" * 200 + b"\n")
+                os.write(master, b"long" * 100)
+                process.send_signal(signal.SIGUSR1)  # whose handler raises nothing: the reading goes on
+                read_until(master, b"heard")
+                os.write(master, b"long" * 100 + b"\n")
                 os.write(master, b"second\n")
                 got = read_until(master, b"second\\n'")
                 assert b"got '" + b"long" * 200 + b"' 'second\\n'" in got
