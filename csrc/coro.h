@@ -47,6 +47,9 @@ enum coro_wake { CORO_WOKEN, CORO_TIMED_OUT, CORO_ERROR /* an exception was thro
 /* Waits until coro_wake(current) or until_ns (absolute monotonic, -1: no deadline). SWITCHES. Context: handler greenlet, GIL held,
  * no exception set. A wake that came before the park is not lost. */
 enum coro_wake coro_park(int64_t until_ns);
+int64_t coro_now_ns(void); /* the clock of all deadlines. Context: any thread */
+/* Seconds from now (NULL, None: for ever) as such a time: -1: for ever; -2 with an exception. */
+int64_t coro_deadline_of(PyObject *seconds);
 /* Makes a parked greenlet ready (or remembers it when it is not parked yet). Context: loop thread; GIL not needed. Never switches. */
 void coro_wake(struct coro *c);
 /* The same for any thread. The greenlet lives at least until it is woken. */
@@ -87,7 +90,7 @@ int coro_set_limits(const struct coro_limits *limits);
 void coro_watch(int64_t blocked_ms, void (*describe)(void *arg, char *to, size_t room), void *arg);
 /* The part that ends with the handler, before its response is flushed and logged: the deadline, and what was thrown and has not arrived. */
 void coro_end_limits(void);
-/* A waker that raises ClientGone in the running greenlet: for req->on_gone. Valid while the greenlet lives. */
+/* A waker that raises ClientGone in the running greenlet, while it runs this job: for req->on_gone. Valid while the greenlet lives. */
 struct waker *coro_gone_waker(struct coro *c);
 /* Which of our own exceptions is set? */
 enum coro_end { CORO_END_OTHER, CORO_END_TIMEOUT, CORO_END_GONE };

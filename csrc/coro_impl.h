@@ -55,6 +55,7 @@ struct coro {
     struct coro *inbox_next;
     struct timer deadline;  /* of the job: raises RequestTimeout */
     struct waker gone;      /* raises ClientGone */
+    struct job *gone_of;    /* borrowed: the job in which it does; NULL: in none */
     struct coro *all_prev, *all_next; /* of this hub */
     int64_t run_ns, longest_ns; /* of the job: running time, longest stretch without giving way */
     uint64_t resumes;
@@ -106,7 +107,6 @@ void coro_keep_chunks(void);
 enum coro_wake coro_block(int64_t until_ns);
 /* Raises c->thrown (taken). */
 void coro_raise_thrown(struct coro *c);
-int64_t coro_now_ns(void);
 
 /* Links a wait and arms epoll (events 0: only a close ends the wait; EPOLLIN | EPOLLET: the caller has just seen EAGAIN). 0: waits; 1: ready at once (a regular file); -1: errno (EBADF). The caller unlinks in every case but -1. */
 int fd_wait_link(struct fd_wait *w, struct coro *c, int fd, uint32_t events);

@@ -39,10 +39,17 @@ static void deadline_fired(struct timer *t)
 static void client_gone(struct waker *w)
 {
     struct coro *c = (struct coro *)((char *)w - offsetof(struct coro, gone));
-    throw_type(c, c->interp->gone_type);
+    if (c->gone_of == c->job) /* who forwards to us (pywsgi_gone.c) may outlive the job */
+        throw_type(c, c->interp->gone_type);
 }
 
-struct waker *coro_gone_waker(struct coro *c) { return need_types(c->interp) ? NULL : &c->gone; }
+struct waker *coro_gone_waker(struct coro *c)
+{
+    if (need_types(c->interp))
+        return NULL;
+    c->gone_of = c->job;
+    return &c->gone;
+}
 
 void coro_limit_init(struct coro *c)
 {
@@ -54,6 +61,7 @@ void coro_limit_begin(struct coro *c)
 {
     c->slice_ns = c->blocked_ns = 0;
     c->describe = NULL;
+    c->gone_of = NULL;
     sentinel_watch_job(0, 0);
 }
 

@@ -33,8 +33,6 @@ int task_join(struct task *t, int64_t until_ns);
 void task_kill(struct task *t, PyObject *exception);
 
 extern PyType_Spec alarm_spec, task_spec;
-/* Seconds (None: for ever) as an absolute time; -1: for ever; -2 with an exception. */
-int64_t coro_deadline_of(PyObject *timeout);
 /* The one argument of that name, by place or by name; NULL with *bad false: not given; *bad: an exception is set. */
 PyObject *coro_only_argument(const char *name, PyObject *const *args, Py_ssize_t n, PyObject *names, bool *bad);
 /* Throws exception into the task at that time, unless cancelled. A new reference, or NULL with an exception. */

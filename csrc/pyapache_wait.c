@@ -30,13 +30,6 @@ static struct {
     bool alone;            /* there are no other workers */
 } here = {.source.fd = -1};
 
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* ---- the other workers ---- */
 
 static socklen_t address_of(pid_t pid, struct sockaddr_un *to)
@@ -157,7 +150,7 @@ void waiting_end(struct waiting *w, bool got)
 int waiting_park(struct waiting *w, int64_t until_ns)
 {
     bool can_be_told = here.alone || here.source.fd >= 0 || w->channel >= SHM_CHANNELS;
-    int64_t pause = w->coro && can_be_told ? LOOK_AGAIN_NS : POLL_NS, again = monotonic_ns() + pause;
+    int64_t pause = w->coro && can_be_told ? LOOK_AGAIN_NS : POLL_NS, again = coro_now_ns() + pause;
     if (until_ns >= 0 && until_ns < again)
         again = until_ns;
     if (w->coro)
@@ -205,11 +198,11 @@ PyObject *pyapache_wait(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "there is no such channel");
         return NULL;
     }
-    int64_t until = seconds < 0 ? -1 : monotonic_ns() + (int64_t)(seconds * 1e9);
+    int64_t until = seconds < 0 || seconds > 1e9 ? -1 : coro_now_ns() + (int64_t)(seconds * 1e9);
     struct waiting *w = waiting_begin(channel);
     if (!w)
         return NULL;
-    while ((got = ask(ready)) == 0 && (until < 0 || monotonic_ns() < until))
+    while ((got = ask(ready)) == 0 && (until < 0 || coro_now_ns() < until))
         if (waiting_park(w, until)) {
             got = -1;
             break;

@@ -165,15 +165,22 @@ static int status_of_end(struct cycle *c)
     return status;
 }
 
+void asgi_cycle_finish(struct cycle *c, int status)
+{
+    c->complete = true;
+    if (c->request->on_gone == &c->gone_waker)
+        c->request->on_gone = NULL;
+    if (c->receiver) /* who still waits for the client's end need not wait any more */
+        asgi_cycle_mark(c);
+    serve_finish(c->request, status);
+}
+
 void asgi_cycle_over(struct cycle *c)
 {
-    struct request *r = c->request;
     int status = status_of_end(c);
     Py_CLEAR(c->task);
-    if (!c->complete) {
-        c->complete = true;
-        serve_finish(r, status);
-    }
+    if (!c->complete)
+        asgi_cycle_finish(c, status);
     cycle_unhook(c);
 }
 

@@ -78,6 +78,8 @@ int asgi_cycle_collect(struct cycle *c);
 void asgi_cycle_launch(struct cycle *c);
 /* The exception that is set, or none: the application has ended. */
 void asgi_cycle_over(struct cycle *c);
+/* The response is whole, or status is to be it: whatever the application does from here on, its request is over. */
+void asgi_cycle_finish(struct cycle *c, int status);
 
 /* pyasgi_future.c. A place holds a future that somebody awaits (strong), or NULL. */
 int asgi_future_is_done(struct asgi_state *s, PyObject *future); /* 1: whoever waited has been cancelled; -1: exception */

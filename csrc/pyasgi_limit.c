@@ -9,7 +9,6 @@
 
 #include "log.h"
 #include "pylimit.h"
-#include "serve.h"
 
 enum { NS_PER_MS = 1000000, STATUS_TIMEOUT = 504, STATUS_GONE = 408, DESCRIPTION_BYTES = 2048 };
 
@@ -49,13 +48,6 @@ static struct cycle *cycle_of(const struct asgi_state *s, PyObject *context)
 
 /* ---- who holds up the loop ---- */
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static void arm_watch(struct asgi_state *s, int64_t at_ns)
 {
     if (timer_arm(&coro_hub->loop->timers, &s->step_watch, at_ns))
@@ -69,7 +61,7 @@ void asgi_limit_enter(struct asgi_state *s, struct cycle *c)
     if (!blocked_ms)
         return;
     s->step = (struct cycle *)Py_NewRef(c);
-    s->step_since_ns = now_ns();
+    s->step_since_ns = coro_now_ns();
     s->step_reported = false;
     coro_watch(blocked_ms, pylimit_describe, r);
     if (!timer_armed(&s->step_watch))
@@ -115,7 +107,7 @@ static void step_watched(struct timer *t)
     struct asgi_state *s = (struct asgi_state *)((char *)t - offsetof(struct asgi_state, step_watch));
     if (!s->step)
         return;
-    int64_t blocked_ns = s->step->request->conf->blocked_warning_ms * NS_PER_MS, now = now_ns(), held = now - s->step_since_ns;
+    int64_t blocked_ns = s->step->request->conf->blocked_warning_ms * NS_PER_MS, now = coro_now_ns(), held = now - s->step_since_ns;
     if (held >= blocked_ns && !s->step_reported) {
         s->step_reported = true;
         report_step(s, held);
@@ -151,7 +143,7 @@ int asgi_limit_begin(struct cycle *c)
 {
     int64_t ms = c->request->conf ? c->request->conf->request_timeout_ms : 0;
     c->deadline.fire = deadline_fired;
-    if (!ms || !timer_arm(&coro_hub->loop->timers, &c->deadline, now_ns() + ms * NS_PER_MS))
+    if (!ms || !timer_arm(&coro_hub->loop->timers, &c->deadline, coro_now_ns() + ms * NS_PER_MS))
         return 0;
     PyErr_NoMemory();
     return -1;
@@ -189,9 +181,9 @@ static int expire(struct cycle *c)
     if (c->task)
         log_lines(r, LEVEL_ERROR, module ? PyObject_CallMethod(module, "where_tasks_wait", "OOO", c->task, c->state->request_var, c->ticket) : NULL);
     Py_XDECREF(module);
-    c->expired = c->complete = true;
+    c->expired = true;
     Py_CLEAR(c->rest);
-    serve_finish(r, STATUS_TIMEOUT);
+    asgi_cycle_finish(c, STATUS_TIMEOUT);
     return cancel_task(c, "PyRequestTimeout");
 }
 

@@ -24,10 +24,10 @@ static PyObject *event_body(struct cycle *c, PyObject *body)
 static PyObject *next_event(struct cycle *c)
 {
     struct request *r = c->request;
-    if (c->expired)
+    if (c->complete)
         return event_disconnect(c);
     if (c->received_all)
-        return c->complete || !r->conn || r->conn->eof ? event_disconnect(c) : NULL;
+        return !r->conn || r->conn->eof ? event_disconnect(c) : NULL;
     if (r->body == BODY_WHOLE && !r->in.len && !r->in_filter) {
         c->received_all = true;
         return event_body(c, PyBytes_FromStringAndSize(NULL, 0));

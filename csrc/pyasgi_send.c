@@ -5,7 +5,6 @@
 
 #include "pyasgi_limit.h"
 #include "response.h"
-#include "serve.h"
 
 static int raise_gone(struct cycle *c)
 {
@@ -124,8 +123,7 @@ static void finish_if_last(struct cycle *c)
 {
     if (c->more_body || c->complete)
         return;
-    c->complete = true;
-    serve_finish(c->request, 0);
+    asgi_cycle_finish(c, 0);
 }
 
 /* All of it in one message and not much: one write with the head. */

@@ -4,7 +4,6 @@
 #include "pywebsocket.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "coro.h"
 #include "gate_ws.h"
@@ -100,24 +99,12 @@ static PyObject *next_message(struct pywebsocket *self, int64_t until_ns)
     }
 }
 
-static int until_of(PyObject *timeout, int64_t *until_ns)
-{
-    struct timespec now;
-    double seconds = timeout == Py_None ? -1 : PyFloat_AsDouble(timeout);
-    if (PyErr_Occurred())
-        return -1;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    *until_ns = timeout == Py_None || seconds > 1e9 ? -1 : now_ns + (int64_t)((seconds > 0 ? seconds : 0) * 1e9);
-    return 0;
-}
-
 static PyObject *websocket_receive(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"timeout", NULL};
     PyObject *timeout = Py_None;
-    int64_t until_ns;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:receive", names, &timeout) || until_of(timeout, &until_ns))
+    int64_t until_ns = PyArg_ParseTupleAndKeywords(args, kwargs, "|O:receive", names, &timeout) ? coro_deadline_of(timeout) : -2;
+    if (until_ns == -2)
         return NULL;
     PyObject *message = next_message(self_of(object), until_ns);
     return message || PyErr_Occurred() ? message : Py_NewRef(Py_None);

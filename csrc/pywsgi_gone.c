@@ -109,15 +109,15 @@ static PyObject *gone_wait(struct gone *g, PyObject *args)
     PyObject *timeout = Py_None;
     if (!PyArg_ParseTuple(args, "|O:wait", &timeout))
         return NULL;
-    double seconds = timeout == Py_None ? -1 : PyFloat_AsDouble(timeout);
-    if (PyErr_Occurred())
+    int64_t until_ns = coro_deadline_of(timeout);
+    if (until_ns == -2)
         return NULL;
     if (!coro_current()) {
         PyErr_SetString(PyExc_RuntimeError, "client_gone.wait() is for handlers; other threads can ask client_gone()");
         return NULL;
     }
     Py_INCREF(g); /* the environ may go while it waits */
-    enum coro_wake woken = wait_until(g, timeout == Py_None ? -1 : coro_hub->loop->now_ns + (int64_t)((seconds > 0 ? seconds : 0) * 1e9));
+    enum coro_wake woken = wait_until(g, until_ns);
     int gone = gone_is(g);
     Py_DECREF(g);
     return woken == CORO_ERROR ? NULL : PyBool_FromLong(gone);

@@ -281,6 +281,7 @@ void serve_done(struct request *r)
     if (r->out_over)
         return;
     r->out_over = true;
+    waker_wake(r->on_gone);
     worker->in_flight--;
     worker->served++;
     count(r);

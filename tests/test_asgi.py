@@ -153,6 +153,15 @@ def test_disconnect_is_told(host: Server) -> None:
     host.expect_log("send said: the client has gone")
 
 
+@pytest.mark.parametrize("body", [b"", b"half"])
+def test_the_end_of_the_answer_is_told_as_a_disconnect(host: Server, body: bytes) -> None:
+    """Who listens for the client's end beside an answer does so no longer than that, whether or not all of the request has come."""
+    with host.client() as client:
+        client.send(build_request("POST", f"/a/listen?{len(body)}", {"Content-Length": str(2 * len(body))}) + body)
+        assert client.read_response().body == b"answered"
+        host.expect_log(f"the listener was told {len(body)}")
+
+
 def test_a_receive_that_was_cancelled(host: Server) -> None:
     assert host.get("/a/timeout").body == b"timed out http.request"
 

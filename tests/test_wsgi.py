@@ -377,6 +377,57 @@ def test_client_gone_can_be_waited_for(host: Server) -> None:
     host.expect_log("gone: True True True")
 
 
+def test_a_wait_for_the_client_s_end_ends_with_the_answer(host: Server) -> None:
+    with host.client() as client:
+        assert client.request("GET", "/w/gone_watched").text == "watched"
+        host.expect_log("watched: False")
+        assert client.is_open()
+
+
+SHARED_GREENLET = """
+import sys
+from pyhost import coro
+
+def waits(environ, start):
+    start("200 OK", [("Content-Type", "text/plain")])
+    print("second begins", file=sys.stderr)
+    while not told:
+        coro.sleep(0.005)
+    coro.sleep(0)
+    return [b"undisturbed"]
+
+told = []
+
+def application(environ, start):
+    if environ["PATH_INFO"] == "/waits":
+        return waits(environ, start)
+    gone = environ["pyhost.client_gone"]
+    coro.spawn(lambda: told.append(gone.wait()))
+    coro.sleep(0)
+    start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(64 << 20))])
+    return large()
+
+def large():
+    for _ in range(64):
+        yield b"x" * (1 << 20)
+    print("first is over", file=sys.stderr)
+"""
+
+
+def test_a_client_s_end_is_not_told_to_the_next_request_of_its_greenlet(server: Callable[..., Server]) -> None:
+    """The handler is over, its answer is not; what watched its client beside it is told, and the greenlet has another request by now."""
+    host = server("PyWSGIAlias / @ROOT@/app/x.py:application\n<Location />\nPyCancelOnDisconnect On\n</Location>", {"app/x.py": SHARED_GREENLET})
+    with host.client() as first, host.client() as second:
+        first.send(build_request())
+        while "first is over" not in host.error_log:
+            first.read_exactly(1 << 16)
+        second.send(build_request(target="/waits"))
+        host.expect_log("second begins")
+        first.half_close()
+        assert second.read_response().text == "undisturbed"
+    host.allow_log("client")
+
+
 def test_client_gone_outlives_its_request(host: Server) -> None:
     host.get("/w/gone_kept")
     assert host.get("/w/gone_kept").text == "False"

@@ -131,6 +131,19 @@ async def do_disconnect(scope, receive, send):
     print("told twice", file=sys.stderr)
 
 
+async def do_listen(scope, receive, send):
+    """Beside the answer somebody listens for the client's end."""
+    async def listen():
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        print("the listener was told", scope["query_string"].decode(), file=sys.stderr)
+
+    listener = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    await answer(send, b"answered")
+    await listener
+
+
 async def do_timeout(scope, receive, send):
     first = await receive()
     try:

@@ -357,6 +357,14 @@ def do_gone(environ, start, query):
     print("gone:", gone.wait(10), gone(), bool(gone), file=sys.stderr)
 
 
+def do_gone_watched(environ, start, query):
+    from pyhost import coro
+    gone = environ["pyhost.client_gone"]
+    coro.spawn(lambda: print("watched:", gone.wait(), file=sys.stderr))
+    coro.sleep(0)
+    return answer(start, "watched")
+
+
 def do_gone_kept(environ, start, query):
     do_gone_kept.last, before = environ["pyhost.client_gone"], getattr(do_gone_kept, "last", None)
     return answer(start, repr(None if before is None else before()))
