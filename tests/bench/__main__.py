@@ -1,9 +1,12 @@
-"""`python -m bench [wsgi|hello|wait|idle|scale|interpreters|coro|driver|gateways|talks]...`: runs ../shared/bench/compare.py with pyhost beside its peers, then our own tables."""
+"""`python -m bench [NAME...]`: runs ../shared/bench/compare.py with pyhost beside its peers, and our own tables."""
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from . import confs, coro, driver, gateways, interpreters, scale, talks, wsgi
@@ -41,26 +44,24 @@ def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
 
 
 def main() -> None:
-    works = sys.argv[1:] or ["wsgi", "hello", "wait", "idle", "scale", "interpreters", "coro", "driver", "gateways", "talks"]
     made = confs.write(HOME / "pyhost")
-    for work in works:
-        if work == "wsgi":
-            set_up()
-            wsgi.run()
-        elif work == "scale":
-            scale.run(made)
-        elif work == "interpreters":
-            interpreters.run(HOME / "pyhost")
-        elif work == "coro":
-            coro.main()
-        elif work == "driver":
-            driver.run(HOME / "pyhost")
-        elif work == "gateways":
-            gateways.main(HOME)
-        elif work == "talks":
-            talks.main(HOME)
-        else:
-            compare(work, {k: v for k, v in made.items() if k in ("handler", "wsgi", "static")})
+    tables: dict[str, Callable[[], object]] = {
+        "wsgi": lambda: (set_up(), wsgi.run()),
+        **{work: partial(compare, work, {kind: made[kind] for kind in ("handler", "wsgi", "static")}) for work in PEERS},
+        "scale": partial(scale.run, made),
+        "interpreters": partial(interpreters.run, HOME / "pyhost"),
+        "coro": coro.main,
+        "driver": partial(driver.run, HOME / "pyhost"),
+        "gateways": partial(gateways.main, HOME),
+        "talks": partial(talks.main, HOME),
+    }
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(tables)}; none: all of them")
+    names = parser.parse_args().names or list(tables)
+    if unknown := set(names) - set(tables):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(tables)}")
+    for name in names:
+        tables[name]()
 
 
 if __name__ == "__main__":
