@@ -18,12 +18,12 @@ PEERS = {"hello": ["bjoern", "fastwsgi", "nginx-return", "apache+mod_python"], "
          "idle": ["bjoern", "nginx-return"]}
 
 
-def set_up() -> None:
-    """Install the peers into BENCH_HOME's venv unless they are there."""
+def set_up(*more: str) -> None:
+    """Install the peers, and what a table needs more, into BENCH_HOME's venv unless they are there."""
     if not (HOME / "venv").exists() and COMPARE.exists():
         subprocess.run([sys.executable, str(COMPARE), "setup"], env={**os.environ, "BENCH_HOME": str(HOME)}, check=True)
-    if (HOME / "venv").exists():
-        subprocess.run([str(HOME / "venv" / "bin" / "python"), "-m", "pip", "install", "-q", "flask"], check=False)
+    if more and (HOME / "venv").exists():
+        subprocess.run([str(HOME / "venv" / "bin" / "python"), "-m", "pip", "install", "-q", *more], check=False)
 
 
 def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
@@ -46,12 +46,12 @@ def compare(work: str, made: dict[str, tuple[int, Path, str]]) -> None:
 def main() -> None:
     made = confs.write(HOME / "pyhost")
     tables: dict[str, Callable[[], object]] = {
-        "wsgi": lambda: (set_up(), wsgi.run()),
+        "wsgi": lambda: [set_up("flask"), wsgi.run()],
         **{work: partial(compare, work, {kind: made[kind] for kind in ("handler", "wsgi", "static")}) for work in PEERS},
         "scale": partial(scale.run, made),
         "interpreters": partial(interpreters.run, HOME / "pyhost"),
         "coro": coro.main,
-        "driver": partial(driver.run, HOME / "pyhost"),
+        "driver": lambda: [set_up("mysqlclient"), driver.run(HOME / "pyhost", HOME / "venv" / "bin" / "python")],
         "gateways": partial(gateways.main, HOME),
         "talks": partial(talks.main, HOME),
     }

@@ -1,7 +1,6 @@
 """Requests that wait 10 ms in a database through a C driver: pyhost beside gunicorn with gevent, which cannot patch the driver."""
 from __future__ import annotations
 
-import importlib.util
 import os
 import select
 import socket
@@ -62,18 +61,18 @@ def measure(command: list[str], port: int, database: str) -> float:
         server.wait()
 
 
-def run(home: Path) -> None:
-    """Print both and their ratio."""
+def run(home: Path, peers: Path) -> None:
+    """Print both and their ratio. peers: the Python that has gunicorn and gevent."""
     print("== 10 ms in MariaDB through mysqlclient (C) ==")
-    missing = [name for name in ("MySQLdb", "gevent", "gunicorn") if importlib.util.find_spec(name) is None]
-    if missing:
-        print(f"not installed: {', '.join(missing)}")
-        return
+    for python, names in ((sys.executable, "MySQLdb"), (str(peers), "MySQLdb, gevent, gunicorn")):
+        if subprocess.run([python, "-c", f"import {names}"], stderr=subprocess.DEVNULL).returncode:
+            print(f"not installed for {python}: one of {names}")
+            return
     from support.databases import mariadb
     conf, ports = home / "driver.conf", {name: free_port() for name in ("pyhost", "gunicorn-gevent")}
     conf.write_text(confs.COMMON.format(home=home, name="driver", port=ports["pyhost"], reload="Off") + f"PyWSGIAlias / {HERE}/driver_app.py:application\n")
     commands = {"pyhost": [str(confs.program()), "-X", "-f", str(conf)],
-                "gunicorn-gevent": [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{ports['gunicorn-gevent']}", "-w", "1", "-k", "gevent",
+                "gunicorn-gevent": [str(peers), "-m", "gunicorn", "-b", f"127.0.0.1:{ports['gunicorn-gevent']}", "-w", "1", "-k", "gevent",
                                     "--worker-connections", "1000", "driver_app:application"]}
     with mariadb() as database:
         found = {name: measure(command, ports[name], database) for name, command in commands.items()}
