@@ -7,6 +7,7 @@
 
 #include "auth_file.h"
 #include "env.h"
+#include "expr.h"
 #include "log.h"
 #include "origin.h"
 
@@ -171,6 +172,8 @@ static enum verdict evaluate_one(const struct request *r, const struct require_c
         return verdict_of_user(r->user && group_has(r, q));
     case REQUIRE_VALID_USER:
         return verdict_of_user(r->user != NULL);
+    case REQUIRE_EXPR: /* httpd: a user could make a difference only where there is none yet */
+        return expr_holds(&q->expr, r) ? VERDICT_GRANTED : !r->user && expr_asks_user(&q->expr) ? VERDICT_DENIED_NO_USER : VERDICT_DENIED;
     }
     return VERDICT_DENIED;
 }

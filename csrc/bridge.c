@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "expr.h"
 #include "limit.h"
 #include "listener.h"
 #include "log_event.h"
@@ -44,6 +45,28 @@ static int error_format_check(const char *text, enum log_event_kind kind, char *
     return f ? 0 : -1;
 }
 
+int bridge_expr_compile(struct expr_conf *expr, char *error, int room)
+{
+    expr->compiled = expr_new(expr->text, expr->kind, error, (size_t)room);
+    return expr->compiled ? 0 : -1;
+}
+
+void bridge_expr_free(struct expr_conf *expr)
+{
+    if (!expr)
+        return;
+    expr_free(expr->compiled);
+    expr->compiled = NULL;
+}
+
+static int expr_check(const char *text, enum expr_kind kind, char *error, int room)
+{
+    struct expr_conf expr = {.text = text, .kind = kind};
+    int result = bridge_expr_compile(&expr, error, room);
+    bridge_expr_free(&expr);
+    return result;
+}
+
 int bridge_text_check(int kind, const char *text, char *error, int room)
 {
     switch ((enum text_kind)kind) {
@@ -51,6 +74,8 @@ int bridge_text_check(int kind, const char *text, char *error, int room)
     case TEXT_ERROR_FORMAT: return error_format_check(text, EVENT_MESSAGE, error, room);
     case TEXT_ERROR_FORMAT_CONNECTION: return error_format_check(text, EVENT_CONNECTION, error, room);
     case TEXT_ERROR_FORMAT_REQUEST: return error_format_check(text, EVENT_REQUEST, error, room);
+    case TEXT_CONDITION: return expr_check(text, EXPR_CONDITION, error, room);
+    case TEXT_EXPR: return expr_check(text, EXPR_TEXT, error, room);
     }
     return -1;
 }

@@ -7,6 +7,9 @@
 
 /* Compiles a pattern with PCRE2; on failure writes "what is wrong, at character N" into error (room bytes). */
 int bridge_regex_compile(struct regex_conf *regex, char *error, int room);
+/* The same for expressions (expr.h). */
+int bridge_expr_compile(struct expr_conf *expr, char *error, int room);
+void bridge_expr_free(struct expr_conf *expr);
 /* Is it a good text of its kind (enum text_kind)? On failure what is wrong is in error. */
 int bridge_text_check(int kind, const char *text, char *error, int room);
 void bridge_regex_free(struct regex_conf *regex);

@@ -32,13 +32,20 @@ enum index_option_bit {
 enum log_level_number { LEVEL_EMERG, LEVEL_ALERT, LEVEL_CRIT, LEVEL_ERROR, LEVEL_WARN, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG, LEVEL_TRACE };
 
 /* Small languages that directives are written in: what bridge_text_check can tell good from bad. */
-enum text_kind { TEXT_LOG_FORMAT, TEXT_ERROR_FORMAT, TEXT_ERROR_FORMAT_CONNECTION, TEXT_ERROR_FORMAT_REQUEST };
+enum text_kind { TEXT_LOG_FORMAT, TEXT_ERROR_FORMAT, TEXT_ERROR_FORMAT_CONNECTION, TEXT_ERROR_FORMAT_REQUEST, TEXT_CONDITION, TEXT_EXPR };
 
 struct pair_conf { const char *key; const char *value; };
 
 struct regex_conf { /* compiled once by conf_compile (PCRE2) */
     const char *pattern; /* NULL: no regular expression */
     int nocase;
+    void *compiled;
+};
+
+enum expr_kind { EXPR_CONDITION, EXPR_TEXT };
+struct expr_conf { /* compiled once by bridge_expr_compile (expr.h) */
+    const char *text; /* NULL: there is none */
+    int kind;         /* enum expr_kind */
     void *compiled;
 };
 
@@ -72,6 +79,8 @@ struct header_rule { /* Header, RequestHeader */
     const char *value;  /* format: %% %t %D %{VAR}e %{VAR}s %l; NULL for unset */
     const char *env;    /* env=VAR or env=!VAR without the "env="; NULL: always */
     struct regex_conf regex; /* edit */
+    struct expr_conf condition; /* expr=… */
+    struct expr_conf value_expr;/* in place of value: "expr=…" */
 };
 
 struct setenvif_rule { /* SetEnvIf, SetEnvIfNoCase, BrowserMatch; in order */
@@ -82,7 +91,7 @@ struct setenvif_rule { /* SetEnvIf, SetEnvIfNoCase, BrowserMatch; in order */
     const struct pair_conf *set; /* value NULL: unset ("!VAR"); $0…$9 are filled from the match */
 };
 
-enum require_kind { REQUIRE_ALL_OF, REQUIRE_ANY_OF, REQUIRE_NONE_OF, REQUIRE_GRANTED, REQUIRE_DENIED, REQUIRE_IP, REQUIRE_LOCAL, REQUIRE_HOST, REQUIRE_METHOD, REQUIRE_ENV, REQUIRE_USER, REQUIRE_GROUP, REQUIRE_VALID_USER };
+enum require_kind { REQUIRE_ALL_OF, REQUIRE_ANY_OF, REQUIRE_NONE_OF, REQUIRE_GRANTED, REQUIRE_DENIED, REQUIRE_IP, REQUIRE_LOCAL, REQUIRE_HOST, REQUIRE_METHOD, REQUIRE_ENV, REQUIRE_USER, REQUIRE_GROUP, REQUIRE_VALID_USER, REQUIRE_EXPR };
 struct net_conf { unsigned char address[16]; int bits; }; /* IPv4 as ::ffff:a.b.c.d, bits counted in 128 */
 struct require_conf {
     int kind;
@@ -91,6 +100,7 @@ struct require_conf {
     const struct require_conf *children; /* ALL_OF, ANY_OF, NONE_OF */
     const struct net_conf *nets;         /* IP */
     const char *const *words;            /* users, groups, methods, variables, hosts */
+    struct expr_conf expr;               /* EXPR */
 };
 
 struct error_document { int status; const char *target; }; /* starts with '/': internal redirect; "http": redirect; else text */
@@ -212,6 +222,7 @@ struct access_log_conf {
     const char *path;      /* absolute file, or "|command" */
     const char *format;    /* LogFormat text */
     const char *env;       /* env=VAR or !VAR, NULL: always */
+    struct expr_conf condition; /* expr=… */
     int fd;                /* filled by log_open_all */
     void *compiled;
 };

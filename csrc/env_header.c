@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "env.h"
+#include "expr.h"
 #include "log.h"
 #include "regex.h"
 
@@ -75,6 +76,17 @@ done:
     return out;
 }
 
+/* As format_value, of an expression. */
+static char *expr_text(struct request *r, const struct expr_conf *expr)
+{
+    struct slice value = expr_value(expr, r);
+    char *out = value.at && value.len <= HEADER_VALUE_BYTES ? request_strdup(r, value) : NULL;
+    for (size_t i = 0; out && i < value.len; i++)
+        if (is_line_break(out[i]))
+            out[i] = ' ';
+    return out;
+}
+
 static bool list_has(struct slice list, struct slice item)
 {
     for (size_t i = 0, start; i < list.len; i++) {
@@ -139,7 +151,7 @@ static int header_apply(struct request *r, struct table *t, const struct header_
 {
     struct slice name = slice_text(rule->name), value;
     const struct table_entry *e;
-    const char *text = rule->value ? format_value(r, rule->value) : "";
+    const char *text = rule->value_expr.text ? expr_text(r, &rule->value_expr) : rule->value ? format_value(r, rule->value) : "";
     if (!text)
         return -1;
     value = slice_text(text);
@@ -181,7 +193,7 @@ static int content_type_apply(struct request *r, const struct header_rule *rule)
 
 static void rule_apply(struct request *r, struct table *t, const struct header_rule *rule, bool response)
 {
-    if (!env_allows(r, rule->env))
+    if (!env_allows(r, rule->env) || (rule->condition.text && !expr_holds(&rule->condition, r)))
         return;
     bool type = response && !strcasecmp(rule->name, "Content-Type");
     if ((type ? content_type_apply(r, rule) : header_apply(r, t, rule)) < 0)

@@ -32,6 +32,9 @@ enum {
     LIMIT_INTERNAL_REDIRECTS = 10,       /* internal redirects of one request; more: 500 */
     LIMIT_RANGES = 200,                  /* default of MaxRanges: ranges of one response; more: the whole file */
     LIMIT_PATH_BYTES = 4096,             /* the file name that a URL is mapped to */
+    LIMIT_EXPR_BYTES = 8192,             /* an expression of the configuration */
+    LIMIT_EXPR_DEPTH = 64,               /* parentheses, negations and calls within each other in one */
+    LIMIT_EXPR_VALUE_BYTES = 65536,      /* a text that one puts together; longer: it is false, and logged */
     LIMIT_MATCHED_SECTIONS = 256,        /* sections that hold for one request; more: 500 */
     LIMIT_HTACCESS_FILES = 32,           /* .htaccess files read for one request; more: 500 */
     LIMIT_MERGED_SETS = 16384,           /* merged configurations kept; at the bound the cache starts anew */

@@ -19,6 +19,7 @@ enum { MESSAGE_BYTES = 8192, PREFIX_BYTES = 256, LINE_BYTES = 16384 /* by ErrorL
 static struct { int fd, level; } start = {2, LEVEL_WARN}; /* in force until a configuration is there */
 
 void (*log_echo_to)(const struct request *r, struct slice text);
+bool (*log_expr_holds)(const struct expr_conf *expr, const struct request *r);
 
 void log_echo(const struct request *r, struct slice text)
 {

@@ -40,6 +40,8 @@ void log_text(const struct server_conf *server, const struct request *r, int lev
 /* What an application says about a request goes to who asked, too, where the protocol has a channel for it (FCGI_STDERR). */
 void log_echo(const struct request *r, struct slice text);
 extern void (*log_echo_to)(const struct request *r, struct slice text); /* set by the protocol's gate; NULL: nowhere */
+/* Does the condition of a CustomLog hold? Set by who knows expressions; NULL: none does. */
+extern bool (*log_expr_holds)(const struct expr_conf *expr, const struct request *r);
 /* The descriptor of the main log, -1: it is syslog. Context: any thread. */
 int log_main_fd(void);
 bool log_wants(const struct server_conf *server, const char *module, int level);

@@ -109,6 +109,16 @@ static bool env_holds(const struct request *r, const char *env)
     return (table_find(&r->subprocess_env, slice_text(env + negate)) != NULL) != negate;
 }
 
+/* What holds is asked of the request that made the answer. */
+static bool is_wanted(const struct access_log_conf *log, const struct request *r)
+{
+    if (!log->compiled || log->fd < 0 || (log->env && !env_holds(r, log->env)))
+        return false;
+    while (log->condition.text && r->next)
+        r = r->next;
+    return !log->condition.text || (log_expr_holds && log_expr_holds(&log->condition, r));
+}
+
 void log_access(const struct request *r)
 {
     if (!r->server)
@@ -118,7 +128,7 @@ void log_access(const struct request *r)
         server = r->main->servers[0]; /* httpd: a virtual host without logs of its own uses the main server's */
     for (int i = 0; i < server->access_log_count; i++) {
         const struct access_log_conf *log = &server->access_logs[i];
-        if (log->compiled && log->fd >= 0 && (!log->env || env_holds(r, log->env)))
+        if (is_wanted(log, r))
             log_gather_line(log, r);
     }
 }

@@ -14,6 +14,7 @@
 
 #include "cgi_job.h"
 #include "coro.h"
+#include "expr.h"
 #include "green.h"
 #include "gate.h"
 #include "interp.h"
@@ -167,6 +168,7 @@ static int worker_start(struct worker *w)
     if (!w->route)
         return -1;
     conn_soon_start();
+    log_expr_holds = expr_holds;
     if (interp_after_fork() < 0 || coro_init(&w->loop) < 0 || pyphase_prepare(interp_main()) < 0) {
         PyErr_Print();
         errno = EPROTO;

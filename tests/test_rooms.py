@@ -25,7 +25,7 @@ ROOMS = {
     "tables": ["conf*", "route*", "regex", "glob", "prefix"],
     "Python": ["py*", "interp*", "coro*", "green*", "sentinel*"],
     "answers": ["request*", "response*", "static*", "errors", "conditions", "range", "listing", "http_date", "access*", "auth_*", "password", "digest",
-                "env*", "origin", "remote"],
+                "env*", "origin", "remote", "expr*"],
     "doors": ["bridge", "upcall"],
     "scripts": ["cgi_*"],
     "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "blocked", "offload*", "slice", "limit", "table", "hash", "kernel", "proc"],

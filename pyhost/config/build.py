@@ -123,7 +123,7 @@ class Builder:
         def warn(sentence: str) -> None:
             self.warnings.append((node.place, sentence))
         return Context(scope.where, node.place, self.server_root, node.name, warn, scope.directory, scope.is_location, scope.directory_is_pattern,
-                       check=self.check_text)
+                       check=self.check_text, args=node.args)
 
     def check_text(self, kind: int, text: str) -> None:
         wrong = self.text_error(kind, text) if self.text_error else None

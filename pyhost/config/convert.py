@@ -10,6 +10,7 @@ from .lexer import split_word
 from .model import (
     Alias,
     AliasKind,
+    Expr,
     HeaderOp,
     HeaderRule,
     IndexOption,
@@ -20,6 +21,7 @@ from .model import (
     Protocol,
     Rate,
     SetEnvIf,
+    TextKind,
 )
 from .table import Context, Convert, Several
 from .values import absolute_path, address_list, milliseconds, number, regex, split_port, unix_address
@@ -88,23 +90,26 @@ def redirect_status(words: list[str]) -> int:
 
 # --- header fields and variables
 
+HEADER_WORDS = {HeaderOp.UNSET: 1, HeaderOp.EDIT: 3, HeaderOp.EDIT_ALL: 3}  # behind the action; others have two
+
+
 def header_rule(request: bool) -> Convert:
-    """`[always|onsuccess] action field [value [replacement]] [env=[!]VAR]`"""
+    """`[always|onsuccess] action field [value [replacement]] [env=[!]VAR|expr=condition]`; a value may be `expr=text`."""
     ops = {"set": HeaderOp.SET, "add": HeaderOp.ADD, "append": HeaderOp.APPEND, "merge": HeaderOp.MERGE, "unset": HeaderOp.UNSET,
            "setifempty": HeaderOp.SETIFEMPTY, "edit": HeaderOp.EDIT, "edit*": HeaderOp.EDIT_ALL}
     if not request:
         ops["note"] = HeaderOp.NOTE
 
-    def convert(_ctx: Context, words: Sequence[str]) -> tuple[HeaderRule, ...]:
+    def convert(ctx: Context, words: Sequence[str]) -> tuple[HeaderRule, ...]:
         rest = list(words)
         always = False
         if not request and rest[0].lower() in ("always", "onsuccess"):
             always = rest.pop(0).lower() == "always"
-        env = condition_env(rest)
+        env, only_if = condition_of(ctx, rest, 1 + HEADER_WORDS.get(ops.get(rest[0].lower(), HeaderOp.SET) if rest else HeaderOp.SET, 2))
         if not rest or rest[0].lower() not in ops:
             raise ValueError(f"an action ({', '.join(ops)}) expected" + (f", not {rest[0]}" if rest else ""))
         op = ops[rest.pop(0).lower()]
-        wanted = {HeaderOp.UNSET: 1, HeaderOp.EDIT: 3, HeaderOp.EDIT_ALL: 3}.get(op, 2)
+        wanted = HEADER_WORDS.get(op, 2)
         if len(rest) != wanted:
             raise ValueError(("", "a field name", "a field name and a value", "a field name, a regular expression and a replacement")[wanted] + " expected")
         name = rest[0].removesuffix(":")
@@ -113,17 +118,28 @@ def header_rule(request: bool) -> Convert:
         if any(c in word for word in rest[1:] for c in "\r\n\0"):
             raise ValueError("a value without line ends expected")
         value = rest[-1] if wanted > 1 else None
-        return (HeaderRule(op, always, name, value, env, regex(rest[1]) if wanted == 3 else None),)
+        made = None
+        if value is not None and value.lower().startswith("expr="):
+            made, value = Expr(value[5:], 1), None
+            ctx.check(TextKind.EXPR, made.text)
+        return (HeaderRule(op, always, name, value, env, regex(rest[1]) if wanted == 3 else None, only_if, made),)
     return convert
 
 
-def condition_env(words: list[str]) -> str | None:
-    """Take a last word `env=[!]VAR` off words and return it without `env=`."""
-    if words and words[-1].lower().startswith("env="):
-        return words.pop()[4:]
-    if words and words[-1].lower().startswith("expr="):
-        raise ValueError("env=VAR or env=!VAR expected: expressions are not supported")
-    return None
+def condition_of(ctx: Context, words: list[str], least: int) -> tuple[str | None, Expr | None]:
+    """Take a last word `env=[!]VAR` or `expr=…` off words and return it without what is before the `=`; least: words that are no `expr=…`."""
+    last = words[-1].lower() if words else ""
+    if last.startswith("env="):
+        return words.pop()[4:], None
+    if last.startswith("expr=") and len(words) > least:
+        return None, condition(ctx, words.pop()[5:])
+    return None, None
+
+
+def condition(ctx: Context, text: str) -> Expr:
+    """An expression that is true or false. Raises ValueError."""
+    ctx.check(TextKind.CONDITION, text)
+    return Expr(text)
 
 
 def set_env(_ctx: Context, words: Sequence[str]) -> dict[str, str | None]:

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .model import Require, RequireKind
+from .lexer import split_word
+from .model import Expr, Require, RequireKind, TextKind
 from .table import Context
 from .values import net
 
@@ -12,11 +13,11 @@ __all__ = ["CONTAINERS", "combine", "needs_user", "require"]
 CONTAINERS = {"requireall": RequireKind.ALL_OF, "requireany": RequireKind.ANY_OF, "requirenone": RequireKind.NONE_OF}
 NAMES = {RequireKind.ALL_OF: "<RequireAll>", RequireKind.ANY_OF: "<RequireAny>", RequireKind.NONE_OF: "<RequireNone>"}
 WORDS = {"method": RequireKind.METHOD, "env": RequireKind.ENV, "user": RequireKind.USER, "group": RequireKind.GROUP}
-EXPECTED = "all granted, all denied, ip, local, method, env, user, group or valid-user"
+EXPECTED = "all granted, all denied, ip, local, method, env, user, group, valid-user or expr"
 USERS = (RequireKind.USER, RequireKind.GROUP, RequireKind.VALID_USER)
 
 
-def require(_ctx: Context, words: Sequence[str]) -> tuple[Require, ...]:
+def require(ctx: Context, words: Sequence[str]) -> tuple[Require, ...]:
     """`[not] kind [word …]`"""
     negate = words[0].lower() == "not"
     rest = list(words[1:] if negate else words)
@@ -32,7 +33,7 @@ def require(_ctx: Context, words: Sequence[str]) -> tuple[Require, ...]:
             raise ValueError(f"nothing after {kind} expected, not {rest[0]}")
         return (Require(RequireKind.LOCAL if kind == "local" else RequireKind.VALID_USER, negate),)
     if kind == "expr":
-        raise ValueError(f"{EXPECTED} expected: expressions are not supported")
+        return (Require(RequireKind.EXPR, negate, expr=expression(ctx, negate)),)
     if kind == "host":
         raise ValueError(f"{EXPECTED} expected: host would wait for a name server; use ip")
     if kind != "ip" and kind not in WORDS:
@@ -42,6 +43,17 @@ def require(_ctx: Context, words: Sequence[str]) -> tuple[Require, ...]:
     if kind == "ip":
         return (Require(RequireKind.IP, negate, nets=tuple(map(net, rest))),)
     return (Require(WORDS[kind], negate, words=tuple(rest)),)
+
+
+def expression(ctx: Context, negate: bool) -> Expr:
+    """What follows `expr`, as it stands in the file: its quotes are its own, but for those around the whole. Raises ValueError."""
+    text = ctx.args.split(None, 1 + negate)[-1].strip() if len(ctx.args.split()) > 1 + negate else ""
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = split_word(text)[0] if not split_word(text)[1] else text
+    if not text:
+        raise ValueError("an expression after expr expected")
+    ctx.check(TextKind.CONDITION, text)
+    return Expr(text)
 
 
 def combine(kind: RequireKind, children: Sequence[Require]) -> Require:
@@ -62,4 +74,4 @@ def combine(kind: RequireKind, children: Sequence[Require]) -> Require:
 
 def needs_user(tree: Require) -> bool:
     """Does some part of the tree ask who the user is?"""
-    return tree.kind in USERS or any(map(needs_user, tree.children))
+    return tree.kind in USERS or (tree.expr is not None and "REMOTE_USER" in tree.expr.text) or any(map(needs_user, tree.children))

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .convert import condition_env
+from .convert import condition_of
 from .model import AccessLog, TextKind
 from .modules import identifier, is_known
 from .table import Context
@@ -71,14 +71,14 @@ def log_format(ctx: Context, words: Sequence[str]) -> dict[str, str]:
 
 
 def custom_log(ctx: Context, words: Sequence[str]) -> tuple[AccessLog, ...]:
-    """`target [format or nickname] [env=[!]VAR]`; the nickname is looked up when all formats are known."""
+    """`target [format or nickname] [env=[!]VAR|expr=condition]`; the nickname is looked up when all formats are known."""
     rest = list(words)
-    env = condition_env(rest)
+    env, condition = condition_of(ctx, rest, 1)
     if not 1 <= len(rest) <= 2:
-        raise ValueError("a file or |command, a format and env=VAR expected")
+        raise ValueError("a file or |command, a format and env=VAR or expr=condition expected")
     if len(rest) > 1:
         ctx.check(TextKind.LOG_FORMAT, rest[1])
-    return (AccessLog(log_target(ctx, rest[0]), rest[1] if len(rest) > 1 else "combined", env),)
+    return (AccessLog(log_target(ctx, rest[0]), rest[1] if len(rest) > 1 else "combined", env, condition),)
 
 
 def transfer_log(ctx: Context, words: Sequence[str]) -> tuple[AccessLog, ...]:

@@ -99,7 +99,7 @@ ROWS: tuple[Directive, ...] = (
     row("RedirectTemp", ANYWHERE, "[/path] URL", c.redirect(fixed=302), "1-2", "server.aliases dir.redirects", "Redirect with 302.",
         override="FileInfo", rule=ALIASES_FIRST),
     # access
-    row("Require", SECTIONS, "[not] all granted|all denied|ip …|local|host …|method …|env …|user …|group …|valid-user", require, "1-",
+    row("Require", SECTIONS, "[not] all granted|all denied|ip …|local|host …|method …|env …|user …|group …|valid-user|expr condition", require, "1-",
         "dir._require", "Who may; several: one of them is enough, unless in <RequireAll>.", override="AuthConfig", rule=LIST),
     row("AuthType", SECTIONS, "Basic|None|name", auth_type, "1", "dir.auth_type",
         "Kind of authentication; PythonAuthenHandler does it, or AuthUserFile for Basic.", override="AuthConfig"),
@@ -113,9 +113,9 @@ ROWS: tuple[Directive, ...] = (
     row("AuthBasicAuthoritative", SECTIONS, "On|Off", v.flag, "1", "",
         "Accepted: a PythonAuthenHandler is always asked before AuthUserFile.", default="On", override="AuthConfig"),
     # header fields and variables
-    row("Header", ANYWHERE, "[always] set|add|append|merge|unset|setifempty|edit|edit*|note field [value [replacement]] [env=[!]VAR]",
+    row("Header", ANYWHERE, "[always] set|add|append|merge|unset|setifempty|edit|edit*|note field [value [replacement]] [env=[!]VAR|expr=condition]",
         c.header_rule(False), "2-6", "dir.header_rules", "Changes header fields of responses.", override="FileInfo", rule=APPEND),
-    row("RequestHeader", ANYWHERE, "set|add|append|merge|unset|setifempty|edit|edit* field [value [replacement]] [env=[!]VAR]",
+    row("RequestHeader", ANYWHERE, "set|add|append|merge|unset|setifempty|edit|edit* field [value [replacement]] [env=[!]VAR|expr=condition]",
         c.header_rule(True), "2-5", "dir.request_header_rules", "Changes header fields of requests before handlers see them.",
         override="FileInfo", rule=APPEND),
     row("SetEnv", ANYWHERE, "VAR [value]", c.set_env, "1-2", "dir.setenv", "Sets a variable of the request's environment.",

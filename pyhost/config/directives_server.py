@@ -115,7 +115,7 @@ ROWS: tuple[Directive, ...] = (
         "(as in the lines' `[module:level]`): `LogLevel warn python:debug`.", default="warn", rule=APPEND),
     row("LogFormat", SERVER, "format [nickname]", logs.log_format, "1-2", "server._log_formats",
         "A format of access logs; without a nickname the one of TransferLog.", default='(common, combined)', rule=KEYED),
-    row("CustomLog", SERVER, "file | |command [format|nickname] [env=[!]VAR]", logs.custom_log, "1-3", "server.access_logs",
+    row("CustomLog", SERVER, "file | |command [format|nickname] [env=[!]VAR|expr=condition]", logs.custom_log, "1-3", "server.access_logs",
         "Access log of the server or virtual host.", default="(none; its format: combined)", rule=LIST),
     row("TransferLog", SERVER, "file | |command", logs.transfer_log, "1", "server.access_logs", "Access log in the default format.", rule=LIST),
 )

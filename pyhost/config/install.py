@@ -16,7 +16,7 @@ from .config import Config, Server
 from .finish import finish_dir
 from .htaccess import HtaccessCache
 from .merge import merge_sections
-from .model import Regex, Section
+from .model import Expr, Regex, Section
 
 __all__ = ["Installed", "Writer"]
 
@@ -27,6 +27,7 @@ class Writer:
     def __init__(self) -> None:
         self.texts: dict[str, Any] = {}
         self.regexes: dict[Regex, Any] = {}
+        self.exprs: dict[Expr, Any] = {}
         self.arrays: dict[tuple[str, int], tuple[Any, Any]] = {}  # by the identity of the Python sequence, which is kept with it
         self.owned: list[Any] = []
         self.fields: dict[Any, dict[str, Any]] = {}
@@ -47,6 +48,17 @@ class Writer:
             if bridge.lib.bridge_regex_compile(plain, room, bridge.ROOM) < 0:
                 raise PyhostError(f"{value.pattern}: {bridge.text_of(room)}")
             found = self.regexes[value] = bridge.ffi.gc(plain, bridge.lib.bridge_regex_free)
+        return found
+
+    def expr(self, value: Expr) -> Any:
+        """As regex()."""
+        found = self.exprs.get(value)
+        if found is None:
+            plain = bridge.ffi.new("struct expr_conf *", {"text": self.text(value.text), "kind": value.kind})
+            room = bridge.ffi.new("char[]", bridge.ROOM)
+            if bridge.lib.bridge_expr_compile(plain, room, bridge.ROOM) < 0:
+                raise PyhostError(f"{value.text}: {bridge.text_of(room)}")
+            found = self.exprs[value] = bridge.ffi.gc(plain, bridge.lib.bridge_expr_free)
         return found
 
     def new(self, ctype: str, values: Any) -> Any:
@@ -88,6 +100,8 @@ class Writer:
                 setattr(target, name + "_len", len(os.fsencode(value)))
         elif isinstance(value, Regex):
             setattr(target, name, self.regex(value)[0])
+        elif isinstance(value, Expr):
+            setattr(target, name, self.expr(value)[0])
         elif kind.kind == "struct":
             self.fill(getattr(target, name), value)
         elif kind.kind == "array":

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-__all__ = ["AccessLog", "Address", "Alias", "AliasKind", "ErrorDocument", "Filter", "HeaderOp", "HeaderRule", "Hook", "HookList", "Import",
+__all__ = ["AccessLog", "Address", "Alias", "AliasKind", "ErrorDocument", "Expr", "Filter", "HeaderOp", "HeaderRule", "Hook", "HookList", "Import",
            "IndexOption", "Listen", "Net", "Option", "Override", "Pair", "Phase", "Protocol", "Rate", "Regex", "Require", "RequireKind", "Section",
            "SectionKind", "SetEnvIf", "TextKind"]
 
@@ -37,7 +37,7 @@ class HeaderOp(IntEnum):
 
 
 class RequireKind(IntEnum):
-    ALL_OF, ANY_OF, NONE_OF, GRANTED, DENIED, IP, LOCAL, HOST, METHOD, ENV, USER, GROUP, VALID_USER = range(13)
+    ALL_OF, ANY_OF, NONE_OF, GRANTED, DENIED, IP, LOCAL, HOST, METHOD, ENV, USER, GROUP, VALID_USER, EXPR = range(14)
 
 
 class Protocol(IntEnum):
@@ -49,7 +49,7 @@ class IndexOption(IntFlag):
 
 
 class TextKind(IntEnum):
-    LOG_FORMAT, ERROR_FORMAT, ERROR_FORMAT_CONNECTION, ERROR_FORMAT_REQUEST = range(4)
+    LOG_FORMAT, ERROR_FORMAT, ERROR_FORMAT_CONNECTION, ERROR_FORMAT_REQUEST, CONDITION, EXPR = range(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,14 @@ class Pair:
 class Regex:
     pattern: str
     nocase: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """kind: 0 a condition, 1 a text (enum expr_kind)."""
+
+    text: str
+    kind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class HeaderRule:
     value: str | None
     env: str | None
     regex: Regex | None = None
+    condition: Expr | None = None
+    value_expr: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,7 @@ class Require:
     children: tuple[Require, ...] = ()
     nets: tuple[Net, ...] = ()
     words: tuple[str, ...] = ()
+    expr: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +168,7 @@ class AccessLog:
     path: str
     format: str
     env: str | None = None
+    condition: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)

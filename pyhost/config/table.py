@@ -44,7 +44,7 @@ class Context:
     where: one letter of CONTEXTS; place: file and line; server_root: for relative paths; name: the directive as written;
     directory: of handlers, as mod_python defines it; is_location, directory_is_pattern: of that directory; parser's defines in defines.
     warn: called with a sentence for what is allowed but probably not meant. check: called with a model.TextKind and a text in that language,
-    raises ValueError.
+    raises ValueError. args: the words as they stand in the file.
     """
 
     where: str
@@ -57,6 +57,7 @@ class Context:
     directory_is_pattern: bool = False
     check_files: bool = True
     check: Callable[[int, str], None] = unchecked
+    args: str = ""
 
 
 Convert = Callable[[Context, Sequence[str]], Any]

@@ -1,0 +1,42 @@
+/* What the files of expressions share; nobody outside includes it. */
+#ifndef PYHOST_EXPR_PARTS_H
+#define PYHOST_EXPR_PARTS_H
+
+#include "expr.h"
+#include "limit.h"
+#include "regex.h"
+#include "slice.h"
+
+enum expr_node_kind {
+    /* conditions; args: their operands */
+    NODE_TRUE, NODE_FALSE, NODE_NOT, NODE_AND, NODE_OR, NODE_COMPARE_TEXT, NODE_COMPARE_NUMBER, NODE_MATCH, NODE_IN, NODE_IS, NODE_GLOB, NODE_ADDRESS,
+    NODE_FILE,
+    /* words */
+    NODE_TEXT, NODE_JOIN, NODE_GROUP, NODE_VARIABLE, NODE_CALL
+};
+/* Which results of a comparison (less, equal, greater) make it true. */
+enum expr_order { ORDER_LESS = 1, ORDER_EQUAL = 2, ORDER_GREATER = 4 };
+enum expr_glob { GLOB_ANY, GLOB_ANY_NOCASE, GLOB_PATH };
+
+struct expr_node;
+/* text: the argument of %{name:text} or of a function, already evaluated; {NULL, 0} for plain variables. */
+typedef struct slice (*expr_read_fn)(struct request *r, struct slice text);
+struct expr_node {
+    struct expr_node *made; /* the one that was allocated before */
+    struct expr_node *args, *next;
+    struct slice text;      /* NODE_TEXT; borrowed from the expression */
+    struct regex_conf regex;/* NODE_MATCH; owned */
+    expr_read_fn read;      /* NODE_VARIABLE, NODE_CALL */
+    uint8_t kind;           /* enum expr_node_kind */
+    uint8_t op;             /* enum expr_order, enum expr_glob, a group's number, the letter of NODE_IS and NODE_FILE */
+    bool negated;           /* != !~ */
+};
+struct expr { struct expr_node *root, *made; char *texts; bool asks_user; }; /* owned */
+
+/* expr_vars.c: the reader of a plain variable, or of a function. NULL: there is none. Names without regard to case for functions. */
+expr_read_fn expr_variable(struct slice name);
+expr_read_fn expr_function(struct slice name);
+/* "10.0.0.0/8", "10.1", "::1", "fe80::/10". False: none of these. */
+bool expr_net_parse(struct slice text, struct net_conf *out);
+
+#endif

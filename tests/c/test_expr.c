@@ -1,0 +1,157 @@
+// sources: expr_parse.c expr_eval.c expr_vars.c access.c auth_file.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c conf.c
+// libs: pcre2-8
+/* Expressions: what each operator, variable and function gives (as Apache 2.4 does), what is refused, bounds. */
+#include "route_world.h"
+
+#include "access.h"
+#include "expr.h"
+#include "limit.h"
+
+static struct request *make(void)
+{
+    struct request *r = request_new(100);
+    main_server.server_name = "www.example.org";
+    main_server.document_root = "/www";
+    main_server.use_canonical_name = 1;
+    r->server = &main_server;
+    r->method = (char *)"GET";
+    r->unparsed_uri = (char *)"/a.txt?q=1";
+    r->uri = (char *)"/a.txt";
+    r->args = (char *)"q=1";
+    r->head.minor = 1;
+    r->status = 404;
+    r->peer = (struct peer){.address = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1}, .port = 5, .family = AF_INET};
+    table_set(request_headers_in(r), SLICE("X-A"), SLICE("one"));
+    table_set(&r->subprocess_env, SLICE("FOO"), SLICE("bar"));
+    table_set(&r->notes, SLICE("n"), SLICE("note"));
+    return r;
+}
+
+static void expect(const struct request *r, const char *text, bool want)
+{
+    char error[256] = "";
+    struct expr_conf conf = {.text = text, .compiled = expr_new(text, EXPR_CONDITION, error, sizeof error)};
+    CHECK(conf.compiled, "%s: %s", text, error);
+    CHECK(!conf.compiled || expr_holds(&conf, r) == want, "%s is %s", text, want ? "false" : "true");
+    expr_free(conf.compiled);
+}
+
+static void test_true_and_false(const struct request *r)
+{
+    static const char *const yes[] = {
+        "true", "false || true", "!false", "not false", "!(true && false)", "true && false || true", "true or false and false", "(((true)))", " true ", "! ! true",
+        "%{REQUEST_URI} == '/a.txt'", "%{request_uri} = '/a.txt'", "%{REQUEST_URI} != '/b'", "'b' > 'a'", "'a' <= 'a'", "'a' < 'ab'", "'10' < '9'", "'10' -gt '9'",
+        "10 gt 9", "'x' -eq 0", "%{REQUEST_STATUS} -ge 400 && %{REQUEST_STATUS} -lt 500", "%{REQUEST_STATUS} ne 200", "12 == 12", "12.3 == '123'",
+        "%{REQUEST_URI} =~ /A/i", "%{REQUEST_URI} !~ m#^/b#", "'/x' =~ m|^\\/x|", "%{REQUEST_URI} =~ m#^/(a)\\.(txt)$# && $1 == 'a' && $2.'x' == 'txtx'",
+        "'ab' =~ /(b)|(z)/ && \"[$0|$1|$2|$9]\" == '[b|b||]'", "\"a\nb\" =~ /^b/m", "%{HTTP:x-a} in { 'two' , 'one' }", "'' -in {''}", "-z '' && -n 'x'",
+        "-z %{HTTP:None} && -z reqenv('None') && -z $5", "-T 'yes' && !-T 'OFF' && !-T '0' && !-T '' && !-T 'No' && ! -T 'false'",
+        "%{ENV:FOO} == 'bar' && %{reqenv:FOO} == 'bar' && env('n') == 'note' && note('n') == 'note'", "reqenv('F'.'OO') == 'bar'", "req('X-A') == http('x-a')",
+        "tolower(toupper('aBc')) == 'abc'", "escape('a b%') == 'a%20b%25'", "unescape('a%20b%2fc') == 'a b%2fc'", "-z unescape('a%0') && -z unescape('%00')",
+        "\"a%{HTTP:X-A}b\" == 'aoneb'", "'a\\'b' == \"a'b\"", "'$' == \"\\$\"", "'100%' == \"100%\"", "-R '127.0.0.0/8'", "-R '127.0'", "-R '127.0.0.1'",
+        "-R '127.0.0.0/255.0.0.0'", "%{REMOTE_ADDR} -ipmatch '126.0.0.0/7'", "!(-R '10.0.0.0/8' || -R '::1')", "'fe80::1' -ipmatch 'fe80::/10'",
+        "'/a/b' -strmatch '/*' && !('/a/b' -fnmatch '/*')", "'A' -strcmatch 'a'", "'A' -strmatch '[A-Z]'", "-d '/' && -e '/' && !-f '/' && !-h '/' && !-s '/none'",
+        "%{REQUEST_METHOD} == 'GET' && %{SERVER_PROTOCOL} == 'HTTP/1.1'", "%{THE_REQUEST} == 'GET /a.txt?q=1 HTTP/1.1'", "%{QUERY_STRING} == 'q=1'",
+        "%{HTTPS} == 'off' && %{IS_SUBREQ} == 'false' && %{REMOTE_PORT} -eq 5", "%{SERVER_NAME} == 'www.example.org' && %{DOCUMENT_ROOT} == '/www'",
+        "%{TIME_YEAR} -gt 2000 && %{TIME} =~ /^\\d{14}$/ && %{TIME_WDAY} -le 6", "%{REMOTE_USER} == '' && %{AUTH_TYPE} == ''"};
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
+        char negated[512];
+        expect(r, yes[i], true);
+        snprintf(negated, sizeof negated, "!(%s)", yes[i]);
+        expect(r, negated, false);
+    }
+}
+
+static void test_what_is_refused(void)
+{
+    static const struct { const char *text, *want; } cases[] = {
+        {"", "a word in quotes, %{VARIABLE}, a number or a function expected at the end"}, {"true == true", "&&, || or the end expected, not == true"},
+        {"%{NOPE} == ''", "a variable such as REQUEST_URI or REMOTE_ADDR expected, not NOPE} == ''"},
+        {"%{NOPE:x} == ''", "a function such as HTTP, ENV, REQENV or RESP before the colon expected, not NOPE:x} == ''"},
+        {"%{REQUEST_URI", "closing } of %{ expected, not REQUEST_URI"}, {"'a' =~ 'a'", "a regular expression such as /pattern/ or m#pattern#i expected, not 'a'"},
+        {"'a' =~ /(/", "a regular expression expected: missing closing parenthesis, at character 2: ("},
+        {"'a' =~ /x", "the closing delimiter of the regular expression expected at the end"}, {"'a' == 'b", "closing ' expected at the end"},
+        {"(true", ") or an operator expected at the end"}, {"true)", "&&, || or the end expected, not )"}, {"'x' in { }", "a word in quotes, %{VARIABLE}, a number or a function expected, not }"},
+        {"'x' in {'a' 'x'}", "} expected, not 'x'}"}, {"-q 'a'", "-z, -n, -T, -R, -d, -e, -f, -s, -h, -L, -x or a word expected, not -q 'a'"},
+        {"-R 'y'", "an address, or address/bits, before this expected at the end"}, {"-R '10.0.0.0/33'", "an address, or address/bits, before this expected at the end"},
+        {"-R '1.2.3.4/255.0.255.0'", "an address, or address/bits, before this expected at the end"}, {"TRUE", "a function such as req, resp, reqenv, env, note, osenv, tolower, toupper, escape or unescape expected, not TRUE"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char error[256] = "";
+        struct expr *e = expr_new(cases[i].text, EXPR_CONDITION, error, sizeof error);
+        CHECK(!e && strcmp(error, cases[i].want) == 0, "%s: %s", cases[i].text, error);
+        expr_free(e);
+    }
+}
+
+static bool is_taken(char open, const char *end, int depth)
+{
+    char *text = calloc(1, (size_t)depth * 2 + 64), error[256];
+    memset(text, open, (size_t)depth);
+    memcpy(text + depth, end, strlen(end));
+    if (open == '(')
+        memset(text + strlen(text), ')', (size_t)depth);
+    struct expr *e = expr_new(text, EXPR_CONDITION, error, sizeof error);
+    CHECK(e || strstr(error, "less depth expected") == error, "%s", error);
+    expr_free(e);
+    free(text);
+    return e != NULL;
+}
+
+static void test_bounds(const struct request *r)
+{
+    char *text = calloc(1, LIMIT_EXPR_BYTES + 2), error[256], *big = calloc(1, LIMIT_EXPR_VALUE_BYTES + 1);
+    CHECK(is_taken('(', "true", LIMIT_EXPR_DEPTH - 1) && !is_taken('(', "true", LIMIT_EXPR_DEPTH), "parentheses");
+    CHECK(is_taken('!', "true", LIMIT_EXPR_DEPTH - 1) && !is_taken('!', "true", LIMIT_EXPR_DEPTH), "negations");
+    memset(text, ' ', LIMIT_EXPR_BYTES);
+    memcpy(text, "true", 4);
+    struct expr *e = expr_new(text, EXPR_CONDITION, error, sizeof error);
+    CHECK(e, "%s", error);
+    expr_free(e);
+    text[LIMIT_EXPR_BYTES] = ' ';
+    CHECK(!expr_new(text, EXPR_CONDITION, error, sizeof error) && !strcmp(error, "at most 8192 bytes of expression expected"), "%s", error);
+    memset(big, 'x', LIMIT_EXPR_VALUE_BYTES);
+    table_set((struct table *)&r->subprocess_env, SLICE("BIG"), slice_text(big));
+    expect(r, "%{ENV:BIG}.'' =~ /x$/", true);
+    *last_log = 0;
+    expect(r, "%{ENV:BIG}.'x' =~ /x$/", false);
+    expect(r, "!(%{ENV:BIG}.'x' =~ /x$/)", false);
+    CHECK(strstr(last_log, "cannot be evaluated: a text is longer than LIMIT_EXPR_VALUE_BYTES"), "%s", last_log);
+    expect(r, "-n tolower(escape(%{ENV:BIG}))", true);
+    free(text);
+    free(big);
+}
+
+static void test_texts(const struct request *r)
+{
+    static const struct { const char *text, *want; } cases[] = {
+        {"", ""}, {"plain 'text' \"too\"", "plain 'text' \"too\""}, {"%{REQUEST_METHOD} of %{HTTP:X-A}!", "GET of one!"}, {"%{HTTP:None}", ""}, {"a\\%{b} 5%", "a%{b} 5%"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char error[256] = "";
+        struct expr_conf conf = {.text = cases[i].text, .kind = EXPR_TEXT, .compiled = expr_new(cases[i].text, EXPR_TEXT, error, sizeof error)};
+        struct slice value = conf.compiled ? expr_value(&conf, r) : slice_text(error);
+        CHECK(value.at && slice_eq(value, slice_text(cases[i].want)), "%s: %.*s", cases[i].text, (int)value.len, value.at);
+        expr_free(conf.compiled);
+    }
+}
+
+static void test_who_asks_for_the_user(void)
+{
+    char error[64];
+    struct expr_conf conf = {.compiled = expr_new("%{REMOTE_USER} == 'x'", EXPR_CONDITION, error, sizeof error)};
+    CHECK(expr_asks_user(&conf), "it does");
+    expr_free(conf.compiled);
+    conf.compiled = expr_new("%{REMOTE_ADDR} == 'REMOTE_USER'", EXPR_CONDITION, error, sizeof error);
+    CHECK(!expr_asks_user(&conf), "it does not");
+    expr_free(conf.compiled);
+}
+
+int main(void)
+{
+    struct request *r = make();
+    test_true_and_false(r);
+    test_what_is_refused();
+    test_bounds(r);
+    test_texts(r);
+    test_who_asks_for_the_user();
+    request_unref(r);
+    return check_result();
+}
