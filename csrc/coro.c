@@ -45,6 +45,8 @@ static void become(struct coro *c)
     pystate_renew_async(c->interp->tstate);
     if (c->interrupted)
         pystate_look_for_signals(c->interp->tstate);
+    if (c->owed)
+        coro_announce(c);
     coro_cxx_swap(&c->cxx);
     green_identity = (uintptr_t)c;
     coro_hub->current = c;
@@ -172,16 +174,15 @@ static struct coro *current_or_raise(void)
 void coro_raise_thrown(struct coro *c)
 {
     PyObject *exception = c->thrown;
-    c->thrown = NULL;
     PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    Py_DECREF(exception);
+    coro_take_back(c, exception);
 }
 
 enum coro_wake coro_block(int64_t until_ns)
 {
     struct coro *c = coro_hub->current;
     struct timer_heap *timers = &coro_hub->loop->timers;
-    if (c->thrown)
+    if (c->thrown || (c->owed && coro_owed_is_due(c)))
         return CORO_ERROR;
     if (c->woken) {
         c->woken = false;

@@ -1,6 +1,8 @@
 /* Alarms: an exception that is thrown into a task when a time has come, unless it is called off. What Timeout and deadline stand on. */
 #include "coro_spawn.h"
 
+enum { AGAIN_NS = 5000000 };
+
 struct alarm {
     PyObject_HEAD
     struct timer timer;
@@ -14,6 +16,8 @@ static void alarm_rings(struct timer *timer)
 {
     struct alarm *a = (struct alarm *)((char *)timer - offsetof(struct alarm, timer));
     struct coro *c = a->task->coro;
+    if (c && (c->thrown || c->owed) && timer_arm(&coro_hub->loop->timers, timer, coro_hub->loop->now_ns + AGAIN_NS) == 0)
+        return; /* one after the other */
     a->rang = true;
     if (c && !c->thrown)
         coro_throw(c, Py_NewRef(a->exception));
@@ -42,10 +46,8 @@ static PyObject *alarm_cancel(PyObject *self, PyObject *unused)
     if (coro_hub)
         timer_disarm(&coro_hub->loop->timers, &a->timer);
     struct coro *c = a->task->coro;
-    if (a->rang && c && c->thrown == a->exception) {
-        Py_CLEAR(c->thrown);
-        c->told = false;
-    }
+    if (a->rang && c)
+        coro_take_back(c, a->exception);
     return PyBool_FromLong(!a->rang);
 }
 

@@ -48,8 +48,10 @@ struct coro {
     bool woken;             /* a wake that came before the park */
     bool timed_out;
     bool green;             /* its system calls give way */
-    PyObject *forced;       /* strong: class of an exception that was left for the next bytecode, because the caller did not listen */
     bool told;              /* what was thrown has been announced by signal */
+    PyObject *owed;         /* strong: an exception that the call did not listen to, announced: raised when Python goes on */
+    PyFrameObject *call;    /* strong: the frame whose call was ended; told and owed are meant for it and those below */
+    int call_at;            /* the instruction of that call */
     bool interrupted;       /* its green call returns EINTR once: signals are waiting for it */
     bool in_inbox;          /* another thread has woken it */
     struct coro *inbox_next;
@@ -91,7 +93,6 @@ struct job *coro_take_job(struct interp *i);
 struct coro *coro_take_woken(struct interp *i);
 /* coro_worker.c: a pooled greenlet, or a new one; NULL with an exception */
 struct coro *coro_take_worker(struct interp *i);
-void coro_forget_forced(struct coro *c);
 /* Its greenlet has ended. */
 void coro_bury(struct coro *c);
 /* coro.c. To the hub until it switches back. 0, or -1 with an exception. SWITCHES. */
@@ -121,6 +122,17 @@ int coro_look(void);
 void coro_sure_later(struct fd_wait *w);
 void coro_sure(struct fd_wait *w);
 
+/* coro_owed.c. Context of all: GIL held, c runs. */
+void coro_note_call(struct coro *c);
+/* Has the call that was ended not come back yet, as seen from the frame (borrowed, NULL: none) that runs now? */
+bool coro_call_goes_on(const struct coro *c, PyFrameObject *now);
+/* Has what was thrown or is owed raised at a safe point. 0, or -1. */
+int coro_announce(struct coro *c);
+void coro_owe(struct coro *c); /* what was thrown */
+bool coro_owed_is_due(struct coro *c); /* with an owed one: true: it is in c->thrown */
+void coro_take_back(struct coro *c, PyObject *exception); /* if it is thrown or owed */
+void coro_forget_exceptions(struct coro *c); /* all of them */
+
 int coro_inbox_init(void); /* 0, or -1 with errno */
 void coro_inbox_forget(struct coro *c);
 
@@ -134,6 +146,9 @@ int64_t coro_run_ns(const struct coro *c);
 void coro_limit_init(struct coro *c);
 void coro_limit_begin(struct coro *c);
 void coro_limit_clear(struct coro *c);
+
+/* Is it one that ends the whole job? */
+bool coro_is_limit(const struct interp *i, PyObject *exception);
 
 /* pycoro's task of the running job: a new reference, or NULL with an exception. Told when the job is over. */
 PyObject *task_of(struct coro *c);

@@ -16,10 +16,15 @@ static int need_types(struct interp *i)
     return module && i->timeout_type ? 0 : -1;
 }
 
-/* In the hub, where the interpreter of the greenlet need not be the current one. */
+bool coro_is_limit(const struct interp *i, PyObject *exception)
+{
+    return exception && ((PyObject *)Py_TYPE(exception) == i->timeout_type || (PyObject *)Py_TYPE(exception) == i->gone_type);
+}
+
+/* In the hub, where the interpreter of the greenlet need not be the current one. What bounds a part of the job only gives way. */
 static void throw_type(struct coro *c, PyObject *type)
 {
-    if (!type || !c->job || c->thrown)
+    if (!type || !c->job || coro_is_limit(c->interp, c->thrown))
         return;
     struct interp *was = interp_enter(c->interp);
     PyObject *exception = PyObject_CallNoArgs(type);
@@ -108,42 +113,38 @@ void coro_watch(int64_t blocked_ms, void (*describe)(void *, char *, size_t), vo
     sentinel_watch_job(c->slice_ns, c->blocked_ns);
 }
 
-static bool is_ours(const struct interp *i, PyObject *exception)
-{
-    return exception && ((PyObject *)Py_TYPE(exception) == i->timeout_type || (PyObject *)Py_TYPE(exception) == i->gone_type);
-}
-
 void coro_end_limits(void)
 {
     struct coro *c = coro_current();
     if (!c)
         return;
     coro_limit_clear(c);
-    if (is_ours(c->interp, c->thrown)) {
-        Py_CLEAR(c->thrown);
-        c->told = false;
-    }
+    if (coro_is_limit(c->interp, c->thrown))
+        coro_take_back(c, c->thrown);
+    if (coro_is_limit(c->interp, c->owed))
+        coro_take_back(c, c->owed);
 }
 
 /* A call that was ended by force raises an error of its own, and ours would come with the next bytecode, if there is one. */
-static PyObject *take_forced(void)
+static PyObject *take_type(void)
 {
     struct coro *c = coro_current();
-    PyObject *type = c ? Py_XNewRef(c->forced) : NULL;
+    PyObject *exception = !c ? NULL : c->owed ? c->owed : c->told ? c->thrown : NULL;
+    PyObject *type = exception ? Py_NewRef((PyObject *)Py_TYPE(exception)) : NULL;
     if (type)
-        coro_forget_forced(c);
+        coro_take_back(c, exception);
     return type;
 }
 
 enum coro_end coro_ended_by(void)
 {
     const struct interp *i = interp_current();
-    PyObject *forced = take_forced();
+    PyObject *waiting = take_type();
     enum coro_end end = CORO_END_OTHER;
-    if (i->timeout_type && (forced == i->timeout_type || PyErr_ExceptionMatches(i->timeout_type)))
+    if (i->timeout_type && (waiting == i->timeout_type || PyErr_ExceptionMatches(i->timeout_type)))
         end = CORO_END_TIMEOUT;
-    else if (i->gone_type && (forced == i->gone_type || PyErr_ExceptionMatches(i->gone_type)))
+    else if (i->gone_type && (waiting == i->gone_type || PyErr_ExceptionMatches(i->gone_type)))
         end = CORO_END_GONE;
-    Py_XDECREF(forced);
+    Py_XDECREF(waiting);
     return end;
 }

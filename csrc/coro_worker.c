@@ -45,15 +45,6 @@ void coro_check_child(void)
     _exit(CHILD_CAME_BACK);
 }
 
-/* An exception that never met a bytecode of this job is not for the next one. */
-void coro_forget_forced(struct coro *c)
-{
-    if (!c->forced)
-        return;
-    pystate_clear_async(c->interp->tstate);
-    Py_CLEAR(c->forced);
-}
-
 static void run_job(struct coro *c, struct job *job)
 {
     PyObject *context = enter_copy(c);
@@ -71,8 +62,7 @@ static void run_job(struct coro *c, struct job *job)
     coro_limit_clear(c);
     task_over(c);
     c->job = NULL;
-    Py_CLEAR(c->thrown);
-    coro_forget_forced(c);
+    coro_forget_exceptions(c); /* what this job has not met is not for the next one */
     leave_context(c, context);
 }
 
@@ -198,7 +188,6 @@ void coro_bury(struct coro *c)
     Py_CLEAR(c->context);
     Py_CLEAR(c->greenlet);
     Py_CLEAR(c->parked_at);
-    Py_CLEAR(c->thrown);
-    Py_CLEAR(c->forced);
+    coro_forget_exceptions(c);
     coro_unref(c);
 }

@@ -31,9 +31,14 @@ static PyObject *raise_thrown(PyObject *self, PyObject *args)
     (void)self;
     pystate_end_signal();
     struct coro *c = coro_current();
-    bool due = atomic_exchange(&slice_over, false), told = c && c->told;
-    if (!told && (!c || in_own_code(PyTuple_GET_SIZE(args) == 2 ? PyTuple_GET_ITEM(args, 1) : NULL)))
+    PyObject *frame = PyTuple_GET_SIZE(args) == 2 && PyFrame_Check(PyTuple_GET_ITEM(args, 1)) ? PyTuple_GET_ITEM(args, 1) : NULL; /* borrowed */
+    bool due = atomic_exchange(&slice_over, false), told = c && (c->told || c->owed);
+    if (!told && (!c || in_own_code(frame)))
         Py_RETURN_NONE; /* the sentinel asks again */
+    if (told && (PyFrameObject *)frame != c->call && coro_call_goes_on(c, (PyFrameObject *)frame)) {
+        coro_announce(c);
+        Py_RETURN_NONE;
+    }
     PyObject *exception = green_take_thrown();
     if (!exception)
         return due && coro_yield() ? NULL : Py_NewRef(Py_None);

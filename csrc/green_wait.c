@@ -2,7 +2,7 @@
  *
  * It also carries cancellation. An exception thrown into a greenlet that waits here cannot be raised from C code of others; the call returns
  * EINTR with a synthetic signal pending, so that CPython's own PyErr_CheckSignals raises it exactly at the call. A library that retries
- * without looking gets ECANCELED the second time, and the exception at the next bytecode. */
+ * without looking gets ECANCELED the second time, and the exception at the next bytecode of its caller (coro_owed.c). */
 #include "green_python.h"
 
 #include <errno.h>
@@ -57,15 +57,14 @@ static int cancelled(struct coro *c)
 {
     if (!c->thrown)
         return EINTR;
-    if (!c->told && pystate_raise_signal(c->interp->tstate, (unsigned long)(uintptr_t)c) == 0) {
+    if (!c->told)
+        coro_note_call(c);
+    if (!c->told && coro_announce(c) == 0) {
         c->told = true;
         return EINTR;
     }
-    c->told = false;
     pystate_end_signal();
-    PyThreadState_SetAsyncExc(c->interp->tstate->thread_id, (PyObject *)Py_TYPE(c->thrown));
-    Py_XSETREF(c->forced, Py_NewRef((PyObject *)Py_TYPE(c->thrown)));
-    Py_CLEAR(c->thrown);
+    coro_owe(c);
     return ECANCELED;
 }
 
@@ -73,11 +72,11 @@ PyObject *green_take_thrown(void)
 {
     struct coro *c = coro_current();
     pystate_end_signal();
-    if (!c || !c->thrown)
+    PyObject *exception = !c ? NULL : c->thrown ? c->thrown : c->owed;
+    if (!exception)
         return NULL;
-    PyObject *exception = c->thrown;
-    c->thrown = NULL;
-    c->told = false;
+    Py_INCREF(exception);
+    coro_take_back(c, exception);
     return exception;
 }
 

@@ -75,12 +75,6 @@ void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *ident
 #endif
 }
 
-void pystate_clear_async(PyThreadState *tstate)
-{
-    if (tstate->async_exc)
-        PyThreadState_SetAsyncExc(tstate->thread_id, NULL);
-}
-
 /* The flag that makes the interpreter look may have been spent on another greenlet meanwhile. */
 void pystate_renew_async(PyThreadState *tstate)
 {

@@ -35,8 +35,6 @@ struct pystate_identity {
 void pystate_init_identity(struct pystate_identity *identity, unsigned long thread_id);
 /* Exchanges the identity of a thread state with the one that was put aside. Context: GIL held. */
 void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *identity);
-/* Takes back what PyThreadState_SetAsyncExc left for this thread state. Context: GIL held, its interpreter current. */
-void pystate_clear_async(PyThreadState *tstate);
 /* After a swap: what waits in the thread state is looked at again. Context as above. */
 void pystate_renew_async(PyThreadState *tstate);
 /* Drops what a greenlet kept; runs destructors of its thread-locals. Context: hub, GIL, its interpreter. */

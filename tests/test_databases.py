@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
+import socket
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -72,6 +75,41 @@ def test_client_that_goes_away_ends_its_wait_in_the_database(name: str, module: 
         start = time.monotonic()
         wait_until(lambda: "over" in host.request("GET", "/tell").text, "its wait has been ended", 25.0)
         assert "answer" not in host.request("GET", "/tell").text and time.monotonic() - start < 25
+        host.allow_log("python:error|client")
+        host.stop()
+
+
+@pytest.mark.parametrize(("name", "module"), [driver[:2] for driver in DRIVERS], ids=[driver[0] for driver in DRIVERS])
+def test_connect_to_a_silent_server_ends_in_time(name: str, module: str, server: Callable[..., Server], tmp_path: Path) -> None:
+    """PyRequestTimeout, deadline and PyCancelOnDisconnect, whatever the driver makes of the end of its call."""
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed")
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{folder}/.s.PGSQL.5432")
+        silent.listen(100)
+        host = server(CONF + "".join(f"""
+<Location /{function}>
+    PythonHandler database_app::{function}
+    {bound}
+</Location>
+""" for function, bound in (("loads", ""), ("connects", "PyRequestTimeout 100ms\nPyCancelOnDisconnect On"), ("connects_in_time", ""), ("tells", ""),
+                            ("connects_and_goes_on", "PyRequestTimeout 100ms"))) + """
+<Location /gone>
+    PythonHandler database_app::connects
+    PyCancelOnDisconnect On
+</Location>
+""", env={"DB": folder})
+        host.check_fds = False
+        assert host.request("GET", f"/loads?{name}").status == 200
+        assert host.request("GET", f"/connects?{name}").status == 504
+        assert host.request("GET", f"/connects_and_goes_on?{name}").status == 504
+        assert host.request("GET", f"/connects_in_time?{name}").text == "Timeout True"
+        client = Client(host.address).send(build_request("GET", f"/gone?{name}"))
+        wait_until(lambda: host.request("GET", "/tells").text == "began over began", "the handler runs")
+        client.reset()
+        wait_until(lambda: host.request("GET", "/tells").text == "began over began over", "its wait has been ended")
+        wait_until(lambda: '"GET /gone' in (host.root / "access.log").read_text(), "the request is over")
+        assert re.search(r'"GET /gone\S* HTTP/1.1" 408 ', (host.root / "access.log").read_text())
         host.allow_log("python:error|client")
         host.stop()
 

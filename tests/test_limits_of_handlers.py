@@ -58,6 +58,20 @@ def test_request_timeout_ends_that_request_only(function: str, interpreter: str,
     assert host.request("GET", f"/slow?{locked}").status == 504  # the pooled greenlet is as good as before
 
 
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_exception_is_not_raised_in_what_the_ended_call_calls(interpreter: str, server: Callable[..., Server], tmp_path: Path) -> None:
+    """A library that waits, and then calls back into Python, which would swallow it: psycopg2 has a codec decode the text of its error so."""
+    there = f"PythonInterpreter {interpreter}"
+    host = server("PyGreenLibraries libhazard\n" + location("/slow", "calls_back", "PyRequestTimeout 100ms", there) +
+                  location("/deadline", "calls_back_in_time", there) + location("/quick", "quick", there), env=build_library(tmp_path))
+    assert host.request("GET", "/quick").text == "quick"
+    for deaf in (0, 1, 5):
+        assert host.request("GET", f"/slow?{deaf}").status == 504
+    assert host.request("GET", "/deadline").text == "True [0, 1, 2]\n" * 3 + "inner True\nouter True"
+    host.expect_log("RequestTimeout")
+    host.allow_log("python:error")
+
+
 def test_request_timeout_ends_a_wsgi_application(server: Callable[..., Server]) -> None:
     host = server(f"""
 PyWSGIAlias /app {APPS}/limit_app.py

@@ -122,6 +122,55 @@ def remembers(req: Any) -> int:
     return int(apache.OK)
 
 
+def connect(name: str) -> Any:
+    """To a server that takes the connection and never says a word."""
+    path = os.environ["DB"] + "/.s.PGSQL.5432"
+    if name == "redis":
+        import redis as driver
+        return driver.Redis(unix_socket_path=path).ping()
+    if name in ("psycopg", "psycopg2"):
+        return __import__(name).connect(host=os.environ["DB"], user="postgres", dbname="postgres")
+    more = {"ssl_disabled": True} if name == "pymysql" else {}
+    return __import__({"mysqlclient": "MySQLdb"}.get(name, name)).connect(unix_socket=path, user="root", **more)
+
+
+def loads(req: Any) -> int:
+    """What is imported here is imported in no request that is bounded."""
+    __import__({"mysqlclient": "MySQLdb"}.get(req.args, req.args))
+    return int(apache.OK)
+
+
+def connects(req: Any) -> int:
+    """Write down how it ended, unless a driver's own error is on its way out: that is not caught."""
+    ends.append("began")
+    try:
+        connect(req.args)
+        ends.append("answer")
+    finally:
+        ends.append("over")
+    return int(apache.OK)
+
+
+def connects_and_goes_on(req: Any) -> int:
+    """As applications do: the driver's error is caught, and something else tried."""
+    try:
+        connect(req.args)
+    except Exception:
+        time.sleep(30)
+    req.write("went on")
+    return int(apache.OK)
+
+
+def connects_in_time(req: Any) -> int:
+    from pyhost import coro
+    try:
+        with coro.deadline(0.1) as limit:
+            connect(req.args)
+    except coro.Timeout as exc:
+        req.write(f"Timeout {exc is limit}")
+    return int(apache.OK)
+
+
 def tells(req: Any) -> int:
     req.write(" ".join(ends))
     return int(apache.OK)

@@ -2,6 +2,7 @@
 // Built by tests/support/library.py, under a name that PyGreenLibraries lists and under one that it does not.
 #include <errno.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -204,4 +205,16 @@ int rethrow_after_wait(int number)
         return -1;
     }
 }
+}
+
+/* Waits for a descriptor as some libraries do: is deaf to so many signals, and calls back into its user before it tells how that ended. */
+extern "C" int wait_then_call(int fd, int deaf, void (*back)())
+{
+    struct pollfd one = {fd, POLLIN, 0};
+    int error = 0;
+    do
+        error = poll(&one, 1, -1) < 0 ? errno : 0;
+    while (error == EINTR && deaf-- > 0);
+    back();
+    return error;
 }

@@ -207,6 +207,57 @@ def in_c_with_the_gil(req: Any) -> int:
     return int(apache.OK)
 
 
+called: list[int] = []
+resting: list[float] = []
+
+
+@ctypes.CFUNCTYPE(None)
+def back() -> None:
+    """What is raised in here, ctypes swallows."""
+    for number in range(3):
+        called.append(number)
+    if resting:
+        time.sleep(resting[0])
+
+
+def wait_then_call(deaf: int) -> int:
+    a, b = socket.socketpair()
+    with a, b:
+        return int(ctypes.CDLL(os.environ["LIBRARY"]).wait_then_call(a.fileno(), deaf, back))
+
+
+def calls_back(req: Any) -> int:
+    """A library that is deaf to so many signals calls into Python after the end of its wait."""
+    wait_then_call(int(req.args))
+    time.sleep(30)
+    req.write("the exception was swallowed")
+    return int(apache.OK)
+
+
+def calls_back_in_time(req: Any) -> int:
+    for deaf in (0, 1, 5):
+        called.clear()
+        try:
+            with coro.deadline(0.05) as limit:
+                wait_then_call(deaf)
+                time.sleep(30)
+        except coro.Timeout as exc:
+            req.write(f"{exc is limit} {called}\n")
+    resting.append(0.2)  # a second one comes while the first is on its way
+    try:
+        with coro.deadline(0.1) as outer:
+            try:
+                with coro.deadline(0.05) as inner:
+                    wait_then_call(1)
+            except coro.Timeout as exc:
+                req.write(f"inner {exc is inner}\n")
+            time.sleep(30)
+    except coro.Timeout as exc:
+        req.write(f"outer {exc is outer}")
+    resting.clear()
+    return int(apache.OK)
+
+
 def blocked(req: Any) -> int:
     req.write(repr(coro.blocked()))
     return int(apache.OK)
