@@ -114,8 +114,9 @@ class Builder:
         # greenlet copies stacks away and back: red zones on the stack would be read by memcpy and be stale afterwards
         sanitizers = ["-O1", "-fsanitize=address,undefined", "--param", "asan-stack=0", "-fno-omit-frame-pointer"]
         self.flags += sanitizers if sanitize else ["-O2"]
-        self.flags += shlex.split(os.environ.get("PYHOST_CFLAGS", ""))
-        self.link_flags = ["-pthread", *(["-fsanitize=address,undefined"] if sanitize else ["-Wl,-z,relro,-z,now"])]
+        more = shlex.split(os.environ.get("PYHOST_CFLAGS", ""))
+        self.flags += more
+        self.link_flags = ["-pthread", *more, *(["-fsanitize=address,undefined"] if sanitize else ["-Wl,-z,relro,-z,now"])]
         self.stamp = hashlib.sha256(" ".join([*self.cc, *self.flags, sys.version]).encode()).hexdigest()
         folder.mkdir(parents=True, exist_ok=True)
 
