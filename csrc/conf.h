@@ -25,8 +25,11 @@ enum override_bit {
 
 enum index_option_bit {
     INDEX_FOLDERS_FIRST = 1, INDEX_IGNORE_CASE = 2, INDEX_SUPPRESS_SIZE = 4, INDEX_SUPPRESS_LAST_MODIFIED = 8, INDEX_VERSION_SORT = 16,
-    INDEX_SUPPRESS_COLUMN_SORTING = 32, INDEX_IGNORE_CLIENT = 64
+    INDEX_SUPPRESS_COLUMN_SORTING = 32, INDEX_IGNORE_CLIENT = 64, INDEX_SUPPRESS_ICON = 128, INDEX_SUPPRESS_DESCRIPTION = 256, INDEX_ICONS_ARE_LINKS = 512,
+    INDEX_SUPPRESS_HTML_PREAMBLE = 1024
 };
+enum index_mark_kind { MARK_NAME, MARK_TYPE, MARK_ENCODING, MARK_DIRECTORY, MARK_BLANK };
+struct index_mark { int kind; const char *pattern; const char *value; }; /* AddIcon, AddAlt, AddDescription and their kin; the first that fits counts */
 
 /* Log levels, httpd's (syslog's) numbers; trace1 is 8. */
 enum log_level_number { LEVEL_EMERG, LEVEL_ALERT, LEVEL_CRIT, LEVEL_ERROR, LEVEL_WARN, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG, LEVEL_TRACE };
@@ -141,6 +144,14 @@ struct dir_conf {
     int index_options;                    /* enum index_option_bit */
     int index_ignore_count;
     const char *const *index_ignore;      /* IndexIgnore: names, * and ? and [] allowed */
+    const char *index_header, *index_readme; /* HeaderName, ReadmeName; NULL: none */
+    const char *default_icon;             /* DefaultIcon, NULL: none */
+    int index_icon_count, index_alt_count, index_description_count;
+    const struct index_mark *index_icons; /* value: a URL */
+    const struct index_mark *index_alts;
+    const struct index_mark *index_descriptions; /* value: HTML */
+    int index_order;                      /* IndexOrderDefault: 'N', 'M', 'S' or 'D' */
+    int index_descending;
     int error_document_count;
     const struct error_document *error_documents;
     const struct require_conf *require;   /* NULL: granted */

@@ -32,6 +32,7 @@ enum {
     LIMIT_INTERNAL_REDIRECTS = 10,       /* internal redirects of one request; more: 500 */
     LIMIT_RANGES = 200,                  /* default of MaxRanges: ranges of one response; more: the whole file */
     LIMIT_PATH_BYTES = 4096,             /* the file name that a URL is mapped to */
+    LIMIT_LISTING_TEXT_BYTES = 262144,   /* a file of HeaderName or ReadmeName; a longer one is left out */
     LIMIT_EXPR_BYTES = 8192,             /* an expression of the configuration */
     LIMIT_EXPR_DEPTH = 64,               /* parentheses, negations and calls within each other in one */
     LIMIT_EXPR_VALUE_BYTES = 65536,      /* a text that one puts together; longer: it is false, and logged */

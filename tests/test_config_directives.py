@@ -162,7 +162,7 @@ DIR_LINES: list[tuple[str, str, Any]] = [
     ("IndexOptions +IgnoreCase +FancyIndexing +NameWidth=*", "index_options", 3),
     ("IndexOptions None", "index_options", 0),
     ("IndexOptions FancyIndexing VersionSort HTMLTable NameWidth=* DescriptionWidth=* Charset=UTF-8", "index_options", 16),  # Debian's
-    ("IndexOptions IgnoreClient SuppressIcon", "index_options", 64),
+    ("IndexOptions IgnoreClient SuppressIcon", "index_options", 192),
     ("IndexIgnore *~ core\nIndexIgnore [ab]?", "index_ignore", ("*~", "core", "[ab]?")),
     ("FileETag INode Size", "file_etag", 6),
     ("FileETag None", "file_etag", 0),
@@ -466,7 +466,8 @@ def test_every_field_of_the_table_is_in_conf_h(scope: str, struct: str) -> None:
 
 @pytest.mark.parametrize("cls, prefix", [
     (model.Phase, "PHASE"), (model.SectionKind, "SECTION"), (model.Option, "OPTION"), (model.Override, "OVERRIDE"), (model.AliasKind, "ALIAS"),
-    (model.HeaderOp, "HEADER"), (model.RequireKind, "REQUIRE"), (model.Protocol, "PROTOCOL"), (model.IndexOption, "INDEX")])
+    (model.HeaderOp, "HEADER"), (model.RequireKind, "REQUIRE"), (model.Protocol, "PROTOCOL"), (model.IndexOption, "INDEX"),
+    (model.IndexMarkKind, "MARK"), (model.TextKind, "TEXT")])
 def test_enums_are_those_of_conf_h(cls: type[enum.IntEnum], prefix: str) -> None:
     text = re.sub(r"/\*.*?\*/", "", (CSRC / "conf.h").read_text(), flags=re.DOTALL)
     body = next(b for b in re.findall(r"enum \w+ \{(.*?)\}", text, re.DOTALL) if f"{prefix}_{next(iter(cls)).name}" in b)

@@ -24,7 +24,7 @@ ROOMS = {
     "client": ["listener*", "listen_*", "sock", "cgi_head", "proxy_head", "conn*", "outq", "peer", "tls*", "gate*"],
     "tables": ["conf*", "route*", "regex", "glob", "prefix"],
     "Python": ["py*", "interp*", "coro*", "green*", "sentinel*"],
-    "answers": ["request*", "response*", "static*", "errors", "conditions", "range", "listing", "http_date", "access*", "auth_*", "password", "digest",
+    "answers": ["request*", "response*", "static*", "errors", "conditions", "range", "listing*", "http_date", "access*", "auth_*", "password", "digest",
                 "env*", "origin", "remote", "expr*"],
     "doors": ["bridge", "upcall"],
     "scripts": ["cgi_*"],

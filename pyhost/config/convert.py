@@ -13,7 +13,6 @@ from .model import (
     Expr,
     HeaderOp,
     HeaderRule,
-    IndexOption,
     Listen,
     Option,
     Override,
@@ -264,23 +263,6 @@ def signed_words(table: Mapping[str, int], words: Sequence[str]) -> tuple[bool, 
 
 def options(_ctx: Context, words: Sequence[str]) -> tuple[bool, int, int]:
     return signed_words(OPTION_WORDS, words)
-
-
-INDEX_NOTHING = ("FancyIndexing", "HTMLTable", "XHTML", "SuppressIcon", "SuppressDescription", "SuppressRules", "SuppressHTMLPreamble", "IconsAreLinks",
-                 "ScanHTMLTitles", "TrackModified", "UseOldDateFormat", "AddAltClass", "ShowForbidden", "IconHeight", "IconWidth")  # of httpd's own look
-INDEX_OPTION_WORDS: dict[str, int] = {
-    "FoldersFirst": IndexOption.FOLDERS_FIRST, "IgnoreCase": IndexOption.IGNORE_CASE,
-    "SuppressSize": IndexOption.SUPPRESS_SIZE, "SuppressLastModified": IndexOption.SUPPRESS_LAST_MODIFIED,
-    "VersionSort": IndexOption.VERSION_SORT, "SuppressColumnSorting": IndexOption.SUPPRESS_COLUMN_SORTING, "IgnoreClient": IndexOption.IGNORE_CLIENT,
-    "None": 0}
-
-
-def index_options(_ctx: Context, words: Sequence[str]) -> tuple[bool, int, int]:
-    """httpd's words; those that shape its own page (`HTMLTable`, `NameWidth=*`) change nothing here."""
-    nothing = {word.lower() for word in INDEX_NOTHING}
-    kept = [word for word in words if not re.match(r"[+-]?(NameWidth|DescriptionWidth|IconHeight|IconWidth|Charset|Type)=", word, re.IGNORECASE)
-            and word.lstrip("+-").lower() not in nothing]
-    return signed_words(INDEX_OPTION_WORDS, kept) if kept else (False, 0, 0)
 
 
 def allow_override(_ctx: Context, words: Sequence[str]) -> int:

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 from . import convert as c
+from . import convert_index as index
 from . import values as v
 from .convert_access import require
+from .model import IndexMarkKind
 from .rows import ANYWHERE, SECTIONS, row
 from .table import ALIASES_FIRST, APPEND, KEYED, LIST, OPTIONS, Directive
 
@@ -40,10 +42,32 @@ ROWS: tuple[Directive, ...] = (
         "Files that answer for a folder, tried in order.", default="index.html", override="Indexes", rule=LIST),
     row("DirectorySlash", ANYWHERE, "On|Off", v.flag, "1", "dir.directory_slash", "Is a folder without its slash redirected to it?",
         default="On", override="Indexes"),
-    row("IndexOptions", ANYWHERE, "[+|-]word …", c.index_options, "1-", "dir.index_options",
-        "Listing: FoldersFirst, IgnoreCase, VersionSort, SuppressSize, SuppressLastModified, SuppressColumnSorting, IgnoreClient, None; httpd's "
-        "other words (FancyIndexing, HTMLTable, icons, widths) are accepted.",
+    row("IndexOptions", ANYWHERE, "[+|-]word …", index.index_options, "1-", "dir.index_options",
+        "Directory listings: FoldersFirst, IgnoreCase, VersionSort, SuppressSize, SuppressLastModified, SuppressDescription, SuppressIcon, IconsAreLinks, "
+        "SuppressColumnSorting, IgnoreClient, SuppressHTMLPreamble, None; httpd's other words (FancyIndexing, HTMLTable, widths) are accepted.",
         default="FoldersFirst", override="Indexes", rule=OPTIONS),
+    row("IndexOrderDefault", ANYWHERE, "Ascending|Descending Name|Date|Size|Description", index.order, "2", "dir.index_order dir.index_descending",
+        "Order of a listing whose reader has not asked for one.", default="Ascending Name", override="Indexes"),
+    row("HeaderName", ANYWHERE, "file", index.beside, "1", "dir.index_header",
+        "A file of the folder (or, by a URL path, below DocumentRoot) that stands above its listing: HTML in place of the title, other text as text.",
+        override="Indexes"),
+    row("ReadmeName", ANYWHERE, "file", index.beside, "1", "dir.index_readme", "The same below it.", override="Indexes"),
+    row("AddIcon", ANYWHERE, "url|(ALT,url) name …", index.marks(IndexMarkKind.NAME, True), "2-", "dir.index_icons dir.index_alts",
+        "An icon for names in listings: ends of names, patterns, ^^DIRECTORY^^ or .. for the parent folder. The first rule that fits counts, the more "
+        "specific section's before.", override="Indexes", rule=ALIASES_FIRST),
+    row("AddIconByType", ANYWHERE, "url|(ALT,url) type …", index.marks(IndexMarkKind.TYPE, True), "2-", "dir.index_icons dir.index_alts",
+        "The same by media types, * and ? allowed.", override="Indexes", rule=ALIASES_FIRST),
+    row("AddIconByEncoding", ANYWHERE, "url|(ALT,url) encoding …", index.marks(IndexMarkKind.ENCODING, True), "2-", "dir.index_icons dir.index_alts",
+        "The same by encodings: x-gzip, x-compress, x-bzip2, x-xz, zstd, br.", override="Indexes", rule=ALIASES_FIRST),
+    row("DefaultIcon", ANYWHERE, "url", index.url, "1", "dir.default_icon", "The icon where no rule fits.", override="Indexes"),
+    row("AddAlt", ANYWHERE, "text name …", index.marks(IndexMarkKind.NAME, False), "2-", "dir.index_icons dir.index_alts",
+        "What an icon says to those who do not see it.", override="Indexes", rule=ALIASES_FIRST),
+    row("AddAltByType", ANYWHERE, "text type …", index.marks(IndexMarkKind.TYPE, False), "2-", "dir.index_icons dir.index_alts",
+        "The same by media types.", override="Indexes", rule=ALIASES_FIRST),
+    row("AddAltByEncoding", ANYWHERE, "text encoding …", index.marks(IndexMarkKind.ENCODING, False), "2-", "dir.index_icons dir.index_alts",
+        "The same by encodings.", override="Indexes", rule=ALIASES_FIRST),
+    row("AddDescription", ANYWHERE, "html name …", index.descriptions, "2-", "dir.index_descriptions",
+        "What a listing tells of names: ends of names or patterns.", override="Indexes", rule=ALIASES_FIRST),
     row("IndexIgnore", ANYWHERE, "name …", lambda _ctx, words: tuple(words), "1-", "dir.index_ignore",
         "Names that listings leave out; *, ? and [] allowed. Names with a dot in front never are in them.", override="Indexes", rule=APPEND),
     row("PyIndexTitle", ANYWHERE, "text", v.text, "1", "dir.index_title", "Title of directory listings.", default="(Index of /path)",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 __all__ = ["AccessLog", "Address", "Alias", "AliasKind", "ErrorDocument", "Expr", "Filter", "HeaderOp", "HeaderRule", "Hook", "HookList", "Import",
-           "IndexOption", "Listen", "Net", "Option", "Override", "Pair", "Phase", "Protocol", "Rate", "Regex", "Require", "RequireKind", "Section",
+           "IndexMark", "IndexMarkKind", "IndexOption", "Listen", "Net", "Option", "Override", "Pair", "Phase", "Protocol", "Rate", "Regex", "Require", "RequireKind", "Section",
            "SectionKind", "SetEnvIf", "TextKind"]
 
 
@@ -46,10 +46,22 @@ class Protocol(IntEnum):
 
 class IndexOption(IntFlag):
     FOLDERS_FIRST, IGNORE_CASE, SUPPRESS_SIZE, SUPPRESS_LAST_MODIFIED, VERSION_SORT, SUPPRESS_COLUMN_SORTING, IGNORE_CLIENT = 1, 2, 4, 8, 16, 32, 64
+    SUPPRESS_ICON, SUPPRESS_DESCRIPTION, ICONS_ARE_LINKS, SUPPRESS_HTML_PREAMBLE = 128, 256, 512, 1024
 
 
 class TextKind(IntEnum):
     LOG_FORMAT, ERROR_FORMAT, ERROR_FORMAT_CONNECTION, ERROR_FORMAT_REQUEST, CONDITION, EXPR = range(6)
+
+
+class IndexMarkKind(IntEnum):
+    NAME, TYPE, ENCODING, DIRECTORY, BLANK = range(5)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexMark:
+    kind: IndexMarkKind
+    pattern: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
