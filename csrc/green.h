@@ -41,6 +41,7 @@ int64_t green_now_ns(void);
  * greenlet), EINTR (an exception is to be raised: CPython finds it by PyErr_CheckSignals), ECANCELED (the caller did not look), ENOMEM,
  * or GREEN_BLOCK. until_ns: absolute monotonic, GREEN_FOREVER. */
 int green_wait_fd(int fd, uint32_t events, int64_t until_ns); /* events as fd_wait_link */
+int green_wait_events(int fd, uint32_t events, int64_t until_ns, uint32_t *got); /* the same; GREEN_READY: what came, as poll tells it */
 struct pollfd;
 int green_wait_fds(const struct pollfd *fds, size_t count, int64_t until_ns);
 int green_sleep_until(int64_t until_ns);

@@ -49,6 +49,31 @@ static int poll_green(struct pollfd *fds, nfds_t count, int64_t until_ns)
     }
 }
 
+/* What Python's sockets with a timeout do before each recv: nothing to read has just been seen, so only what comes now is of interest, and what came
+ * is the answer. Somebody else may have taken it meanwhile, as between threads. */
+static bool is_plain_read(const struct pollfd *fds, nfds_t count)
+{
+    return count == 1 && fds->events == POLLIN && fds->fd >= 0 && green_fd_kind(fds->fd) == GREEN_SOCKET;
+}
+
+static int poll_read(struct pollfd *one, int64_t until_ns)
+{
+    uint32_t got;
+    int result = green_wait_events(one->fd, EPOLLIN | EPOLLET, until_ns, &got);
+    switch (result) {
+    case GREEN_READY:
+        one->revents = (short)got;
+        return 1;
+    case GREEN_BLOCK:
+        return -2;
+    case ETIMEDOUT: case EBADF:
+        return green_real.poll(one, 1, 0);
+    default:
+        errno = result;
+        return -1;
+    }
+}
+
 static int poll_any(struct pollfd *fds, nfds_t count, int timeout_ms, const void *caller)
 {
     int n = green_real.poll(fds, count, 0);
@@ -56,7 +81,7 @@ static int poll_any(struct pollfd *fds, nfds_t count, int timeout_ms, const void
         return n;
     if (!green_may_yield(caller))
         return green_real.poll(fds, count, timeout_ms);
-    n = poll_green(fds, count, deadline_ms(timeout_ms));
+    n = is_plain_read(fds, count) ? poll_read(fds, deadline_ms(timeout_ms)) : poll_green(fds, count, deadline_ms(timeout_ms));
     return n == -2 ? green_real.poll(fds, count, timeout_ms) : n;
 }
 

@@ -107,7 +107,7 @@ static bool fd_done(void *arg)
     return w->got || w->error;
 }
 
-int green_wait_fd(int fd, uint32_t events, int64_t until_ns)
+int green_wait_events(int fd, uint32_t events, int64_t until_ns, uint32_t *got)
 {
     struct coro *c = green_coro;
     struct fd_wait *w = &c->fd_wait;
@@ -116,7 +116,14 @@ int green_wait_fd(int fd, uint32_t events, int64_t until_ns)
     int result = fd_wait_link(w, c, fd, events) < 0 ? GREEN_BLOCK : park_until(fd_done, w, until_ns);
     fd_wait_unlink(w);
     step_out(&aside);
+    *got = w->got;
     return result == GREEN_READY ? w->error : result;
+}
+
+int green_wait_fd(int fd, uint32_t events, int64_t until_ns)
+{
+    uint32_t got;
+    return green_wait_events(fd, events, until_ns, &got);
 }
 
 struct many { size_t count; struct fd_wait waits[]; };

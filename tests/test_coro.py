@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,3 +72,103 @@ coro.spawn(serve)
     assert host.request("GET", "/").status == 200
     host.stop()
     assert (host.root / "www/stopped").exists()
+
+
+KINDS = """
+import os, queue, select, socket, subprocess, threading, time
+from greenlet import GreenletExit
+from pyhost import coro
+
+a, b = socket.socketpair()
+b.settimeout(3600)
+lock, event, fifo = threading.Lock(), coro.Event(), coro.Queue()
+lock.acquire()
+
+def note(name, how):
+    with open(os.path.join(os.path.dirname(__file__), "ended"), "a") as file:
+        file.write(f"{name} {how}\\n")
+
+def serve(name, wait):
+    try:
+        while True:
+            wait()
+    except GreenletExit:
+        time.sleep(0.01)  # it may wait while it cleans up
+        note(name, "cleaned up")
+        raise
+    finally:
+        note(name, "ended")
+
+def computes():
+    end = time.monotonic() + 0.001
+    while time.monotonic() < end:
+        pass
+    coro.sleep(0)
+
+KINDS = {
+    "sleep": lambda: time.sleep(3600), "timer": lambda: coro.sleep(0.005), "recv": lambda: a.recv(1), "recv with a timeout": lambda: b.recv(1),
+    "lock": lock.acquire, "event": event.wait, "queue": fifo.get, "standard queue": queue.Queue().get, "select": lambda: select.select([a], [], []),
+    "child": lambda: subprocess.run(["sleep", "3600"]), "condition": threading.Event().wait, "turns": lambda: coro.sleep(0),
+    "computes": computes, "deadline": lambda: within(), "listener": socket.create_server(("127.0.0.1", 0)).accept,
+}
+
+def within():
+    try:
+        with coro.deadline(0.01):
+            coro.sleep(3600)
+    except coro.Timeout:
+        pass
+
+for name, wait in KINDS.items():
+    coro.spawn(serve, name, wait)
+coro.Thread(target=serve, args=("thread", lambda: time.sleep(3600))).start()
+KINDS["thread"] = None
+"""
+
+
+@pytest.mark.parametrize("interpreter", ["main_interpreter", "beside"])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGQUIT])
+def test_each_kind_of_service_is_stopped_cleanly(how: signal.Signals, interpreter: str, server: Callable[..., Server]) -> None:
+    """However the worker leaves, and whatever a service waits on: GreenletExit is raised there, and it may wait while it cleans up."""
+    host = server(f"""
+PythonPath "['@ROOT@/www', '{APPS}'] + sys.path"
+PythonImport services {interpreter}
+<Location />
+    SetHandler mod_python
+    PythonHandler services_tell
+    PythonInterpreter {interpreter}
+</Location>
+""", {"www/services.py": KINDS, "www/services_tell.py": """
+import services
+from mod_python import apache
+def handler(req):
+    req.write(" ".join(sorted(name.replace(" ", "_") for name in services.KINDS)))
+    return apache.OK
+"""})
+    host.check_fds = False  # the services' own
+    names = host.request("GET", "/").text.split()
+    assert len(names) == 16
+    host.stop(how)
+    expected = sorted(f"{name.replace('_', ' ')} {end}" for name in names for end in ("cleaned up", "ended"))
+    assert sorted((host.root / "www/ended").read_text().splitlines()) == expected
+
+
+def test_service_that_does_not_end_is_left_behind(server: Callable[..., Server]) -> None:
+    host = server("""
+PythonPath "['@ROOT@/www'] + sys.path"
+PythonImport stubborn main_interpreter
+""", {"www/stubborn.py": """
+import time
+from pyhost import coro
+
+def serve():
+    while True:
+        try:
+            time.sleep(3600)
+        except BaseException:
+            pass
+
+coro.spawn(serve)
+"""})
+    host.check_fds = False
+    host.stop()

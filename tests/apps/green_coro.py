@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import queue
+import socket
 import threading
 import time
 
@@ -246,6 +247,101 @@ def offloaded_calls() -> None:
         raise KeyError("there")
 
     assert raises(KeyError, bad).args == ("there",)
+
+
+def busy(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def thread_tells_its_longest_stretch() -> None:
+    """Of those between two waits, not their sum; the clock goes on for nobody who waits."""
+    def work() -> None:
+        for stretch in (0.02, 0.06, 0.01):
+            busy(stretch)
+            coro.sleep(0.2)
+        seen.append((thread.long_time(), thread.total_time()))  # asked by itself
+        busy(0.001)
+
+    seen: list[tuple[float, float]] = []
+    thread = coro.Thread(target=work)
+    assert (thread.long_time(), thread.total_time(), thread.resume_count()) == (0.0, 0.0, 0)
+    start = time.monotonic()
+    thread.start()
+    coro.sleep(0)
+    while not seen:
+        before = thread.long_time()
+        coro.sleep(0.01)
+        assert thread.long_time() >= before
+    thread.join()
+    took = time.monotonic() - start
+    assert 0.06 <= seen[0][0] <= thread.long_time() <= took
+    assert 0.09 <= seen[0][1] <= thread.total_time() <= took - 0.6 + 0.001
+    assert thread.long_time() <= thread.total_time() - 0.03
+    assert thread.resume_count() >= 4
+
+
+def deadline_of_socket_calls() -> None:
+    """Each call that waits ends in time, whether the socket has a timeout of its own or none; it is as good as before."""
+    for timeout in (None, 30.0):
+        a, b = socket.socketpair()
+        listener, client = socket.create_server(("127.0.0.1", 0)), socket.socket()
+        for each in (a, b, listener, client):
+            each.settimeout(timeout)
+        calls = [lambda: a.recv(1), lambda: a.recvmsg(1), lambda: a.recv_into(bytearray(1)), lambda: a.recv(2, socket.MSG_WAITALL),
+                 lambda: a.sendall(bytes(10_000_000)), lambda: a.makefile("rb").read(1), listener.accept, lambda: coro.wait_read(a.fileno())]
+        for call in calls:
+            with within(10.0):
+                try:
+                    with coro.deadline(0.02) as limit:
+                        call()
+                except coro.Timeout as exc:
+                    assert exc is limit
+                else:
+                    raise AssertionError("a Timeout was expected")
+        client.connect(listener.getsockname())
+        assert listener.accept()[1] == client.getsockname()
+        b.send(b"x")
+        assert a.recv(1) == b"x"
+        a.settimeout(0.01)
+        with coro.deadline(30):
+            raises(TimeoutError, a.recv, 1)
+        for each in (a, b, listener, client):
+            each.close()
+
+
+def where_tells_all_of_them() -> None:
+    """Name, cost and stack: of the request that asks, of tasks, of named threads; those that are over, or have not begun, are not told."""
+    end = coro.Event()
+
+    def waits_in_the_queue() -> None:
+        queue.Queue[int]().get(timeout=30)
+
+    def waits_for_the_event() -> None:
+        busy(0.01)
+        end.wait()
+
+    thread = coro.Thread(target=waits_for_the_event, name="the one")
+    thread.start()
+    task = coro.spawn(waits_in_the_queue)
+    coro.sleep(0.01)
+    late = coro.spawn(int)
+    found = {each.name: each for each in coro.where()}
+    assert late not in [each.task for each in found.values()]
+    assert "waits_for_the_event" in "".join(found["the one"].stack)
+    assert found["the one"].run_s >= 0.01 and found["the one"].longest_s >= 0.01 and found["the one"].resumes >= 1
+    mine = [each for each in coro.where() if each.task is coro.current()]
+    assert len(mine) == 1 and mine[0].run_s > 0
+    stacks = ["".join(each.stack) for each in coro.where() if each.task is task]
+    assert len(stacks) == 1 and "waits_in_the_queue" in stacks[0]
+    task.throw(SystemExit)
+    end.set()
+    thread.join()
+    task.join(10)
+    late.join(10)
+    left = coro.where()
+    assert task not in [each.task for each in left] and "the one" not in [each.name for each in left]
 
 
 def who_waits_where() -> None:

@@ -1,7 +1,9 @@
 """Where a switch below blocking code could go wrong. Cases for test_green.py."""
 from __future__ import annotations
 
+import ctypes
 import errno
+import fcntl
 import os
 import queue
 import select
@@ -74,6 +76,86 @@ def descriptor_reused_while_waited_on() -> None:
     assert os.read(r, 10) == b"new"
     for fd in (r, w, r2, w2):
         os.close(fd)
+
+
+def timed_pair() -> tuple[socket.socket, socket.socket]:
+    """The first has a timeout, and has waited so often that its descriptor stays registered."""
+    a, b = socket.socketpair()
+    a.settimeout(10)
+    for n in range(3):
+        later(0.002, b.send, bytes([n]))
+        assert a.recv(1) == bytes([n])
+    return a, b
+
+
+def timed_reads_on_numbers_that_are_taken_again() -> None:
+    numbers = set()
+    for _ in range(3):
+        a, b = timed_pair()
+        numbers.add(a.fileno())
+        later(0.002, b.close)
+        assert a.recv(1) == b""
+        a.close()
+    assert len(numbers) < 3
+
+
+def timed_reads_on_duplicates() -> None:
+    a, b = timed_pair()
+    twin = a.dup()
+    twin.settimeout(10)
+    a.close()
+    later(0.002, b.send, b"x")
+    assert twin.recv(1) == b"x"
+    twin.close(), b.close()
+    a, b = timed_pair()
+    c, d = socket.socketpair()
+    os.dup2(c.fileno(), a.fileno())  # a is another socket now, and its number was registered for the old one
+    for _ in range(3):
+        later(0.002, d.send, b"y")
+        assert a.recv(1) == b"y"
+    for each in (a, b, c, d):
+        each.close()
+
+
+def timed_read_on_a_number_closed_past_all_hooks() -> None:
+    """It costs at most a second, not for ever."""
+    a, b = timed_pair()
+    c, d = socket.socketpair()
+    fd, close = a.fileno(), {"x86_64": 3, "aarch64": 57}[os.uname().machine]
+    assert ctypes.CDLL(None).syscall(close, fd) == 0
+    assert fcntl.fcntl(c.fileno(), fcntl.F_DUPFD, fd) == fd
+    later(0.01, d.send, b"z")
+    assert a.recv(1) == b"z"
+    for each in (a, b, c, d):
+        each.close()
+
+
+def timed_reads_of_several() -> None:
+    a, b = timed_pair()
+    readers = [coro.spawn(lambda: a.recv(1)) for _ in range(3)]
+    time.sleep(0.005)
+    b.send(b"12"), b.send(b"3")
+    assert sorted(task.get(timeout=10) for task in readers) == [b"1", b"2", b"3"]
+    a.settimeout(0.01)
+    for _ in range(3):
+        assert isinstance(quietly(lambda: a.recv(1))(), TimeoutError)
+    later(0.002, b.send, b"4")
+    a.settimeout(10)
+    assert a.recv(1) == b"4"
+    a.close(), b.close()
+
+
+def poll_tells_what_came() -> None:
+    a, b = timed_pair()
+    poll = select.poll()
+    poll.register(a, select.POLLIN)
+    for _ in range(3):
+        later(0.002, b.send, b"x")
+        assert poll.poll(10_000) == [(a.fileno(), select.POLLIN)] and a.recv(1) == b"x"
+    assert poll.poll(5) == []
+    later(0.002, b.close)
+    assert poll.poll(10_000) == [(a.fileno(), select.POLLIN | select.POLLHUP)] and a.recv(1) == b""
+    a.close()
 
 
 def several_wait_on_one_descriptor() -> None:
