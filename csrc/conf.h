@@ -64,7 +64,7 @@ struct section_conf {
     int parent_id;       /* Files inside a Directory: only where that Directory matched; -1: everywhere */
 };
 
-enum alias_kind { ALIAS_PLAIN, ALIAS_MATCH, ALIAS_REDIRECT, ALIAS_REDIRECT_MATCH, ALIAS_SCRIPT, ALIAS_WSGI };
+enum alias_kind { ALIAS_PLAIN, ALIAS_MATCH, ALIAS_REDIRECT, ALIAS_REDIRECT_MATCH, ALIAS_SCRIPT, ALIAS_WSGI, ALIAS_ASGI };
 struct alias_conf { /* in the order of the file; redirects are tried before aliases */
     int kind;
     const char *from;

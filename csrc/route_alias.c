@@ -176,14 +176,8 @@ static char *alias_filename(struct request *r, const struct alias_conf *a, const
     return name;
 }
 
-/* PyWSGIAlias: the file of the application; a module has none, the path is mapped as if there were no alias. */
-static char *wsgi_filename(struct request *r, const struct server_conf *server, const struct alias_conf *a)
-{
-    const char *colon = strrchr(a->to, ':');
-    if (a->to[0] == '/')
-        return request_strdup(r, slice_of(a->to, colon ? (size_t)(colon - a->to) : strlen(a->to)));
-    return path_join(r, slice_text(server->document_root ? server->document_root : "/"), uri_of(r));
-}
+/* An application is no file: its Location says what it is. */
+static bool is_application(int kind) { return kind == ALIAS_WSGI || kind == ALIAS_ASGI; }
 
 static const char *alias_handler(int kind)
 {
@@ -197,10 +191,9 @@ char *route_filename(const struct server_index *index, struct request *r, const 
     int pairs, at = alias_find(server->aliases, &index->aliases, uri_of(r), ovector, &pairs);
     char *name;
     *status = 500;
-    if (at >= 0 && server->aliases[at].kind != ALIAS_WSGI) { /* an application is no file: its Location says what it is */
+    if (at >= 0 && !is_application(server->aliases[at].kind)) {
         *handler = alias_handler(server->aliases[at].kind);
-        name = server->aliases[at].kind == ALIAS_WSGI ? wsgi_filename(r, server, &server->aliases[at])
-                                                      : alias_filename(r, &server->aliases[at], ovector, pairs, status);
+        name = alias_filename(r, &server->aliases[at], ovector, pairs, status);
     } else {
         name = path_join(r, slice_text(server->document_root ? server->document_root : "/"), uri_of(r));
     }

@@ -210,6 +210,36 @@ def location(path: str, application: str, more: str = "") -> str:
     return f"<Location {path}>\nSetHandler asgi\nPyWSGIApplication \"@ROOT@/{application}\"\n{more}\n</Location>\n"
 
 
+def test_mounted_by_an_alias(server: Callable[..., Server]) -> None:
+    """Beside a WSGI application, inside another mount, and told apart from one when it is mounted as that."""
+    both = """
+async def asgi(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": f"asgi {scope['root_path']} {scope['path']}".encode()})
+
+class Application:
+    async def __call__(self, scope, receive, send):
+        await asgi(scope, receive, send)
+
+made = Application()
+
+def wsgi(environ, start_response):
+    start_response("200 OK", [])
+    return [f"wsgi {environ['SCRIPT_NAME']} {environ['PATH_INFO']}".encode()]
+"""
+    host = server("".join(f'{name} {path} "@ROOT@/both.py:{callable}"\n' for name, path, callable in [
+        ("PyWSGIAlias", "/", "wsgi"), ("PyASGIAlias", "/live", "asgi"), ("PyASGIAlias", "/live/more/", "made"),
+        ("PyWSGIAlias", "/wrong", "asgi"), ("PyWSGIAlias", "/made", "made")]), {"both.py": both})
+    host.check_fds = False
+    assert host.get("/x").text == "wsgi  /x"
+    assert host.get("/live/x").text == "asgi /live /live/x"
+    assert host.get("/live/more/x").text == "asgi /live/more /live/more/x"
+    host.allow_log("wsgi:error|python:error")
+    for path in ("/wrong", "/made"):
+        assert host.get(path).status == 500
+        host.expect_log("both.py:(asgi|made) is an ASGI application: PyASGIAlias or SetHandler asgi serves it")
+
+
 @pytest.mark.parametrize("workers,number", [(0, signal.SIGTERM), (1, signal.SIGTERM), (1, signal.SIGWINCH)])
 def test_lifespan_shutdown_at_the_end(server: Callable[..., Server], workers: int, number: int) -> None:
     host = server(CONF, {"app/rules.py": RULES}, workers=workers)

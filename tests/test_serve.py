@@ -85,7 +85,7 @@ def test_asgi_is_served_by_several_workers(serve: Callable[..., Served], tmp_pat
     (tmp_path / "hello.py").write_text(ASGI.replace("{text}", "async hello"))
     served = serve("hello", "--workers", "2", "--threads", "8")
     assert served.get().body == b"async hello"
-    assert "SetHandler asgi" in served.text and "StartServers 2" in served.text and "serves with 2 workers" in served.text
+    assert "PyASGIAlias /" in served.text and "StartServers 2" in served.text and "serves with 2 workers" in served.text
 
 
 def test_what_is_printed_is_a_configuration_that_does_the_same(run: Run, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_looking_at_applications(run: Run, tmp_path: Path, source: str, target: 
             pytest.importorskip(package)
     (tmp_path / "app.py").write_text(source)
     text = printed(run, target)
-    assert f'"{spec}"' in text and ("SetHandler asgi" in text) == (interface == "asgi")
+    assert f'"{spec}"' in text and ("PyASGIAlias /" in text) == (interface == "asgi")
 
 
 def test_modules_in_packages_and_folders(run: Run, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_django(serve: Callable[..., Served], tmp_path: Path, target: str) -> No
     shutil.copytree(SITE, tmp_path / "site", ignore=shutil.ignore_patterns("__pycache__"))
     served = serve({"folder": "site", "wsgi": "site/mysite/wsgi.py", "asgi": "site/mysite/asgi.py"}[target])
     assert served.get("/stream").text == "0,1,2,3,4,"
-    assert ("SetHandler asgi" in served.text) == (target == "asgi")
+    assert ("PyASGIAlias /" in served.text) == (target == "asgi")
 
 
 def test_reload_survives_a_broken_file_and_shows_it(serve: Callable[..., Served], tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_reload_survives_a_broken_file_and_shows_it(serve: Callable[..., Served]
 def test_reload_begins_with_a_broken_file_too(serve: Callable[..., Served], tmp_path: Path) -> None:
     (tmp_path / "hello.py").write_text("async def application(scope, receive, send:\n")
     served = serve("hello:application", "--reload")
-    assert "SyntaxError" in served.get().text and "SetHandler asgi" in served.text
+    assert "SyntaxError" in served.get().text and "PyASGIAlias /" in served.text
     (tmp_path / "hello.py").write_text(ASGI.replace("{text}", "mended"))
     assert served.get().body == b"mended"
 

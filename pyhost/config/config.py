@@ -122,7 +122,7 @@ def order_of_file(config: Config, file: str) -> int:
 def inherit(config: Config, builder: Builder) -> None:
     """Make each server whole: defaults, the main server's, its own."""
     for draft in builder.servers:
-        add_wsgi_locations(draft, builder)
+        add_application_locations(draft, builder)
     main = builder.servers[0]
     server_layer = merge_layers(defaults(), main.layer)
     base = merge_layers(defaults(), main.base)
@@ -144,16 +144,20 @@ def overrides_something(sections: Sequence[SectionDraft]) -> bool:
     return any(each.layer.get("dir.allow_override") for each in sections)
 
 
-def add_wsgi_locations(draft: ServerDraft, builder: Builder) -> None:
-    """PyWSGIAlias also is a Location with the handler, before the written ones so that those can change it."""
+#: The handler of applications that are mounted.
+APPLICATIONS = {AliasKind.WSGI: "wsgi", AliasKind.ASGI: "asgi"}
+
+
+def add_application_locations(draft: ServerDraft, builder: Builder) -> None:
+    """PyWSGIAlias and PyASGIAlias also are a Location with the handler, before the written ones so that those can change it."""
     aliases: Sequence[Alias] = draft.layer.get("server.aliases", ())
     made = []
     for each in aliases:
-        if each.kind == AliasKind.WSGI:
+        if handler := APPLICATIONS.get(each.kind):
             section = Section(builder.next_id, SectionKind.LOCATION, each.from_ or "/")
             builder.next_id += 1
-            layer = {"dir.set_handler": "wsgi", "dir.wsgi_application": each.to, "dir.wsgi_mount": each.from_}
-            made.append(SectionDraft(section, draft.place, layer, ["SetHandler wsgi", f"PyWSGIApplication {each.to}"]))
+            layer = {"dir.set_handler": handler, "dir.wsgi_application": each.to, "dir.wsgi_mount": each.from_}
+            made.append(SectionDraft(section, draft.place, layer, [f"SetHandler {handler}", f"PyWSGIApplication {each.to}"]))
     draft.sections[:0] = sorted(made, key=lambda each: len(each.section.pattern))  # what is mounted inside another one counts
 
 

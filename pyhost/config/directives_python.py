@@ -11,7 +11,7 @@ from .convert import url_path
 from .convert_python import PHASES
 from .model import Alias, AliasKind
 from .rows import ANYWHERE, MAIN, SERVER, row
-from .table import ALIASES_FIRST, APPEND, KEYED, KEYED_LISTS, LIST, Context, Directive, Several
+from .table import ALIASES_FIRST, APPEND, KEYED, KEYED_LISTS, LIST, Context, Convert, Directive, Several
 from .values import absolute_path, flag
 
 __all__ = ["ROWS"]
@@ -32,8 +32,11 @@ PHASE_DOCS = {
 HANDLERS = "handler [handler …] [| .ext …]"
 
 
-def wsgi_alias(ctx: Context, words: Sequence[str]) -> tuple[Alias, ...]:
-    return (Alias(AliasKind.WSGI, url_path(words[0]).rstrip("/") or "/", application(ctx, words[1:])),)
+def mounted(kind: AliasKind) -> Convert:
+    """An application of this kind for everything below a path."""
+    def convert(ctx: Context, words: Sequence[str]) -> tuple[Alias, ...]:
+        return (Alias(kind, url_path(words[0]).rstrip("/") or "/", application(ctx, words[1:])),)
+    return convert
 
 
 def application(ctx: Context, words: Sequence[str]) -> str:
@@ -111,8 +114,10 @@ ROWS: tuple[Directive, ...] = (
     row("AddOutputFilter", ANYWHERE, "name[;name …] .ext …", filter_by_extension, "2-", "dir.add_output_filter",
         "Filters of responses by extension.", override="FileInfo", rule=KEYED),
     # pyhost's own
-    row("PyWSGIAlias", SERVER, "/path file-or-module[:callable]", wsgi_alias, "2", "server.aliases",
+    row("PyWSGIAlias", SERVER, "/path file-or-module[:callable]", mounted(AliasKind.WSGI), "2", "server.aliases",
         "A WSGI application for everything below a path.", rule=ALIASES_FIRST),
+    row("PyASGIAlias", SERVER, "/path file-or-module[:callable]", mounted(AliasKind.ASGI), "2", "server.aliases",
+        "An ASGI application for everything below a path.", rule=ALIASES_FIRST),
     row("PyWSGIApplication", ANYWHERE, "file-or-module[:callable]", mounted_application, "1", "dir.wsgi_application dir.wsgi_mount",
         "The application of SetHandler wsgi or asgi.", override="FileInfo"),
     row("PyHome", ANYWHERE, "folder", home, "1", "dir.python_home",

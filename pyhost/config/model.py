@@ -29,7 +29,7 @@ class Override(IntFlag):
 
 
 class AliasKind(IntEnum):
-    PLAIN, MATCH, REDIRECT, REDIRECT_MATCH, SCRIPT, WSGI = range(6)
+    PLAIN, MATCH, REDIRECT, REDIRECT_MATCH, SCRIPT, WSGI, ASGI = range(7)
 
 
 class HeaderOp(IntEnum):

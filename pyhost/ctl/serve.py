@@ -137,10 +137,7 @@ def configuration(options: Options, found: Found, home: str) -> str:
     if options.threads:
         lines.append(f"# --threads {options.threads}: each request has a greenlet of its own; what waits holds up nobody")
     lines += [f"PythonAutoReload {'On' if options.reload else 'Off'}", f"PythonDebug {'On' if options.reload else 'Off'}"]
-    if found["interface"] == "asgi":
-        lines += ["<Location />", "    SetHandler asgi", f"    PyWSGIApplication {quoted(found['spec'])}", "</Location>"]
-    else:
-        lines.append(f"PyWSGIAlias / {quoted(found['spec'])}")
+    lines.append(f"{'PyASGIAlias' if found['interface'] == 'asgi' else 'PyWSGIAlias'} / {quoted(found['spec'])}")
     return "\n".join(lines) + "\n"
 
 

@@ -19,6 +19,7 @@ from ..boot import run_path
 
 __all__ = ["Loader", "debug_page", "load", "load_object"]
 
+CO_COROUTINE = 0x80
 DEFAULTS = ("application", "app", "wsgi_app", "asgi_app", "asgi")
 NEVER = -1  # a time stamp that no file has
 
@@ -192,7 +193,14 @@ def load(spec: str, reload: bool, python_path: str | None = None, home: str | No
         if not callable(found):
             loader.loaded = False
             raise TypeError(f"{spec} is a {type(found).__name__}, not something that can be called")
+        if not asgi and (is_coroutine_function(found) or is_coroutine_function(type(found).__call__)):
+            raise TypeError(f"{spec} is an ASGI application: PyASGIAlias or SetHandler asgi serves it")
         return host_of(key, found) if asgi else found, loader.folders()
+
+
+def is_coroutine_function(found: object) -> bool:
+    """As inspect's, without importing that into each interpreter."""
+    return bool(getattr(getattr(found, "__code__", None), "co_flags", 0) & CO_COROUTINE)
 
 
 def host_of(key: tuple[str, str | None, str | None], found: Any) -> Any:
