@@ -170,7 +170,7 @@ void asgi_cycle_finish(struct cycle *c, int status)
     c->complete = true;
     if (c->request->on_gone == &c->gone_waker)
         c->request->on_gone = NULL;
-    if (c->receiver) /* who still waits for the client's end need not wait any more */
+    if (c->receiver || c->session) /* who still waits for the client's end need not wait any more */
         asgi_cycle_mark(c);
     serve_finish(c->request, status);
 }

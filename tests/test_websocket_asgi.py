@@ -57,6 +57,13 @@ async def answer(scope, receive, send):
     await send({"type": "websocket.http.response.body", "body": b"short and ", "more_body": True})
     await send({"type": "websocket.http.response.body", "body": b"stout"})
 
+async def refuse_listening(scope, receive, send):
+    """Beside what answers somebody listens."""
+    listener = asyncio.create_task(receive())
+    await asyncio.sleep(0)
+    await (refuse if scope["query_string"] == b"refuse" else answer)(scope, receive, send)
+    seen.append((await listener)["code"])
+
 async def close(scope, receive, send):
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.close", "code": 4002, "reason": "enough"})
@@ -176,6 +183,12 @@ def test_close_before_accept_is_403(host: Server) -> None:
 def test_an_http_response_instead(host: Server) -> None:
     response = host.client().request("GET", "/asgi/answer", HEAD)
     assert (response.status, response.header("X-Why"), response.body) == (418, "tea", b"short and stout")
+
+
+@pytest.mark.parametrize("how, status", [("refuse", 403), ("answer", 418)])
+def test_who_listens_is_told_of_the_refusal(host: Server, how: str, status: int) -> None:
+    assert host.client().request("GET", f"/asgi/refuse_listening?{how}", HEAD).status == status
+    wait_until(lambda: seen(host) == [1006], "the listener is told")
 
 
 def test_close_after_accept(host: Server) -> None:
