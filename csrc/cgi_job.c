@@ -366,9 +366,9 @@ static void job_limits(struct cgi_job *job)
 {
     const struct request *r = job->request;
     int64_t timeout_ms = r->conf->cgi_timeout_ms ? r->conf->cgi_timeout_ms : r->server->timeout_ms;
-    job->begun_ns = job->moved_ns = cgi_job_now_ns(job);
+    job->moved_ns = cgi_job_now_ns(job);
     job->timeout_ns = timeout_ms * NS_PER_MS;
-    job->until_ns = r->conf->request_timeout_ms ? job->begun_ns + r->conf->request_timeout_ms * NS_PER_MS : 0;
+    job->until_ns = r->conf->request_timeout_ms ? job->moved_ns + r->conf->request_timeout_ms * NS_PER_MS : 0;
     job->most = (uint32_t)r->main->cgi_processes;
 }
 

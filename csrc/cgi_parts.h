@@ -27,7 +27,7 @@ struct cgi_job {
     struct source in, out, err, life; /* ours; in is written to; fd -1: closed */
     struct timer timer;
     struct cgi_place place;
-    int64_t begun_ns, moved_ns;       /* when it came; when the script last did something */
+    int64_t moved_ns;                 /* when the script last did something */
     int64_t timeout_ns, until_ns;     /* without a sign of the script; in all (0: for ever) */
     int64_t gone_ns;                  /* when the client closed its side; 0: it has not */
     struct cgi_result result;         /* valid in CGI_OVER */
@@ -40,7 +40,7 @@ struct cgi_job {
     int body_fd;                      /* the gathered body; -1: none */
     int script_pid, refused, refused_stage;
     uint8_t state, tries;             /* enum cgi_state */
-    bool queued : 1, prepared : 1, nph : 1, has_body : 1, head_done : 1, raw : 1, decided : 1, ended : 1, hung_up : 1, let_go : 1, drops : 1;
+    bool queued : 1, prepared : 1, nph : 1, has_body : 1, head_done : 1, raw : 1, ended : 1, hung_up : 1, let_go : 1, drops : 1;
     struct cgi_answer answer;
 };
 

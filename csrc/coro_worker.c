@@ -131,14 +131,17 @@ static PyMethodDef worker_method = {"worker", worker_main, METH_NOARGS, "A poole
 
 static struct coro *coro_new(struct interp *i)
 {
-    struct coro *c = calloc(1, sizeof *c);
     if (!i->worker_main)
         i->worker_main = PyCFunction_New(&worker_method, NULL);
-    c->greenlet = c && i->worker_main ? coro_greenlet_new(i->worker_main) : NULL;
-    if (!c || !c->greenlet) {
-        free(c);
+    PyObject *greenlet = i->worker_main ? coro_greenlet_new(i->worker_main) : NULL;
+    struct coro *c = greenlet ? calloc(1, sizeof *c) : NULL;
+    if (!c) {
+        if (greenlet)
+            PyErr_NoMemory();
+        Py_XDECREF(greenlet);
         return NULL;
     }
+    c->greenlet = greenlet;
     c->mark = ~(uintptr_t)c;
     c->interp = i;
     c->refs = 1;

@@ -119,6 +119,33 @@ static void body_refused(struct request *r, enum http_fault fault)
     stream_body_ended(r, fault == FAULT_BODY_TOO_LARGE ? BODY_TOO_LARGE : BODY_MALFORMED);
 }
 
+/* One step of the decoder; how many bytes it has used. */
+static size_t take_body(struct conn *c, struct http_body *decoder, struct slice bytes, enum body_result *result)
+{
+    struct request *r = c->req;
+    size_t n = 0;
+    struct slice data;
+    enum http_fault fault = FAULT_NONE;
+    switch ((*result = http_body_feed(decoder, bytes, &n, &data, &fault))) {
+    case BODY_DATA:
+        body_data(c, r, data);
+        break;
+    case BODY_TRAILER:
+        keep_trailer(r, data);
+        break;
+    case BODY_END:
+        take_trailers(r);
+        stream_body_ended(r, BODY_WHOLE);
+        break;
+    case BODY_BAD:
+        body_refused(r, fault);
+        return bytes.len;
+    case BODY_MORE:
+        break;
+    }
+    return n;
+}
+
 /* LimitRequestBody is known once the configuration of the request is; it holds for what comes and for what has come. */
 size_t stream_body_input(struct conn *c, const char *bytes, size_t len)
 {
@@ -128,31 +155,8 @@ size_t stream_body_input(struct conn *c, const char *bytes, size_t len)
     enum body_result result = BODY_DATA;
     if (decoder && r->conf && r->conf->limit_request_body_bytes)
         decoder->limit = (uint64_t)r->conf->limit_request_body_bytes;
-    while (result != BODY_MORE && r->body == BODY_READING && (!c->paused || decoder->over)) {
-        size_t n = 0;
-        struct slice data;
-        enum http_fault fault = FAULT_NONE;
-        result = http_body_feed(decoder, slice_of(bytes + used, len - used), &n, &data, &fault);
-        used += n;
-        switch (result) {
-        case BODY_DATA:
-            body_data(c, r, data);
-            break;
-        case BODY_TRAILER:
-            keep_trailer(r, data);
-            break;
-        case BODY_END:
-            take_trailers(r);
-            stream_body_ended(r, BODY_WHOLE);
-            break;
-        case BODY_BAD:
-            body_refused(r, fault);
-            used = len;
-            break;
-        case BODY_MORE:
-            break;
-        }
-    }
+    while (decoder && result != BODY_MORE && r->body == BODY_READING && (!c->paused || decoder->over))
+        used += take_body(c, decoder, slice_of(bytes + used, len - used), &result);
     if (r->body == BODY_READING)
         stream_body_deadline(c);
     else if (r->body == BODY_WHOLE)

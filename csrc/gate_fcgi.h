@@ -9,8 +9,7 @@
 enum fcgi_stage {
     STAGE_PARAMS,
     STAGE_STDIN, /* no CONTENT_LENGTH: whether there is a body is seen by the first FCGI_STDIN; nginx streams chunked uploads so */
-    STAGE_BUSY,  /* known to more than the gate, from here on */
-    STAGE_ENDED
+    STAGE_BUSY   /* known to more than the gate, from here on */
 };
 
 struct fcgi_request { /* in the request's arena */

@@ -31,7 +31,6 @@ int pidfile_write(const char *path, char *error, int room);
 /* Removes it if it still is ours. */
 void pidfile_remove(void);
 void pidfile_forget(void); /* in a worker: the lock stays the master's */
-const char *pidfile_path(void); /* NULL: none is written */
 
 /* ---- systemd (notify.c) ---- */
 /* Sends "READY=1" … to NOTIFY_SOCKET; nothing without it. */

@@ -62,8 +62,6 @@ int origin_port(const struct request *r)
     return r->local.port ? r->local.port : default_port(r);
 }
 
-bool origin_port_is_default(const struct request *r) { return origin_port(r) == default_port(r); }
-
 char *origin_url(struct request *r, struct slice path)
 {
     const char *scheme = origin_scheme(r), *host = origin_host(r);

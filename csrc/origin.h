@@ -9,7 +9,6 @@ const char *origin_scheme(const struct request *r); /* "http" or "https"; static
 /* The Host that was asked for (UseCanonicalName Off), else ServerName, else the local address as text; arena or configuration text, never NULL. */
 const char *origin_host(struct request *r);
 int origin_port(const struct request *r); /* as the client sees it; 80 or 443 when nothing says otherwise */
-bool origin_port_is_default(const struct request *r);
 /* "scheme://host[:port]" + path (taken as it is); arena; NULL with ENOMEM. */
 char *origin_url(struct request *r, struct slice path);
 /* Addresses as text into out (at least 46 bytes): the client's by a trusted proxy or the connection, ours by the socket. Empty for unix sockets. */

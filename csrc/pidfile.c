@@ -14,8 +14,6 @@
 
 static struct { char *path; int fd; } ours = {.fd = -1};
 
-const char *pidfile_path(void) { return ours.path; }
-
 static int refuse(char *error, int room, const char *path, const char *why)
 {
     snprintf(error, (size_t)room, "PidFile: %s: %s", path, why);

@@ -15,7 +15,7 @@
 static const char *const key_texts[ASGI_KEYS] = {
     "type", "status", "headers", "body", "more_body", "http.request", "http.disconnect", "http.response.start", "http.response.body", "http", "asgi",
     "http_version", "method", "scheme", "path", "raw_path", "query_string", "root_path", "client", "server", "state", "target", "wait", "done", "result",
-    "cancelled", "set_result", "set_exception", "add_done_callback", "get", "_context", "_run",
+    "set_result", "set_exception", "add_done_callback", "get", "_context", "_run",
     "extensions", "http.response.pathsend", "http.response.early_hint", "links"};
 
 static struct asgi_state *state_of(PyObject *module) { return PyModule_GetState(module); }

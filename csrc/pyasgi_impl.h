@@ -14,7 +14,7 @@ enum { ASGI_BODY_BYTES = 65536 };
 enum asgi_key { /* interned; texts in pyasgi.c */
     ASGI_TYPE, ASGI_STATUS, ASGI_HEADERS, ASGI_BODY, ASGI_MORE_BODY, ASGI_REQUEST, ASGI_DISCONNECT, ASGI_START, ASGI_RESPONSE_BODY, ASGI_HTTP,
     ASGI_ASGI, ASGI_HTTP_VERSION, ASGI_METHOD, ASGI_SCHEME, ASGI_PATH, ASGI_RAW_PATH, ASGI_QUERY_STRING, ASGI_ROOT_PATH, ASGI_CLIENT, ASGI_SERVER,
-    ASGI_STATE, ASGI_TARGET, ASGI_WAIT, ASGI_DONE, ASGI_RESULT, ASGI_CANCELLED, ASGI_SET_RESULT, ASGI_SET_EXCEPTION, ASGI_ADD_DONE_CALLBACK, ASGI_GET,
+    ASGI_STATE, ASGI_TARGET, ASGI_WAIT, ASGI_DONE, ASGI_RESULT, ASGI_SET_RESULT, ASGI_SET_EXCEPTION, ASGI_ADD_DONE_CALLBACK, ASGI_GET,
     ASGI_CONTEXT, ASGI_RUN, ASGI_EXTENSIONS, ASGI_PATHSEND, ASGI_EARLY_HINT, ASGI_LINKS, ASGI_KEYS
 };
 
@@ -51,7 +51,6 @@ struct asgi_state { /* of one interpreter */
     PyObject *done_none;   /* an awaitable that gives None at once */
     PyObject *keys[ASGI_KEYS];
     PyObject *make_future, *make_task; /* of the loop, once it runs: create_future, and what starts a coroutine as a task */
-    PyObject *no_body;     /* the event of a request without a body */
     struct cycle *marked;
     struct cycle *pending_first, *pending_last;
     struct coro *loop;     /* strong: the greenlet of the asyncio loop, once it runs */

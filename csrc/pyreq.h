@@ -48,7 +48,6 @@ struct pyrequest {
     uint32_t line_at;            /* of them already given away */
     bool held;                   /* a strong reference belongs to the request's life: dropped by pyrequest_let_go */
     bool over;                   /* all phases are over: methods raise */
-    bool cleanup_run;
     bool filename_set;           /* Python has set filename: it is not split by a getter */
     bool used_path_info_set;
     int proxyreq, used_path_info;

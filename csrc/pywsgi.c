@@ -20,7 +20,7 @@ static const char *const key_texts[WSGI_KEYS] = {
     "REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL", "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "REMOTE_PORT",
     "CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_USER", "AUTH_TYPE", "REQUEST_URI", "HTTPS", "wsgi.url_scheme", "wsgi.input", "wsgi.errors",
     "wsgi.version", "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "wsgi.file_wrapper", "wsgi.input_terminated", "SERVER_SOFTWARE",
-    "GATEWAY_INTERFACE", "wsgi.early_hints", "pyhost.client_gone", "pyhost.request"};
+    "GATEWAY_INTERFACE", "wsgi.early_hints", "pyhost.client_gone"};
 
 static bool state_intern(struct wsgi_state *s)
 {

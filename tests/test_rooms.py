@@ -1,4 +1,4 @@
-"""Who may know what: the table of design.md, read from the #includes of csrc/ and the imports of pyhost/.
+"""Who may know what: the rooms of csrc/, read from its #includes, and what the imports of pyhost/ must not be.
 
 A new file of csrc/ belongs to the room whose pattern it matches; where none does, its room is added here.
 """
@@ -42,7 +42,7 @@ MUST_NOT_INCLUDE = {
     "doors": ["Python.h", "structmember.h", "greenlet.h", "sys/epoll.h"],
     "tools": [*PYTHON, "http_*.h", "response.h", "route.h", "serve.h"],
 }
-# What the table itself grants, each with its reason.
+# What is granted beside it, each with its reason.
 MAY = {
     ("loop", "sys/epoll.h"), ("green*", "sys/epoll.h"),      # the loop is epoll; green system calls stand before epoll_wait
     ("gate*", "http_body.h"), ("gate*", "coro.h"),           # a gate asks whether a wake-up is already queued
