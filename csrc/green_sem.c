@@ -1,4 +1,5 @@
-/* Semaphores are CPython's locks: who must wait for one waits on its address, and sem_post of any thread wakes him. */
+/* Semaphores are CPython's locks: who must wait for one waits on its address, and sem_post of any thread wakes him. Those that processes share
+ * (multiprocessing's locks, queues and pools) are posted where nobody here sees it, so a wait tries them again after 1 to 30 ms. */
 #include "green.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 #include "green_hooks.h"
 
 #define HOOKED() (green_coro && green_gil_released())
-enum { NS = 1000000000 };
+enum { NS = 1000000000, BACK_OFF_FIRST_NS = 1000000, BACK_OFF_MAX_NS = 30000000 };
 
 static bool still_taken(void *sem) { return sem_trywait(sem) != 0; }
 
@@ -24,15 +25,25 @@ static bool try_again(void *arg)
     return !t->taken;
 }
 
+/* glibc's sem_t: the value (with the count of waiters, in a word of 64 bits), then whether it is one of sem_init(…, 1, …) or sem_open(). */
+static bool is_shared(const sem_t *sem) { return ((const int *)sem)[sizeof(long) == 8 ? 2 : 1] != 0; }
+
 static int sem_green(sem_t *sem, int64_t until_ns)
 {
     int error = errno;
     struct sem_try t = {sem, false};
+    int64_t pause_ns = is_shared(sem) ? BACK_OFF_FIRST_NS : 0;
     for (;;) {
-        int result = green_wait_address(sem, try_again, &t, until_ns);
+        int64_t look_ns = pause_ns ? green_now_ns() + pause_ns : until_ns;
+        bool last = !pause_ns || (until_ns != GREEN_FOREVER && until_ns <= look_ns);
+        int result = green_wait_address(sem, try_again, &t, last ? until_ns : look_ns);
         if (t.taken || !still_taken(sem)) {
             errno = error;
             return 0;
+        }
+        if (result == ETIMEDOUT && !last) {
+            pause_ns = pause_ns * 2 > BACK_OFF_MAX_NS ? BACK_OFF_MAX_NS : pause_ns * 2;
+            continue;
         }
         if (result == GREEN_READY)
             continue;

@@ -34,7 +34,7 @@ static const int64_t LEAVE_NS = 15000000000; /* a little more than an applicatio
 struct worker *worker;
 
 /* What signal handlers leave behind; the descriptor wakes the loop. */
-static struct { atomic_uint orders; struct source source; } orders = {.source = {.fd = -1}};
+static struct { atomic_uint orders; struct source source; pid_t pid; } orders = {.source = {.fd = -1}};
 static PyThreadState *waiting_state;
 
 void worker_order(enum worker_order order)
@@ -47,18 +47,30 @@ void worker_order(enum worker_order order)
     errno = error;
 }
 
+/* A child of a handler's os.fork(), multiprocessing's for one, is no worker: what ends other programs ends it. */
+static bool is_for_child(int number)
+{
+    if (getpid() == orders.pid)
+        return false;
+    signal(number, SIG_DFL);
+    raise(number);
+    return true;
+}
+
 static void on_signal(int number)
 {
-    worker_order(number == SIGUSR1 ? WORKER_REOPEN_LOGS : number == SIGQUIT ? WORKER_GRACEFUL : WORKER_STOP);
+    if (!is_for_child(number))
+        worker_order(number == SIGUSR1 ? WORKER_REOPEN_LOGS : number == SIGQUIT ? WORKER_GRACEFUL : WORKER_STOP);
 }
 
 /* Caught and not ignored: what a handler starts by exec must have the default. */
-static void on_nothing(int number) { (void)number; }
+static void on_nothing(int number) { is_for_child(number); }
 
 static void worker_catch_signals(void)
 {
     static const int caught[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    orders.pid = getpid();
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         sigaction(caught[i], &action, NULL);
     action.sa_handler = SIG_IGN;

@@ -134,8 +134,12 @@ def become_main() -> None:
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
     _coro._make_main()
     main: Any = threading.main_thread()
+    active: dict[int, Any] = threading._active  # type: ignore[attr-defined]
+    active.pop(main.ident, None)
     main._set_ident()
-    threading._active[main.ident] = main  # type: ignore[attr-defined]
+    active[main.ident] = main
+    if hasattr(main, "_handle"):  # 3.13: a child of os.fork() compares it with its own number
+        main._handle = threading._make_thread_handle(main.ident)  # type: ignore[attr-defined]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     loop.wake_fds = socket.socketpair()
     for end in loop.wake_fds:
