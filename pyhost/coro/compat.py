@@ -8,6 +8,7 @@ it while another greenlet runs. They get equals that wait elsewhere.
 """
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 import threading
@@ -50,6 +51,14 @@ def replace_dummy_thread() -> None:
             if self is threading.current_thread():
                 raise RuntimeError("cannot join current thread")
             super().join(timeout)
+
+        def _reset_internal_locks(self, is_alive: bool) -> None:
+            """In a child of os.fork() it is the main thread, and 3.11 and 3.12 release this lock of it at the end (multiprocessing's children)."""
+            super()._reset_internal_locks(is_alive)
+            if is_alive and vars(self).get("_tstate_lock") is None:
+                lock = _thread.allocate_lock()
+                lock.acquire()
+                setattr(self, "_tstate_lock", lock)  # noqa: B010
 
     HandlerThread.__name__ = HandlerThread.__qualname__ = "_DummyThread"
     setattr(threading, "_DummyThread", HandlerThread)  # noqa: B010 - a type checker forbids the assignment
