@@ -13,7 +13,8 @@ enum phase {
 };
 
 enum section_kind {
-    SECTION_DIRECTORY, SECTION_DIRECTORY_MATCH, SECTION_FILES, SECTION_FILES_MATCH, SECTION_LOCATION, SECTION_LOCATION_MATCH
+    SECTION_DIRECTORY, SECTION_DIRECTORY_MATCH, SECTION_FILES, SECTION_FILES_MATCH, SECTION_LOCATION, SECTION_LOCATION_MATCH,
+    SECTION_IF
 };
 
 enum options_bit {
@@ -61,7 +62,9 @@ struct section_conf {
     int pattern_len;
     int is_glob;
     struct regex_conf regex; /* for the Match kinds and "~" */
-    int parent_id;       /* Files inside a Directory: only where that Directory matched; -1: everywhere */
+    int parent_id;       /* Files inside a Directory, If inside any: only where that one holds; -1: everywhere */
+    struct expr_conf condition; /* If, ElseIf; no text: Else */
+    int else_of;         /* ElseIf, Else: the id of the one before, in whose place it comes; 0: If */
 };
 
 enum alias_kind { ALIAS_PLAIN, ALIAS_MATCH, ALIAS_REDIRECT, ALIAS_REDIRECT_MATCH, ALIAS_SCRIPT, ALIAS_WSGI, ALIAS_ASGI };

@@ -8,6 +8,8 @@
 #include "log.h"
 #include "route_parts.h"
 
+bool (*route_expr_holds)(const struct expr_conf *condition, const struct request *r);
+
 struct route *route_new(const struct main_conf *main, route_merge_fn merge)
 {
     struct route *route = calloc(1, sizeof *route);
@@ -140,23 +142,40 @@ static int htaccess_file_ids(const struct mapping *m, int *ids, int count)
     return count;
 }
 
-static enum route_result merge_all(struct route *route, struct mapping *m, int *ids, int count, const struct htaccess *h)
+/* Conditions see the file that the request is about to get. */
+static int if_ids(const struct mapping *m, struct request *r, int *ids, int count)
+{
+    char *filename = r->filename, *path_info = r->path_info, behind = m->name[m->file_len];
+    if (m->index->location_end == m->index->section_count)
+        return count;
+    r->path_info = request_strdup(r, slice_text(m->name + m->file_len));
+    m->name[m->file_len] = 0;
+    r->filename = m->name;
+    count = match_ifs(m->index, r, ids, count);
+    m->name[m->file_len] = behind;
+    r->filename = filename;
+    r->path_info = path_info;
+    return count;
+}
+
+static enum route_result merge_all(struct route *route, struct request *r, struct mapping *m, int *ids, int count, const struct htaccess *h)
 {
     int location_ids[LIMIT_MATCHED_SECTIONS], locations = ids_of(m->index, &m->locations, location_ids);
     if (count + locations > LIMIT_MATCHED_SECTIONS)
         return ROUTE_STATUS;
     memcpy(ids + count, location_ids, (size_t)locations * sizeof *ids);
-    return merge_cache_find(route, m->index->conf, ids, count + locations, h, m->may_merge, &m->conf);
+    count = if_ids(m, r, ids, count + locations);
+    return count < 0 ? ROUTE_STATUS : merge_cache_find(route, m->index->conf, ids, count, h, m->may_merge, &m->conf);
 }
 
-static enum route_result merge_with_files(struct route *route, struct mapping *m, const struct match_list *directories, const struct htaccess *h)
+static enum route_result merge_with_files(struct route *route, struct request *r, struct mapping *m, const struct match_list *directories, const struct htaccess *h)
 {
     int ids[LIMIT_MATCHED_SECTIONS], count = file_ids(m, directories, ids, ids_of(m->index, directories, ids)), more;
-    enum route_result result = merge_all(route, m, ids, count, h);
+    enum route_result result = merge_all(route, r, m, ids, count, h);
     if (result != ROUTE_OK || !m->conf->file_section_count)
         return result;
     more = htaccess_file_ids(m, ids, count);
-    return more == count ? ROUTE_OK : merge_all(route, m, ids, more, h);
+    return more == count ? ROUTE_OK : merge_all(route, r, m, ids, more, h);
 }
 
 static enum route_result map_sections(struct route *route, struct request *r, struct mapping *m)
@@ -178,7 +197,7 @@ static enum route_result map_sections(struct route *route, struct request *r, st
     match_directory_regexes(m->index, slice_of(m->name, m->file_len), &directories);
     if (directories.overflow)
         return route_fail(r, 500, "more Directory sections hold than LIMIT_MATCHED_SECTIONS");
-    enum route_result result = merge_with_files(route, m, &directories, h.count ? &h : NULL);
+    enum route_result result = merge_with_files(route, r, m, &directories, h.count ? &h : NULL);
     return result == ROUTE_STATUS ? route_fail(r, 500, NULL) : result;
 }
 
@@ -277,7 +296,7 @@ static enum route_result map_anew(struct route *route, struct request *r, bool m
         mapping_split(&m);
     if ((result = map_sections(route, r, &m)) != ROUTE_OK)
         return result;
-    bool keep = !m.split && !r->filename;
+    bool keep = !m.split && !r->filename && m.index->location_end == m.index->section_count;
     result = mapping_done(r, &m);
     if (keep)
         mapping_keep(route, r, &m, hash);

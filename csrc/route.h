@@ -6,6 +6,8 @@
 #include "request.h"
 
 struct route; /* indexes over one main_conf; owned by the worker */
+/* Does the condition of an <If> hold? Set by who knows expressions; NULL: none does. */
+extern bool (*route_expr_holds)(const struct expr_conf *condition, const struct request *r);
 
 /* Makes a dir_conf for the sections ids (count of them, in merge order) of the server with these .htaccess files merged between
  * them (paths, shallow first; NULL-terminated). NULL: failed (logged), answer 500. Called on the hub only, it may run Python. */

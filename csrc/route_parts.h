@@ -20,8 +20,8 @@ struct pattern_list {
 
 struct server_index {
     const struct server_conf *conf;
-    const struct section_conf **sections; /* owned: Directory (shallow first), DirectoryMatch, Files, Location */
-    int directory_end, directory_match_end, files_end, section_count;
+    const struct section_conf **sections; /* owned: Directory (shallow first), DirectoryMatch, Files, Location, If */
+    int directory_end, directory_match_end, files_end, location_end, section_count;
     struct pattern_list directories, locations, aliases, redirects;
 };
 int server_index_init(struct server_index *index, const struct server_conf *conf);
@@ -37,6 +37,8 @@ void match_locations(const struct server_index *index, struct slice uri, struct 
 void match_directories(const struct server_index *index, struct slice path, struct match_list *out);
 void match_directory_regexes(const struct server_index *index, struct slice path, struct match_list *out);
 bool match_file(const struct section_conf *section, struct slice base_name);
+/* Appends the ids of the If sections that hold for r, given those that hold already. -1: too many. */
+int match_ifs(const struct server_index *index, const struct request *r, int *ids, int count);
 /* Could a <Files> hold for any component of the path? Then its split into file and path_info matters. */
 bool match_any_file(const struct server_index *index, struct slice path);
 int directory_depth(struct slice pattern); /* "/" is 0, "/a/b" is 2 */

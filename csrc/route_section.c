@@ -16,7 +16,7 @@ int directory_depth(struct slice path)
     return depth;
 }
 
-/* Sections of one group are merged one after another: Directory, DirectoryMatch, Files, Location. */
+/* Sections of one group are merged one after another: Directory, DirectoryMatch, Files, Location, If. */
 static int group_of(const struct section_conf *s)
 {
     switch ((enum section_kind)s->kind) {
@@ -30,6 +30,8 @@ static int group_of(const struct section_conf *s)
     case SECTION_LOCATION:
     case SECTION_LOCATION_MATCH:
         return 3;
+    case SECTION_IF:
+        return 4;
     }
     return 3;
 }
@@ -65,6 +67,7 @@ static int sections_sort(struct server_index *index, const struct server_conf *c
         index->directory_end += all[i].group < 1;
         index->directory_match_end += all[i].group < 2;
         index->files_end += all[i].group < 3;
+        index->location_end += all[i].group < 4;
     }
     index->section_count = conf->section_count;
     free(all);
@@ -114,7 +117,7 @@ int server_index_init(struct server_index *index, const struct server_conf *conf
     for (int i = 0; i < index->directory_end; i++)
         if (section_add(&index->directories, index, i) < 0)
             goto fail;
-    for (int i = index->files_end; i < index->section_count; i++)
+    for (int i = index->files_end; i < index->location_end; i++)
         if (section_add(&index->locations, index, i) < 0)
             goto fail;
     return 0;
@@ -220,6 +223,41 @@ bool match_file(const struct section_conf *s, struct slice name)
     if (s->regex.pattern)
         return regex_match(&s->regex, name, NULL, 0) > 0;
     return s->is_glob ? glob_match(s->pattern, name) : slice_eq(pattern_of(s), name);
+}
+
+static bool is_among(const int *ids, int count, int id)
+{
+    for (int i = 0; i < count; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+/* Those of one chain follow each other; taken: one of it holds. Chains of different sections may stand within each other, so it is asked by id. */
+static bool chain_is_taken(const struct server_index *index, const int *ids, int count, int at)
+{
+    for (int id = index->sections[at]->else_of; id && at > index->location_end;)
+        if (index->sections[--at]->id == id) {
+            if (is_among(ids, count, id))
+                return true;
+            id = index->sections[at]->else_of;
+        }
+    return false;
+}
+
+int match_ifs(const struct server_index *index, const struct request *r, int *ids, int count)
+{
+    for (int i = index->location_end; i < index->section_count; i++) {
+        const struct section_conf *s = index->sections[i];
+        if ((s->parent_id >= 0 && !is_among(ids, count, s->parent_id)) || chain_is_taken(index, ids, count, i))
+            continue;
+        if (s->condition.text && !(route_expr_holds && route_expr_holds(&s->condition, r)))
+            continue;
+        if (count == LIMIT_MATCHED_SECTIONS)
+            return -1;
+        ids[count++] = s->id;
+    }
+    return count;
 }
 
 bool match_any_file(const struct server_index *index, struct slice path)

@@ -180,7 +180,7 @@ static int worker_start(struct worker *w)
     if (!w->route)
         return -1;
     conn_soon_start();
-    log_expr_holds = expr_holds;
+    log_expr_holds = route_expr_holds = expr_holds;
     if (interp_after_fork() < 0 || coro_init(&w->loop) < 0 || pyphase_prepare(interp_main()) < 0) {
         PyErr_Print();
         errno = EPROTO;

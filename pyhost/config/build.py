@@ -8,11 +8,11 @@ from typing import Any
 
 from ..errors import ConfigError
 from . import values
-from .convert_access import CONTAINERS, combine
+from .convert_access import CONTAINERS, combine, unquoted
 from .directives import find, not_found
 from .lexer import LexError, split_words
 from .merge import Layer, SectionDraft, gather
-from .model import Address, Override, Regex, Require, RequireKind, Section, SectionKind
+from .model import Address, Expr, Override, Regex, Require, RequireKind, Section, SectionKind, TextKind
 from .parser import Node, Place
 from .table import CONTEXTS, Context, Directive, Several
 
@@ -51,6 +51,7 @@ class Scope:
     directory: str | None = None
     is_location: bool = False
     directory_is_pattern: bool = False
+    chain: int = 0  # id of the <If> or <ElseIf> that <Else> would belong to
 
 
 @dataclass(slots=True)
@@ -181,10 +182,12 @@ class Builder:
                 self.path_section(node, scope, SECTION_NAMES[name])
             elif name in CONTAINERS:
                 self.requirements(node, scope)
+            elif name in ("if", "elseif", "else"):
+                self.conditional(node, scope, name)
             elif name in ("limit", "limitexcept"):
                 self.limit(node, scope, name == "limitexcept")
             else:
-                known = "VirtualHost, Directory, Files, Location, their Match forms, RequireAll, RequireAny, RequireNone, Limit, LimitExcept"
+                known = "VirtualHost, Directory, Files, Location, their Match forms, If, ElseIf, Else, RequireAll, RequireAny, RequireNone, Limit, LimitExcept"
                 raise ValueError(f"one of the sections {known} expected")
         except LexError as error:
             self.fail(node.place, f"<{node.name}>", str(error))
@@ -225,13 +228,33 @@ class Builder:
         self.next_id += 1
         draft = SectionDraft(section, node.place)
         scope.server.sections.append(draft)
-        inner = replace(scope, where=LETTERS[kind], layer=draft.layer, lines=draft.lines, parent_id=-2 if inside == "H" else section.id)
+        inner = replace(scope, where=LETTERS[kind], layer=draft.layer, lines=draft.lines, parent_id=-2 if inside == "H" else section.id, chain=0)
         if family == SectionKind.DIRECTORY:
             inner.directory = words[0] if is_regex else section.pattern.rstrip("/") + "/"
             inner.directory_is_pattern = is_regex or section.is_glob
         elif family == SectionKind.LOCATION:
             inner.directory, inner.is_location = words[0], True
         self.walk(node.children or (), inner)
+        self.check_requirements(draft.layer)
+
+    def conditional(self, node: Node, scope: Scope, name: str) -> None:
+        """<If>, <ElseIf>, <Else>: directives of a location, where the condition holds."""
+        if scope.where == "H" or scope.parent_id == -2:
+            raise ValueError(f"not expected in: {CONTEXTS['H']}")
+        if name != "if" and not scope.chain:
+            raise ValueError("an <If> or <ElseIf> before it expected")
+        if bool(node.args) == (name == "else"):
+            raise ValueError("no argument expected" if node.args else "a condition expected")
+        condition = Expr(unquoted(node.args)) if node.args else None
+        if condition:
+            self.check_text(TextKind.CONDITION, condition.text)
+        section = Section(self.next_id, SectionKind.IF, node.args, parent_id=scope.parent_id, condition=condition,
+                          else_of=scope.chain if name != "if" else 0)
+        self.next_id += 1
+        scope.chain = section.id if name != "else" else 0
+        draft = SectionDraft(section, node.place)
+        scope.server.sections.append(draft)
+        self.walk(node.children or (), replace(scope, where="L", layer=draft.layer, lines=draft.lines, parent_id=section.id, chain=0))
         self.check_requirements(draft.layer)
 
     def pattern(self, word: str, family: SectionKind, is_regex: bool) -> tuple[str, bool, Regex | None]:

@@ -8,7 +8,7 @@ from .model import Expr, Require, RequireKind, TextKind
 from .table import Context
 from .values import net
 
-__all__ = ["CONTAINERS", "combine", "needs_user", "require"]
+__all__ = ["CONTAINERS", "combine", "needs_user", "require", "unquoted"]
 
 CONTAINERS = {"requireall": RequireKind.ALL_OF, "requireany": RequireKind.ANY_OF, "requirenone": RequireKind.NONE_OF}
 NAMES = {RequireKind.ALL_OF: "<RequireAll>", RequireKind.ANY_OF: "<RequireAny>", RequireKind.NONE_OF: "<RequireNone>"}
@@ -48,12 +48,16 @@ def require(ctx: Context, words: Sequence[str]) -> tuple[Require, ...]:
 def expression(ctx: Context, negate: bool) -> Expr:
     """What follows `expr`, as it stands in the file: its quotes are its own, but for those around the whole. Raises ValueError."""
     text = ctx.args.split(None, 1 + negate)[-1].strip() if len(ctx.args.split()) > 1 + negate else ""
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        text = split_word(text)[0] if not split_word(text)[1] else text
     if not text:
         raise ValueError("an expression after expr expected")
+    text = unquoted(text)
     ctx.check(TextKind.CONDITION, text)
     return Expr(text)
+
+
+def unquoted(text: str) -> str:
+    """An expression without quotes around the whole of it."""
+    return split_word(text)[0] if len(text) > 1 and text[0] == '"' and not split_word(text)[1] else text
 
 
 def combine(kind: RequireKind, children: Sequence[Require]) -> Require:

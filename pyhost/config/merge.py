@@ -1,7 +1,7 @@
 """Layers of settings and the order in which they come together for a request.
 
 A layer maps fields ("dir.options") to values; each field has its rule in the table. The order is httpd's: the server's own, Directory sections
-shortest first with .htaccess files between them, DirectoryMatch, Files and FilesMatch, Location and LocationMatch.
+shortest first with .htaccess files between them, DirectoryMatch, Files and FilesMatch, Location and LocationMatch, If.
 """
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def depth_of(path: str) -> int:
 
 
 RANKS = {SectionKind.DIRECTORY: 0, SectionKind.DIRECTORY_MATCH: 1, SectionKind.FILES: 2, SectionKind.FILES_MATCH: 2, SectionKind.LOCATION: 3,
-         SectionKind.LOCATION_MATCH: 3}
+         SectionKind.LOCATION_MATCH: 3, SectionKind.IF: 4}
 
 
 def merge_order(sections: Iterable[SectionDraft]) -> list[SectionDraft]:

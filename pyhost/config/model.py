@@ -17,7 +17,7 @@ class Phase(IntEnum):
 
 
 class SectionKind(IntEnum):
-    DIRECTORY, DIRECTORY_MATCH, FILES, FILES_MATCH, LOCATION, LOCATION_MATCH = range(6)
+    DIRECTORY, DIRECTORY_MATCH, FILES, FILES_MATCH, LOCATION, LOCATION_MATCH, IF = range(7)
 
 
 class Option(IntFlag):
@@ -94,6 +94,8 @@ class Section:
     is_glob: bool = False
     regex: Regex | None = None
     parent_id: int = -1
+    condition: Expr | None = None
+    else_of: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from ..config.model import Address, SectionKind
 __all__ = ["dump"]
 
 TITLES = {SectionKind.DIRECTORY: "Directory", SectionKind.DIRECTORY_MATCH: "DirectoryMatch", SectionKind.FILES: "Files",
-          SectionKind.FILES_MATCH: "FilesMatch", SectionKind.LOCATION: "Location", SectionKind.LOCATION_MATCH: "LocationMatch"}
+          SectionKind.FILES_MATCH: "FilesMatch", SectionKind.LOCATION: "Location", SectionKind.LOCATION_MATCH: "LocationMatch", SectionKind.IF: "If"}
 
 
 def address_text(address: Address) -> str:
