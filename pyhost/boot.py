@@ -1,6 +1,7 @@
 """What C needs of Python in each interpreter: it is imported there first, finds `mod_python` for applications, and reports errors."""
 from __future__ import annotations
 
+import codecs
 import html
 import importlib
 import importlib.machinery
@@ -47,12 +48,35 @@ class _AliasFinder:
 _REFUSAL = re.compile(r"(?i)sub-?interpreter|interpreter change|(once|one interpreter) per process|more than once|already (loaded|initialized)")
 
 
+class LogBytes(io.BufferedIOBase):
+    """sys.stdout.buffer of handlers: UTF-8 for the stream above it."""
+
+    def __init__(self, stream: LogStream) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        with memoryview(data).cast("B") as view:
+            self._stream.write(self._decoder.decode(bytes(view)))
+            return len(view)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
 class LogStream(io.TextIOBase):
     """sys.stdout and sys.stderr of handlers: whole lines go into the error log as they are."""
 
     def __init__(self, name: str, write: Callable[[str], object], fd: int) -> None:
         self._name, self._write, self._fd = name, write, fd
         self._rest = ""
+        self.buffer = LogBytes(self)
 
     @property
     def name(self) -> str:
@@ -71,6 +95,9 @@ class LogStream(io.TextIOBase):
 
     def writable(self) -> bool:
         return True
+
+    def reconfigure(self, **options: Any) -> None:
+        """Programs ask for UTF-8 or for lines at once: they have that."""
 
     def write(self, text: str) -> int:
         lines, newline, rest = (self._rest + text).rpartition("\n")

@@ -1,4 +1,5 @@
-"""Exceptions of odd kinds, in every interface and at every stage: logged with their traceback, one response at most, and the worker lives."""
+"""Exceptions of odd kinds, in every interface and at every stage: logged with their traceback, one response at most, and the worker lives. And the
+standard streams, which programs take to be files."""
 from __future__ import annotations
 
 import re
@@ -125,6 +126,23 @@ def handler(req):
         odd.boom(kind)
     return apache.OK
 '''
+STREAMS = '''
+import sys
+
+sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)
+
+def application(environ, start_response):
+    out = sys.stdout.buffer
+    out.write(b"caf\\xc3")
+    out.write(b"\\xa9 in two pieces\\n")
+    out.write(bytearray(b"no UTF-8: \\xff\\n"))
+    out.write(memoryview(b"a view of bytes\\n"))
+    print("text", flush=True)
+    sys.stderr.buffer.writelines([b"to ", b"stderr\\n"])
+    out.flush()
+    start_response("200 OK", [])
+    return [f"{sys.stdout.isatty()} {sys.stdout.encoding} {out.fileno() == sys.stdout.fileno()}".encode()]
+'''
 CONF = '''
 PythonPath "['@ROOT@/app'] + sys.path"
 PyWSGIAlias /wsgi of_wsgi
@@ -208,3 +226,10 @@ def test_an_upload_that_is_too_large_is_answered_so(host: Server) -> None:
     with host.client() as client:
         client.send(b"POST /asgi/upload/raise HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\n")
         assert client.read_response().status == 413
+
+
+def test_streams_of_a_handler_are_what_programs_expect_of_them(server: Callable[..., Server]) -> None:
+    host = server('PyWSGIAlias / "@ROOT@/app.py"', {"app.py": STREAMS})
+    assert host.get("/").body == b"False utf-8 True"
+    for words in ("caf\u00e9 in two pieces", r"no UTF-8: \\xff", "a view of bytes", "text", "to stderr"):
+        host.expect_log(f"^{words}$")
