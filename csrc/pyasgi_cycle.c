@@ -112,9 +112,9 @@ int asgi_cycle_collect(struct cycle *c)
 }
 
 /* What an application makes of a client that has gone is no fault of its own: the OSError of send(), or what was raised in its place. */
-static bool is_about_gone(const struct request *r)
+static bool is_about_gone(const struct cycle *c)
 {
-    if (r->conn || !r->aborted)
+    if (!c->unsent && (c->request->conn || !c->request->aborted))
         return false;
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
@@ -145,7 +145,7 @@ static int status_of_end(struct cycle *c)
     if (c->ws && (!PyErr_Occurred() || pyclient_fault(r))) {
         PyErr_Clear();
         status = 0;
-    } else if (PyErr_Occurred() && is_about_gone(r)) {
+    } else if (PyErr_Occurred() && is_about_gone(c)) {
         PyErr_Clear();
         status = STATUS_GONE;
         log_request(r, LEVEL_INFO, "asgi", "the client went away");

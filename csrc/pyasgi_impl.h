@@ -36,6 +36,7 @@ struct cycle {
     struct timer deadline;   /* PyRequestTimeout */
     PyObject *ticket;        /* strong: what its context tells of it (pyasgi_limit.c); NULL: not launched, or over */
     bool marked, started, more_body, complete, received_all;
+    bool unsent;             /* send() has raised because the client has gone, of which the loop has not heard yet */
     int body_error;          /* errno, when receive() has said http.disconnect in place of the rest of the body; else 0 */
     bool due /* the deadline has come */, expired /* it was ended for that */, gone /* the client */, cancelled /* for that */;
 };

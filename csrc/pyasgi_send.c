@@ -12,8 +12,10 @@ static int raise_gone(struct cycle *c)
         PyErr_SetString(PyExc_BrokenPipeError, "the client has gone"); /* ASGI 2.4: an OSError */
     else if (errno == EPROTO)
         PyErr_SetString(PyExc_ValueError, "a response header has characters that must not be sent");
-    else
+    else {
+        c->unsent = errno == EPIPE || errno == ECONNRESET;
         PyErr_SetFromErrno(PyExc_OSError);
+    }
     return -1;
 }
 

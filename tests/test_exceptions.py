@@ -93,6 +93,16 @@ async def read_all(receive, send, answer):
 async def app(scope, receive, send):
     assert scope["type"] == "http"
     stage, kind = scope["path"].split("/")[-2:]
+    if stage == "busy":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        while not odd.os.path.exists(odd.__file__ + ".go"):
+            pass
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
+        except OSError:
+            raise Broken
     if stage == "upload":
         await read_all(receive, send, kind == "answer")
     if stage == "call":
@@ -220,6 +230,17 @@ def test_an_upload_that_breaks_off_is_no_fault_of_an_asgi_application(host: Serv
         client.half_close()
         assert client.read_response().status == (500 if answers == "answer" else 400)
     host.expect_log(r"asgi:info.*the request body did not come whole: Broken")
+
+
+def test_a_client_that_goes_unseen_is_no_fault_of_an_asgi_application(host: Server) -> None:
+    """The loop is busy and hears nothing of it: send() is the first to know."""
+    client = host.client()
+    client.send(b"GET /asgi/busy/0 HTTP/1.1\r\nHost: x\r\n\r\n")
+    while b"begun" not in client.received:
+        assert client.fill()
+    client.reset()
+    host.write("app/odd.py.go", "")
+    host.expect_log("asgi:info.*the client went away")
 
 
 def test_an_upload_that_is_too_large_is_answered_so(host: Server) -> None:
