@@ -142,9 +142,11 @@ static int status_of_end(struct cycle *c)
     if (status)
         return status;
     status = 500;
-    if (c->ws && (!PyErr_Occurred() || pyclient_fault(r))) {
-        PyErr_Clear();
+    if (c->ws && !PyErr_Occurred()) {
         status = 0;
+    } else if (c->session && PyErr_Occurred() && pyclient_fault(r)) {
+        PyErr_Clear();
+        status = c->ws ? 0 : STATUS_GONE;
     } else if (PyErr_Occurred() && is_about_gone(c)) {
         PyErr_Clear();
         status = STATUS_GONE;

@@ -1,26 +1,19 @@
 """Answers that go out together (csrc/conn_soon.c): none is kept by a handler that takes long, none comes out of order, none is lost."""
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.client import build_request
-from support.server import Server, wait_until
+from support.server import Server
+from support.stuck import STAY, let_go, make_fifo, wait_for_stuck
 
-APP = '''
-import os
-
+APP = STAY + '''
 def whole(start, *more):
     """An application of one block whose length is announced, so that the answer is whole with it."""
     start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5"), *more])
-
-def stay(fifo):
-    """Hold up the whole process, in the kernel, until somebody opens the other end."""
-    open(fifo + ".in", "w").close()
-    os.close(os.open(fifo, os.O_RDONLY))
 
 def after_the_last_block(fifo):
     yield b"block"
@@ -84,30 +77,12 @@ def host(shared: Server) -> Iterator[Server]:
 
 @pytest.fixture
 def fifo(tmp_path: Path) -> Path:
-    os.mkfifo(tmp_path / "fifo")
-    return tmp_path / "fifo"
+    return make_fifo(tmp_path / "fifo")
 
 
 @pytest.fixture
 def other_fifo(tmp_path: Path) -> Path:
-    os.mkfifo(tmp_path / "other")
-    return tmp_path / "other"
-
-
-def wait_for_stuck(fifo: Path) -> None:
-    entered = fifo.with_name(f"{fifo.name}.in")
-    wait_until(entered.exists, "a handler is in there")
-    entered.unlink()
-
-
-def let_go(fifo: Path) -> None:
-    def opens() -> bool:
-        try:
-            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            return False
-        return True
-    wait_until(opens, "it opens the other end")
+    return make_fifo(tmp_path / "other")
 
 
 @pytest.mark.parametrize("quick", QUICK)

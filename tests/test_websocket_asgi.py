@@ -7,15 +7,18 @@ import json
 import signal
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from support.client import build_request
 from support.server import Server, wait_until
+from support.stuck import STAY, let_go, make_fifo, wait_for_stuck
 from support.websocket import BINARY, CLOSE, HEAD, TEXT, Socket, ask, frame
 
 Start = Callable[..., Server]
 
-APP = '''
+APP = STAY + '''
 import asyncio, json
 
 seen = []
@@ -106,6 +109,11 @@ async def two_senders(scope, receive, send):
     await asyncio.gather(*(send({"type": "websocket.send", "bytes": bytes([n]) * 300000}) for n in range(8)))
     await receive()
 
+async def late(scope, receive, send):
+    stay(scope["query_string"].decode())
+    seen.append("goes on")
+    await send({"type": "websocket.accept"})
+
 async def slow(scope, receive, send):
     await asyncio.sleep(30)
 '''
@@ -162,6 +170,18 @@ def test_a_protocol_fault_is_a_disconnect(host: Server) -> None:
 def test_a_client_that_vanishes_is_a_disconnect(host: Server) -> None:
     connect(host, "echo").reset()
     wait_until(lambda: seen(host) == [[1006, ""]], "the event")
+
+
+def test_a_client_that_goes_before_it_is_accepted_is_no_fault_of_the_application(host: Server, tmp_path: Path) -> None:
+    """send() is the first to see that the client has gone."""
+    fifo = make_fifo(tmp_path / "fifo")
+    client = host.client().send(build_request("GET", f"/asgi/late?{fifo}", {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}))
+    wait_for_stuck(fifo)
+    client.reset()
+    let_go(fifo)
+    wait_until(lambda: seen(host) == ["goes on"], "the task is past it")
+    assert "Traceback" not in host.error_log
 
 
 def test_scope_subprotocol_and_headers(host: Server) -> None:
