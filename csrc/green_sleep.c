@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "green_hooks.h"
+#include "timer.h"
 
 #define HOOKED() (green_coro && green_gil_released())
 enum { NS = 1000000000 };
@@ -15,7 +16,7 @@ static bool valid(const struct timespec *t) { return t->tv_sec >= 0 && t->tv_sec
 /* 0, an errno, or GREEN_BLOCK. */
 static int sleep_until(int64_t until_ns, struct timespec *left)
 {
-    int result = green_sleep_until(until_ns);
+    int result = green_sleep_until(timer_together(green_now_ns(), until_ns));
     int64_t rest = until_ns - green_now_ns();
     if (left && result != ETIMEDOUT)
         *left = rest > 0 ? (struct timespec){rest / NS, rest % NS} : (struct timespec){0, 0};

@@ -4,6 +4,7 @@
 #include "coro_spawn.h"
 #include "green_python.h"
 #include "shm.h"
+#include "timer.h"
 
 /* --- functions --- */
 
@@ -26,6 +27,7 @@ static PyObject *coro_py_sleep(PyObject *module, PyObject *const *args, Py_ssize
     if (!seconds || (until >= 0 && until <= coro_now_ns()))
         return none_unless(coro_yield());
     enum coro_wake woken;
+    until = timer_together(coro_now_ns(), until);
     do
         woken = coro_park(until);
     while (woken == CORO_WOKEN);

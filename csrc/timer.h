@@ -30,4 +30,18 @@ int64_t timer_next_ns(const struct timer_heap *h);
 unsigned timer_run(struct timer_heap *h, int64_t now_ns);
 void timer_heap_clear(struct timer_heap *h);
 
+enum { TIMER_TOGETHER_NS = 1 << 20 };
+
+/* Sleeps that end at about the same time end together, so that the loop wakes once for many of them: the end of a wait from now_ns until at_ns, later by at
+ * most an eighth of it, and by no more than a millisecond. Never earlier. */
+static inline int64_t timer_together(int64_t now_ns, int64_t at_ns)
+{
+    int64_t slack = (at_ns - now_ns) / 8, grid = TIMER_TOGETHER_NS;
+    if (slack < 1)
+        return at_ns;
+    while (grid > slack)
+        grid /= 2;
+    return at_ns > INT64_MAX - grid ? at_ns : (at_ns + grid - 1) & ~(grid - 1);
+}
+
 #endif
