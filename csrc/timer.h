@@ -33,7 +33,7 @@ void timer_heap_clear(struct timer_heap *h);
 enum { TIMER_TOGETHER_NS = 1 << 20 };
 
 /* Sleeps that end at about the same time end together, so that the loop wakes once for many of them: the end of a wait from now_ns until at_ns, later by at
- * most an eighth of it, and by no more than a millisecond. Never earlier. */
+ * most an eighth of it, and by no more than 1.05 ms. Never earlier. */
 static inline int64_t timer_together(int64_t now_ns, int64_t at_ns)
 {
     int64_t slack = (at_ns - now_ns) / 8, grid = TIMER_TOGETHER_NS;
