@@ -3,6 +3,7 @@
 #ifndef PYHOST_CONN_H
 #define PYHOST_CONN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "buf.h"
@@ -106,8 +107,10 @@ int conn_send_last(struct conn *c, const struct slice *parts, int count);
 int conn_send_soon(struct conn *c, const struct slice *parts, int count);
 /* Sends what waits. since_ns: when the turn began. Context: the hub, each turn before the next wait. */
 void conn_send_due(int64_t since_ns);
-/* Once, at the worker's start: from now on no answer waits for a slow handler longer than the sentinel takes to see it. */
-void conn_soon_start(void);
+/* For who watches that no answer waits long for a slow handler: the number of what waits, 0: nothing; and what sends it, in a signal handler on the loop
+ * thread. */
+extern _Atomic uint32_t conn_soon_held;
+void conn_soon_release(void);
 /* The two files' own: how it went, that it has to be forgotten, and that it has to go out because more follows on the connection. */
 void conn_settle(struct conn *c, enum outq_result result);
 void conn_soon_forget(struct conn *c);

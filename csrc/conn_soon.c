@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "limit.h"
-#include "sentinel.h"
 #include "sock.h"
 
 enum { SOON_MAX = 512, SOON_ANSWER_BYTES = 2048, SOON_BYTES = 65536 };
@@ -21,11 +20,13 @@ static struct {
     unsigned sent;     /* of them: given to the socket */
     unsigned together; /* how many may wait for each other */
     uint32_t used;     /* of bytes */
-    uint32_t number;   /* of what waits, for the sentinel */
+    uint32_t number;   /* of what waited last */
     int64_t pace_ns;   /* what an answer took in the last turn, handler and all */
     volatile bool busy; /* a signal handler must not look */
     char bytes[SOON_BYTES];
 } soon = {.together = LIMIT_ANSWERS_TOGETHER, .pace_ns = 1};
+
+_Atomic uint32_t conn_soon_held;
 
 static void soon_set_busy(bool busy)
 {
@@ -34,8 +35,7 @@ static void soon_set_busy(bool busy)
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* What waits is watched from its first answer on. */
-static void soon_show(void) { atomic_store_explicit(&sentinel_watch.held, soon.number += 1 + !(soon.number + 1), memory_order_relaxed); }
+static void soon_set_held(uint32_t number) { atomic_store_explicit(&conn_soon_held, number, memory_order_relaxed); }
 
 static void soon_send(void)
 {
@@ -50,16 +50,16 @@ static void soon_send(void)
         soon.answers[soon.sent].result = outq_send(&c->out, c->source.fd, &rest, 1);
     }
     soon.used = 0;
-    atomic_store_explicit(&sentinel_watch.held, 0, memory_order_relaxed);
+    soon_set_held(0);
     soon_set_busy(false);
 }
 
-/* In a signal handler: what the sockets take at once; the rest, and how it went, at the end of the turn. */
-static void soon_release(void)
+/* What the sockets take at once; the rest, and how it went, at the end of the turn. */
+void conn_soon_release(void)
 {
     if (soon.busy)
         return; /* it is asked again */
-    atomic_store_explicit(&sentinel_watch.held, 0, memory_order_relaxed);
+    soon_set_held(0);
     for (unsigned i = soon.sent; i < soon.count; i++)
         if (soon.answers[i].c && !soon.answers[i].taken) {
             ssize_t n = sock_send(soon.answers[i].c->source.fd, soon.bytes + soon.answers[i].at, soon.answers[i].len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -67,13 +67,11 @@ static void soon_release(void)
         }
 }
 
-void conn_soon_start(void) { sentinel_set_release(soon_release); }
-
 static void soon_keep(struct conn *c, const struct slice *parts, int count, size_t len)
 {
     soon_set_busy(true);
     if (soon.count == soon.sent)
-        soon_show();
+        soon_set_held(soon.number = soon.number == UINT32_MAX ? 1 : soon.number + 1); /* watched from its first answer on */
     soon.answers[soon.count].c = c;
     soon.answers[soon.count].at = soon.used;
     soon.answers[soon.count].taken = 0;

@@ -14,10 +14,10 @@ static int64_t ns_of(const struct timespec *t) { return (int64_t)t->tv_sec * NS 
 static bool valid(const struct timespec *t) { return t->tv_sec >= 0 && t->tv_sec < INT32_MAX && t->tv_nsec >= 0 && t->tv_nsec < NS; }
 
 /* 0, an errno, or GREEN_BLOCK. */
-static int sleep_until(int64_t until_ns, struct timespec *left)
+static int sleep_until(int64_t now_ns, int64_t until_ns, struct timespec *left)
 {
-    int result = green_sleep_until(timer_together(green_now_ns(), until_ns));
-    int64_t rest = until_ns - green_now_ns();
+    int result = green_sleep_until(timer_together(now_ns, until_ns));
+    int64_t rest = left && result != ETIMEDOUT ? until_ns - green_now_ns() : 0;
     if (left && result != ETIMEDOUT)
         *left = rest > 0 ? (struct timespec){rest / NS, rest % NS} : (struct timespec){0, 0};
     return result == ETIMEDOUT ? 0 : result;
@@ -28,13 +28,13 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *want, str
     bool known = clock == CLOCK_MONOTONIC || clock == CLOCK_REALTIME;
     if (!HOOKED() || !known || !valid(want) || !green_may_yield(GREEN_CALLER()))
         return green_real.clock_nanosleep(clock, flags, want, left);
-    int64_t until_ns = green_now_ns() + ns_of(want);
+    int64_t now_ns = green_now_ns(), until_ns = now_ns + ns_of(want);
     if (flags & TIMER_ABSTIME) {
         struct timespec now;
         clock_gettime(clock, &now);
         until_ns -= ns_of(&now);
     }
-    int error = errno, result = sleep_until(until_ns, flags & TIMER_ABSTIME ? NULL : left);
+    int error = errno, result = sleep_until(now_ns, until_ns, flags & TIMER_ABSTIME ? NULL : left);
     errno = error;
     return result == GREEN_BLOCK ? green_real.clock_nanosleep(clock, flags, want, left) : result;
 }
@@ -43,7 +43,8 @@ static int nanosleep_green(const struct timespec *want, struct timespec *left, c
 {
     if (!HOOKED() || !valid(want) || !green_may_yield(caller))
         return green_real.nanosleep(want, left);
-    int result = sleep_until(green_now_ns() + ns_of(want), left);
+    int64_t now_ns = green_now_ns();
+    int result = sleep_until(now_ns, now_ns + ns_of(want), left);
     if (result == GREEN_BLOCK)
         return green_real.nanosleep(want, left);
     if (result)

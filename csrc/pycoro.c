@@ -15,7 +15,7 @@ static PyObject *none_unless(bool bad)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(sleep_doc, "sleep(seconds=0)\n--\n\nWait that long; 0 gives way once. May switch.");
+PyDoc_STRVAR(sleep_doc, "sleep(seconds=0)\n--\n\nWait that long, or up to an eighth longer (at most 1.05 ms), so that many end together; 0 gives way once. May switch.");
 static PyObject *coro_py_sleep(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
     (void)module;

@@ -32,6 +32,7 @@ static struct {
     void (*obey)(unsigned, char *, size_t);
     bool (*hears)(void *, uint64_t);
     void (*read_stuck)(void *, char *, size_t);
+    const _Atomic uint32_t *held; /* NULL: nothing ever is */
     void (*release)(void);
     _Atomic bool looking;       /* the loop thread, which comes back from the kernel by the signal handler, waits there */
     _Atomic unsigned orders;
@@ -80,7 +81,11 @@ static void ask_to_give_way(uint64_t progress)
         ask(SENTINEL_GIVE_WAY);
 }
 
-void sentinel_set_release(void (*release)(void)) { sentinel.release = release; }
+void sentinel_set_held(const _Atomic uint32_t *held, void (*release)(void))
+{
+    sentinel.held = held;
+    sentinel.release = release;
+}
 
 void sentinel_wake(void)
 {
@@ -147,7 +152,7 @@ struct stretch { uint64_t progress; int64_t since_ns, sliced_ns; unsigned patien
 
 static void look_at_held(struct stretch *s)
 {
-    uint32_t held = atomic_load(&sentinel_watch.held);
+    uint32_t held = sentinel.held ? atomic_load(sentinel.held) : 0;
     if (held && held == s->held)
         ask(SENTINEL_RELEASE);
     s->held = held;

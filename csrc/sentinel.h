@@ -16,7 +16,6 @@ struct sentinel_watch {
     _Atomic bool deaf;         /* asked to give way it could not: it has let the GIL go and is in C code */
     _Atomic bool asleep;       /* the sentinel has nothing to watch and must be woken */
     _Atomic int64_t slice_ns, blocked_ns;
-    _Atomic uint32_t held;     /* what the loop holds back for the end of its turn has this number; 0: nothing */
     _Atomic(void *) who;       /* for sentinel_start's third function: the greenlet that runs */
     _Atomic(void *) whose;     /* for sentinel_start's second function: the interpreter of the greenlet that runs */
 };
@@ -32,8 +31,9 @@ enum sentinel_order { SENTINEL_GIVE_WAY = 1, SENTINEL_REPORT = 2, SENTINEL_RELEA
 int sentinel_start(void (*obey)(unsigned orders, char *report, size_t room), bool (*hears)(void *whose, uint64_t progress),
                    void (*read_stuck)(void *who, char *report, size_t room));
 void sentinel_wake(void);
-/* Who holds something back (sentinel_watch.held) is told when it has been the same at two looks: release runs in a signal handler on the loop thread. */
-void sentinel_set_release(void (*release)(void));
+/* held: the number of what the loop thread holds back for the end of its turn, 0: nothing. When it is the same at two looks, release runs in a signal handler
+ * on the loop thread. Context: the loop thread, before sentinel_start. */
+void sentinel_set_held(const _Atomic uint32_t *held, void (*release)(void));
 
 /* sentinel_files.c; context of all: the sentinel's thread. At its start: from now on it has descriptors of its own, none, if the system lets it. */
 void sentinel_leave_files(void);

@@ -24,6 +24,7 @@
 #include "pyasgi.h"
 #include "pyphase.h"
 #include "pyserver.h"
+#include "sentinel.h"
 #include "shm.h"
 #include "upcall.h"
 
@@ -179,7 +180,7 @@ static int worker_start(struct worker *w)
     w->route = route_new(w->conf, worker_merge);
     if (!w->route)
         return -1;
-    conn_soon_start();
+    sentinel_set_held(&conn_soon_held, conn_soon_release);
     log_expr_holds = route_expr_holds = expr_holds;
     if (interp_after_fork() < 0 || coro_init(&w->loop) < 0 || pyphase_prepare(interp_main()) < 0) {
         PyErr_Print();

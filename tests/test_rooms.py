@@ -33,7 +33,7 @@ ROOMS = {
 PYTHON = ["Python.h", "structmember.h", "py*.h", "interp*.h", "coro*.h", "green*.h", "greenlet.h"]
 MUST_NOT_INCLUDE = {
     "story": ["sys/epoll.h", "http_bytes.h", "greenlet.h"],
-    "client": [*PYTHON, "http_bytes.h"],
+    "client": [*PYTHON, "sentinel.h", "http_bytes.h"],
     "wire": ["errno.h", "time.h", "stdio.h", "stdlib.h", "sys/*", "unistd.h", "log.h", "buf.h", "request.h", "conf.h", *PYTHON],
     "tables": [*PYTHON, "sys/epoll.h", "sys/socket.h", "loop.h", "timer.h", "gate.h", "outq.h", "response.h"],
     "Python": ["sys/epoll.h", "http_bytes.h", "http_body.h", "gate.h"],
