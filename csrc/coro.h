@@ -63,6 +63,7 @@ int coro_wait_fd(int fd, uint32_t events, int64_t until_ns);
 int coro_wait_fd_or_wake(int fd, uint32_t events, int64_t until_ns);
 /* Wakes those who wait on this descriptor with EBADF; before it is closed. */
 void coro_fd_closing(int fd);
+void coro_fds_closing(unsigned first, unsigned last);
 /* A new greenlet that calls callable(*args, **kwargs) in the current interpreter; a new reference to its Python handle (pyhost.coro's), or NULL
  * with an exception. It starts on a later turn. Never switches. */
 PyObject *coro_spawn(PyObject *callable, PyObject *args, PyObject *kwargs);

@@ -107,6 +107,21 @@ static void task_call(struct task *t)
         keep_exception(t);
 }
 
+/* Nothing that was meant for the call is raised in here. */
+static void call_at_end(struct task *t)
+{
+    PyObject *call = t->at_end;
+    t->at_end = NULL;
+    if (!call)
+        return;
+    coro_forget_exceptions(t->coro);
+    PyObject *done = PyObject_CallNoArgs(call);
+    if (!done)
+        interp_log_exception("at the end of a spawned greenlet");
+    Py_XDECREF(done);
+    Py_DECREF(call);
+}
+
 static void task_run(struct job *job)
 {
     struct task *t = (struct task *)((char *)job - offsetof(struct task, job));
@@ -120,6 +135,7 @@ static void task_run(struct job *job)
     Py_CLEAR(t->args);
     Py_CLEAR(t->kwargs);
     Py_CLEAR(t->context);
+    call_at_end(t);
 }
 
 PyObject *coro_spawn(PyObject *callable, PyObject *args, PyObject *kwargs)

@@ -20,6 +20,7 @@ struct task {
     PyObject *result, *exception, *killed;        /* strong */
     PyObject *locals;   /* strong: dict of pyhost.coro's locals, made on first use */
     PyObject *name;     /* strong */
+    PyObject *at_end;   /* strong: pyhost.coro's own: called when it is over, also when it has never begun */
     PyObject *weakrefs;
     int64_t run_ns, longest_ns; /* noted when somebody asks, and at the end */
     uint64_t resumes;

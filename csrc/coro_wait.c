@@ -181,6 +181,12 @@ void coro_fd_closing(int fd)
     e->kept = false;
 }
 
+void coro_fds_closing(unsigned first, unsigned last)
+{
+    for (unsigned fd = first; fd <= last && fd < (unsigned)fds.count; fd++)
+        coro_fd_closing((int)fd);
+}
+
 int coro_look(void) { return loop_look(coro_hub->loop, entry_ready); }
 
 bool coro_fd_known(int fd) { return fd >= 0 && fd < fds.count && fds.at[fd] && (fds.at[fd]->waits || fds.at[fd]->kept); }

@@ -56,6 +56,7 @@ int green_offload(void (*work)(void *), void (*drop)(void *), void *arg);
 
 /* Before a descriptor is closed or replaced, any thread: wakes those who wait on it, forgets its kind. */
 void green_fd_closing(int fd);
+void green_fds_closing(unsigned first, unsigned last);
 /* Changes whenever a descriptor of this number is closed, by any thread. */
 uint32_t green_fd_closes(int fd);
 enum { GREEN_CLOSES_UNKNOWN = 0 }; /* too large a number to be counted */

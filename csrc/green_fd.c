@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -60,6 +63,12 @@ void green_fd_forget(int fd)
         atomic_store_explicit(&plain[fd].in, 0, memory_order_relaxed);
         atomic_store_explicit(&plain[fd].out, 0, memory_order_relaxed);
     }
+}
+
+void green_fds_forget(unsigned first, unsigned last)
+{
+    for (unsigned fd = first; fd <= last && fd < KINDS; fd++)
+        green_fd_forget((int)fd);
 }
 
 void green_flags_changed(void) { atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed); }
@@ -152,6 +161,26 @@ int dup3(int from, int to, int flags)
 {
     green_fd_closing(to);
     return green_real.dup3(from, to, flags);
+}
+
+/* Libc's, and the kernel where libc is older. */
+static int close_range_now(unsigned first, unsigned last, int flags)
+{
+    return green_real.close_range ? green_real.close_range(first, last, flags) : (int)syscall(SYS_close_range, first, last, flags);
+}
+
+int close_range(unsigned first, unsigned last, int flags)
+{
+    if (!(flags & CLOSE_RANGE_CLOEXEC))
+        green_fds_closing(first, last);
+    return close_range_now(first, last, flags);
+}
+
+void closefrom(int first)
+{
+    unsigned from = first > 0 ? (unsigned)first : 0;
+    green_fds_closing(from, UINT_MAX);
+    close_range_now(from, UINT_MAX, 0);
 }
 
 int fclose(FILE *file)

@@ -80,7 +80,9 @@
     X(int, close, (int))                                                                                                               \
     X(int, dup2, (int, int))                                                                                                           \
     X(int, dup3, (int, int, int))                                                                                                      \
-    X(int, fclose, (FILE *))
+    X(int, fclose, (FILE *))                                                                                                           \
+    X(int, close_range, (unsigned, unsigned, int))                                                                                     \
+    X(void, closefrom, (int))
 
 struct green_real {
 #define GREEN_FIELD(type, name, args) type(*name) args;

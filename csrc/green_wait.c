@@ -334,3 +334,12 @@ void green_fd_closing(int fd)
     if (coro_hub && coro_fd_known(fd) && coro_hub->pid == getpid())
         coro_fd_closing(fd);
 }
+
+void green_fds_closing(unsigned first, unsigned last)
+{
+    if (coro_hub && coro_hub->pid != getpid())
+        return; /* its descriptors are not ours: subprocess closes thousands in each child */
+    green_fds_forget(first, last);
+    if (coro_hub)
+        coro_fds_closing(first, last);
+}

@@ -49,6 +49,7 @@ static int task_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(t->killed);
     Py_VISIT(t->locals);
     Py_VISIT(t->name);
+    Py_VISIT(t->at_end);
     return 0;
 }
 
@@ -64,6 +65,7 @@ static int task_clear(PyObject *self)
     Py_CLEAR(t->killed);
     Py_CLEAR(t->locals);
     Py_CLEAR(t->name);
+    Py_CLEAR(t->at_end);
     return 0;
 }
 
@@ -196,6 +198,7 @@ static PyMemberDef task_members[] = {
     {"result", T_OBJECT, offsetof(struct task, result), READONLY, "What the call returned; None before."},
     {"exception", T_OBJECT, offsetof(struct task, exception), READONLY, "What the call raised; None: nothing."},
     {"name", T_OBJECT, offsetof(struct task, name), 0, "For people."},
+    {"_at_end", T_OBJECT, offsetof(struct task, at_end), 0, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(struct task, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL}};
 

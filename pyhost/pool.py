@@ -89,53 +89,59 @@ class Pool(Generic[Item]):
         `make` raises. May switch.
         """
         timeout = self._timeout if timeout is None else timeout
-        until = None if timeout is None else time.monotonic() + timeout
-        mine = False  # whether this one has been woken because something is free for it
-        while True:
-            if self._drained:
-                raise PoolClosed("the pool is drained")
-            if mine or (self._free() > self._promised and not (self._queue and self._queue[0].rank[0] <= priority)):
-                item = self._usable()
-                if item is not None:
-                    return self._note(item)
-                if self._free() > len(self._idle):
-                    return self._note(self._new())
-            self._wait(priority, until)
-            mine = True
+        self._refuse_if_drained()
+        if self._free() <= self._promised or (self._queue and self._queue[0].rank[0] <= priority):
+            self._wait(priority, None if timeout is None else time.monotonic() + timeout)
+        self._refuse_if_drained()
+        self._making += 1  # the place is taken, whatever switches from here on
+        try:
+            item = self._usable()
+            self._refuse_if_drained(item)
+        except BaseException:
+            self._making -= 1
+            self._next()
+            raise
+        self._making -= 1
+        return self._note(item)
 
     def put(self, item: Item) -> None:
         """Give an item back. Raises ValueError when it is not one that is held. Never switches."""
         use = self._uses.pop(id(item), None)
         if use is None:
             raise ValueError("this item is not held")
-        now = time.monotonic()
-        if self._drained:
-            self._end(item)
-        else:
-            self._idle.append((item, self._made[id(item)], now))
-        self._next()
+        try:
+            if self._drained:
+                self._end(item)
+            else:
+                self._idle.append((item, self._made[id(item)], time.monotonic()))
+        finally:
+            self._next()
 
     def discard(self, item: Item) -> None:
         """Give an item back that is broken: it is closed, and a new one may be made."""
         if self._uses.pop(id(item), None) is None:
             raise ValueError("this item is not held")
-        self._end(item)
-        self._next()
+        try:
+            self._end(item)
+        finally:
+            self._next()
 
     @contextlib.contextmanager
     def take(self, priority: int = 0, timeout: float | None = None) -> Iterator[Item]:
-        """Hold an item for a block; one whose block raised is checked before it is used again. Raises as get. May switch."""
+        """Hold an item for a block. One whose block raised is checked before it is used again; one whose block was ended from outside (a Timeout,
+        a client that has gone, whatever is no Exception) is thrown away: it may be in the midst of an answer. Raises as get. May switch.
+        """
         item = self.get(priority, timeout)
+        use = self._uses[id(item)]
         try:
             yield item
-        except BaseException:
-            self._made[id(item)] = min(self._made[id(item)], time.monotonic())
-            if self._check is not None and not self._healthy(item):
-                self.discard(item)
-            else:
-                self.put(item)
+        except Exception:
+            self._give_back(use, self._put_checked)
             raise
-        self.put(item)
+        except BaseException:
+            self._give_back(use, self.discard)
+            raise
+        self._give_back(use, self.put)
 
     # looking
 
@@ -169,10 +175,10 @@ class Pool(Generic[Item]):
         self._queue.clear()
         self.trim()
         until = None if timeout is None else time.monotonic() + timeout
-        while self._uses:
+        while self._uses or self._making:
             left = None if until is None else until - time.monotonic()
             if (left is not None and left <= 0) or self._all_back.wait(left) is None:
-                return not self._uses
+                return not (self._uses or self._making)
         return True
 
     # inner
@@ -180,20 +186,28 @@ class Pool(Generic[Item]):
     def _free(self) -> int:
         return self.size - len(self._uses) - self._making
 
-    def _usable(self) -> Item | None:
+    def _refuse_if_drained(self, item: Item | None = None) -> None:
+        if self._drained:
+            if item is not None:
+                self._end(item)
+            raise PoolClosed("the pool is drained")
+
+    def _usable(self) -> Item:
         while self._idle:
             item, made, since = self._idle.pop()
             now = time.monotonic()
             too_old = self._max_age is not None and now - made >= self._max_age
-            self._making += 1  # it is nobody's while it is looked at
+            fine = False
             try:
-                fine = not too_old and (self._check is None or now - since < self._check_after or self._healthy(item))
+                fine = not too_old and (now - since < self._check_after or self._healthy(item))
             finally:
-                self._making -= 1
+                if not fine:
+                    self._end(item)
             if fine:
                 return item
-            self._end(item)
-        return None
+        item = self._make()
+        self._made[id(item)] = time.monotonic()
+        return item
 
     def _healthy(self, item: Item) -> bool:
         try:
@@ -201,17 +215,20 @@ class Pool(Generic[Item]):
         except Exception:  # noqa: BLE001 - whatever a broken connection raises, it is broken
             return False
 
-    def _new(self) -> Item:
-        self._making += 1
+    def _give_back(self, use: _Use[Item], how: Callable[[Item], None]) -> None:
+        if self._uses.get(id(use.item)) is use:  # its block may have done so
+            how(use.item)
+
+    def _put_checked(self, item: Item) -> None:
         try:
-            item = self._make()
+            fine = self._healthy(item)
         except BaseException:
-            self._next()
+            self.discard(item)
             raise
-        finally:
-            self._making -= 1
-        self._made[id(item)] = time.monotonic()
-        return item
+        if fine:
+            self.put(item)
+        else:
+            self.discard(item)
 
     def _note(self, item: Item) -> Item:
         stack = tuple(line.rstrip() for line in traceback.format_stack(limit=8)[:-2])
@@ -221,7 +238,8 @@ class Pool(Generic[Item]):
     def _wait(self, priority: int, until: float | None) -> None:
         waiter = Waiter()
         waiting = {id(wanted.waiter.task) for wanted in self._queue} | {id(waiter.task)}
-        if self._uses and all(use.task is not None and id(use.task) in waiting for use in self._uses.values()) and not self._making:
+        held = self._uses and not self._making and not self._promised
+        if held and all(use.task is not None and id(use.task) in waiting for use in self._uses.values()):
             raise PoolDeadlock(f"all {len(self._uses)} items are held by coroutines that wait for another one")
         wanted = _Wanted((priority, next(self._order)), waiter)
         self._queue.append(wanted)
@@ -245,7 +263,7 @@ class Pool(Generic[Item]):
         if self._queue and self._free() > self._promised:
             self._promised += 1
             self._queue.pop(0).waiter.wake(())
-        if not self._uses:
+        if not self._uses and not self._making:
             self._all_back.wake_all()
 
     def _end(self, item: Item) -> None:

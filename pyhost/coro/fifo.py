@@ -89,13 +89,16 @@ class fifo(Queue[Item]):
     def pop(self, timeout: float | None = None) -> Item | None:
         """Take the oldest item; None when the timeout passed, or somebody called wake(). May switch."""
         timeout = self._timeout if timeout is None else timeout
-        if not self._items and (self._getters.wait(timeout) is None or not self._items):
-            return None
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._items:
+            values = self._getters.wait(None if until is None else until - time.monotonic())
+            if values is None or (values and not self._items):
+                return None
         return self._items.popleft()
 
     def wake(self) -> None:
         """Let all who wait return None."""
-        self._getters.wake_all()
+        self._getters.wake_all("nothing comes")
 
     def waiters(self) -> int:
         return len(self._getters)

@@ -27,18 +27,15 @@ class Pool:
     def spawn(self, function: Callable[..., Result], *args: Any, **kwargs: Any) -> Any:
         """Call it in a coroutine, as soon as there is room. Returns its Task. May switch."""
         self._room.acquire()
-        holder: list[Any] = []
+        task = _coro.spawn(function, *args, **kwargs)
 
-        def run() -> Result:
-            try:
-                return function(*args, **kwargs)
-            finally:
-                self._room.release()
-                self._tasks.discard(holder[0])
+        def leave() -> None:
+            self._tasks.discard(task)
+            self._room.release()
 
-        holder.append(_coro.spawn(run))
-        self._tasks.add(holder[0])
-        return holder[0]
+        task._at_end = leave
+        self._tasks.add(task)
+        return task
 
     def map(self, function: Callable[[Any], Result], items: Iterable[Any]) -> list[Result]:
         """Return the results in the order of the items; raises what any call raised. May switch."""

@@ -52,7 +52,7 @@ class cond:
                 _coro.park(left)
         except BaseException:
             if waiter.woken:
-                self.wake_one(*waiter.values)
+                self._pass_on(waiter.values)
             raise
         finally:
             if not waiter.woken:
@@ -82,8 +82,26 @@ class cond:
             self.wake_one(*values)
         return count
 
+    def _pass_on(self, values: Values) -> None:
+        self.wake_one(*values)
+
     def __len__(self) -> int:
         return len(self._waiters)
+
+
+class Turns(cond):
+    """Who waits for a semaphore, and how many may pass at once. A turn that somebody was given and could not take is not lost."""
+
+    def __init__(self, free: int) -> None:
+        super().__init__()
+        self.free = free
+
+    def give(self) -> None:
+        if not self.wake_one():
+            self.free += 1
+
+    def _pass_on(self, values: Values) -> None:
+        self.give()
 
 
 class Semaphore:
@@ -93,24 +111,22 @@ class Semaphore:
         """value: how many may pass before somebody has to wait. Raises ValueError when it is below 0."""
         if value < 0:
             raise ValueError("a semaphore begins with 0 or more")
-        self._value = value
-        self._queue = cond()
+        self._turns = Turns(value)
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
         """Pass, waiting when needed. timeout: seconds, None waits for ever. Returns False when it could not. May switch."""
-        if self._value > 0:
-            self._value -= 1
+        if self._turns.free > 0:
+            self._turns.free -= 1
             return True
-        return blocking and self._queue.wait(timeout) is not None  # release hands its turn over
+        return blocking and self._turns.wait(timeout) is not None  # release hands its turn over
 
     def release(self) -> None:
         """Let the next one pass. Never switches."""
-        if not self._queue.wake_one():
-            self._value += 1
+        self._turns.give()
 
     def locked(self) -> bool:
         """Would acquire wait now?"""
-        return self._value == 0
+        return self._turns.free == 0
 
     def __enter__(self) -> bool:
         return self.acquire()

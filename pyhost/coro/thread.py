@@ -11,12 +11,12 @@ import _coro
 from greenlet import GreenletExit
 
 from .errors import CoroutineError
-from .sync import cond
 
 __all__ = ["Thread", "current_thread", "thread_list"]
 
 _ids = itertools.count(1)
 _KEY = "pyhost.coro.Thread"
+_NOTHING = object()
 
 
 class Thread:
@@ -29,10 +29,9 @@ class Thread:
         self._name = name or f"coro-{self._id}"
         self._target, self._args, self._kwargs = target, tuple(args), dict(kwargs or {})
         self._task: Any = None
-        self._resumed: object = None
+        self._resumed: object = _NOTHING
         self._locals: dict[str, object] = {}
         self._children: weakref.WeakSet[Thread] = weakref.WeakSet()
-        self._child_ended = cond()
         self.daemon = False
         parent = current_thread()
         self._parent = weakref.ref(parent) if parent else None
@@ -70,7 +69,6 @@ class Thread:
                 parent = self.parent()
                 if parent:
                     parent._children.discard(self)
-                    parent._child_ended.wake_all()
 
     def join(self, timeout: float | None = None) -> bool | None:
         """Wait for its end. timeout: seconds, None waits for ever. Returns True, False on timeout, None when it never began. May switch."""
@@ -85,7 +83,13 @@ class Thread:
         """Wait for resume(). timeout: seconds, None waits for ever. Returns resume's value, or `arg` on timeout. May switch."""
         if self is not current_thread():
             raise CoroutineError("only a thread itself can yield")
-        return self._resumed if _coro.park(timeout) else arg
+        until = None if timeout is None else time.monotonic() + timeout
+        while self._resumed is _NOTHING:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            if not _coro.park(left) and self._resumed is _NOTHING:
+                return arg
+        value, self._resumed = self._resumed, _NOTHING
+        return value
 
     def resume(self, value: object = None) -> None:
         """End its Yield() with that value. Never switches."""
@@ -171,11 +175,11 @@ class Thread:
     def child_wait(self, timeout: float | None = None) -> int:
         """Wait until no child lives. timeout: seconds, None waits for ever. Returns how many are left. May switch."""
         until = None if timeout is None else time.monotonic() + timeout
-        while self.child_list():
+        while children := [child for child in self.child_list() if child is not current_thread()]:
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
                 break
-            self._child_ended.wait(left)
+            children[0].join(left)
         return self.child_count()
 
     def abandon(self) -> None:

@@ -453,3 +453,176 @@ def pool_drains() -> None:
     raises(PoolClosed, pool.get)
     later(0.005, pool.put, held)
     assert pool.drain(2) and held.closed
+
+
+def group_killed_before_it_begins_has_room_again() -> None:
+    pool, ran = coro.Pool(1), []
+    task = pool.spawn(ran.append, 1)
+    pool.kill()
+    assert task.join(5) and not ran and len(pool) == 0
+    with coro.deadline(5):
+        assert pool.spawn(lambda: "next").get() == "next"
+
+
+def permit_of_a_killed_waiter_is_not_lost() -> None:
+    """It has been handed the permit, and is killed before it runs again."""
+    for one in (coro.Semaphore(), coro.lock()):
+        one.acquire()
+        waiter = coro.spawn(one.acquire)
+        coro.sleep(0.002)
+        one.release()
+        waiter.throw(SystemExit)
+        waiter.join(5)
+        with coro.deadline(5):
+            assert one.acquire()
+        one.release()
+        assert not one.locked()
+
+
+def fifo_that_somebody_else_has_emptied_goes_on_waiting() -> None:
+    line: coro.fifo[int] = coro.fifo()
+    waiter = coro.spawn(line.pop)
+    coro.sleep(0.002)
+    line.push(1)
+    assert line.pop() == 1  # before the one that was woken runs
+    coro.sleep(0.002)
+    assert not waiter.done
+    line.push(2)
+    assert waiter.get(5) == 2
+    waiter = coro.spawn(line.pop, 0.01)
+    coro.sleep(0.002)
+    line.push(3)
+    assert line.pop() == 3
+    assert waiter.get(5) is None and line.pop(0) is None
+
+
+def child_killed_before_it_begins_is_waited_for() -> None:
+    def run() -> int:
+        child = coro.Thread(target=coro.sleep, args=(10,))
+        child.start()
+        child.kill()
+        return parent.child_wait()
+
+    parent = coro.Thread(target=run)
+    parent.start()
+    assert parent.join(5) and parent.result == 0
+
+
+def resume_of_a_thread_is_told_from_other_wakes() -> None:
+    def run() -> list[object]:
+        coro.current().wake()  # somebody's, meant for something else
+        return [thread.Yield(0.01, "late"), thread.Yield(5), thread.Yield(0.01, "late again")]
+
+    thread = coro.Thread(target=run)
+    thread.start()
+    coro.sleep(0.05)
+    thread.resume("value")
+    assert thread.join(5) and thread.result == ["late", "value", "late again"]
+
+
+class Stop(BaseException):
+    """As a timeout is, or a client that has gone."""
+
+
+def pool_whose_connections_cannot_be_made_keeps_nobody_waiting() -> None:
+    def make() -> Connection:
+        coro.sleep(0.002)
+        raise OSError("nobody listens")
+
+    pool = Pool(make, 1)
+    tasks = [coro.spawn(lambda: raises(OSError, pool.get)) for _ in range(4)]
+    for task in tasks:
+        assert isinstance(task.get(5), OSError)
+    assert pool.counts() == {"size": 1, "held": 0, "idle": 0, "waiting": 0, "making": 0}
+
+
+def pool_loses_nothing_when_a_check_is_ended() -> None:
+    made: list[Connection] = []
+
+    def make() -> Connection:
+        made.append(Connection())
+        return made[-1]
+
+    def check(connection: Connection) -> bool:
+        coro.sleep(10 if connection is made[0] else 0)
+        return True
+
+    pool = Pool(make, 1, check=check, check_after=0)
+    pool.put(pool.get())
+    checks = coro.spawn(lambda: raises(Stop, pool.get))
+    coro.sleep(0.002)
+    waits = coro.spawn(pool.get)
+    coro.sleep(0.002)
+    checks.throw(Stop())
+    assert isinstance(checks.get(5), Stop)
+    assert waits.get(5) is made[1] and made[0].closed
+    pool.put(made[1])
+
+    def use() -> None:
+        with pool.take() as connection:
+            made[0] = connection  # its check is slow from now on
+            raise ValueError
+
+    uses = coro.spawn(lambda: raises(Stop, use))
+    coro.sleep(0.002)
+    uses.throw(Stop())
+    assert isinstance(uses.get(5), Stop)
+    with coro.deadline(5):
+        assert pool.get() is not made[0] and made[1].closed
+    assert pool.counts()["held"] == 1 and pool.counts()["making"] == 0
+
+
+def pool_throws_away_what_was_in_the_midst_of_something() -> None:
+    """A wait that a timeout has ended leaves half an answer in the connection; an ordinary error does not."""
+    pool = Pool(Connection, 1)
+
+    def use(error: BaseException) -> Connection:
+        try:
+            with pool.take() as connection:
+                raise error
+        except (coro.Timeout, ValueError):
+            return connection
+
+    first = use(ValueError())
+    assert pool.counts()["idle"] == 1 and not first.closed
+    assert use(coro.Timeout(1)) is first and first.closed and pool.counts()["idle"] == 0
+    with pool.take() as other:
+        assert other is not first
+
+
+def pool_drains_what_is_being_made() -> None:
+    made: list[Connection] = []
+
+    def make() -> Connection:
+        coro.sleep(0.02)
+        made.append(Connection())
+        return made[-1]
+
+    pool = Pool(make, 2)
+    takes = coro.spawn(lambda: raises(PoolClosed, pool.get))
+    coro.sleep(0.002)
+    assert not pool.drain(0.001)
+    assert pool.drain(5)
+    assert isinstance(takes.get(5), PoolClosed) and made[0].closed and pool.counts()["held"] == 0
+
+
+def pool_place_that_is_promised_is_no_deadlock() -> None:
+    pool = Pool(Connection, 2)
+    mine, theirs = pool.get(), coro.spawn(pool.get).get(5)
+    waits = coro.spawn(pool.get)
+    coro.sleep(0.002)
+    pool.put(theirs)  # it goes to who waits, who has not run yet
+    later(0.005, lambda: pool.put(waits.get(5)))
+    assert pool.get(timeout=5) is theirs
+    pool.put(mine), pool.put(theirs)
+
+
+def pool_block_may_give_back_by_itself() -> None:
+    pool = Pool(Connection, 1)
+    with pool.take() as connection:
+        pool.discard(connection)
+    with pool.take() as other:
+        pool.put(other)
+        assert pool.get() is other  # somebody else's by now
+    assert connection.closed and pool.counts()["held"] == 1
+    pool.put(other)

@@ -64,6 +64,40 @@ def closed_while_waited_on() -> None:
         os.close(other)
 
 
+def closed_in_a_range_while_waited_on() -> None:
+    """os.closerange is one call of the kernel; the numbers next to each other are taken on purpose."""
+    pairs = [os.pipe() for _ in range(3)]
+    fds = sorted(fd for pair in pairs for fd in pair)
+    base = fcntl.fcntl(0, fcntl.F_DUPFD, max(fds) + 20)
+    os.close(base)
+    for number, (r, _) in enumerate(pairs):
+        os.dup2(r, base + number)
+    a, b = timed_pair()
+    os.dup2(a.fileno(), base + len(pairs))
+    timed = socket.socket(fileno=base + len(pairs))
+    timed.settimeout(20)
+    for _ in range(3):  # it is kept registered
+        later(0.002, b.send, b"x")
+        assert timed.recv(1) == b"x"
+    tasks = [coro.spawn(quietly(lambda fd=base + number: os.read(fd, 1))) for number in range(len(pairs))]  # type: ignore[misc]
+    tasks.append(coro.spawn(quietly(lambda: timed.recv(1))))
+    time.sleep(0.01)
+    os.closerange(base, base + len(pairs) + 1)
+    for task in tasks:
+        result = task.get(timeout=10)
+        assert isinstance(result, OSError) and result.errno == errno.EBADF, result
+    timed.detach()
+    c, d = socket.socketpair()
+    os.dup2(c.fileno(), base)  # the number is another's
+    again = socket.socket(fileno=base)
+    later(0.005, d.send, b"new")
+    assert again.recv(3) == b"new"
+    for each in (a, b, c, d, again):
+        each.close()
+    for fd in fds:
+        os.close(fd)
+
+
 def descriptor_reused_while_waited_on() -> None:
     r, w = os.pipe()
     task = coro.spawn(quietly(lambda: os.read(r, 10)))

@@ -8,6 +8,7 @@ class RequestTimeout(BaseException): ...
 
 class Task:
     name: str | None
+    _at_end: Callable[[], object] | None
     @property
     def result(self) -> Any: ...
     @property
