@@ -152,7 +152,7 @@ static void head_adopt(struct request *r, const struct table *t)
 
 bool response_has_no_body(const struct request *r)
 {
-    return r->header_only || r->status < 200 || r->status == 204 || r->status == 304;
+    return r->header_only || r->status < 200 || r->status == 204 || r->status == 205 || r->status == 304;
 }
 
 static void head_frame(struct request *r, bool may_chunk, bool last)
@@ -163,6 +163,8 @@ static void head_frame(struct request *r, bool may_chunk, bool last)
     r->chunked_out = false; /* a head that could not be sent may have been built before */
     if (r->status == 204 || r->status < 200)
         r->clength = -1;
+    else if (r->status == 205)
+        r->clength = 0; /* RFC 9110 15.3.6: no content, but it is framed (RFC 9112 6.3) */
     else if (last && r->clength < 0 && r->status != 304 && (r->body_bytes_out || !r->header_only)) /* HEAD: none is better than a wrong one */
         r->clength = (int64_t)r->body_bytes_out; /* everything is here */
     else if (last && r->clength > (int64_t)r->body_bytes_out && !r->no_body_out)
@@ -231,7 +233,7 @@ int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, 
     }
     if (head_expires(r, to) < 0 || head_table(r, &r->err_headers_out, to) < 0 || head_table(r, &r->headers_out, to) < 0)
         return -1;
-    if (r->content_type && r->status != 304 && r->status != 204 && head_content_type(r, to) < 0)
+    if (r->content_type && r->status != 304 && r->status != 204 && r->status != 205 && head_content_type(r, to) < 0)
         return -1;
     if (r->content_encoding && http_is_value(slice_text(r->content_encoding)) &&
         head_field(to, SLICE("Content-Encoding"), slice_text(r->content_encoding)) < 0)

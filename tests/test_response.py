@@ -310,6 +310,16 @@ def test_other_statuses(host: Server) -> None:
         assert (answer.status, answer.reason) == (200, "Quite alright")
 
 
+@pytest.mark.parametrize("handler", ["status", "status_flushed"])
+def test_reset_content_is_framed_and_empty(host: Server, handler: str) -> None:
+    with host.client() as client:
+        for method in ("GET", "HEAD", "POST"):
+            answer = client.request(method, f"/app/{handler}?205")
+            assert (answer.status, answer.body, answer.all("Content-Length")) == (205, b"", ["0"])
+            assert not answer.all("Transfer-Encoding") and not answer.all("Content-Type") and not answer.closes
+            assert client.request("GET", "/app/plain").body == b"plain text"
+
+
 @pytest.mark.parametrize("status", [0, 99, 1000, -5, 100, 101, 199])
 def test_a_status_that_cannot_end_a_response_is_500(host: Server, status: int) -> None:
     with host.client() as client:
