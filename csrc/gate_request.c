@@ -16,6 +16,7 @@ struct request *gate_request_new(struct conn *c)
     r->peer = c->peer;
     r->local = c->local;
     r->keepalives = c->requests;
+    r->conn_id = c->id;
     r->main = w->conf;
     r->server = server;
     r->start_ns = w->loop.now_ns;
@@ -24,6 +25,15 @@ struct request *gate_request_new(struct conn *c)
     http_head_init(&r->head, r->fields, (uint32_t)server->limit_request_line, (uint32_t)server->limit_request_field_size,
                    (uint32_t)server->limit_request_fields);
     return r;
+}
+
+bool gate_request_begins_connection(const struct request *r)
+{
+    struct conn *c = r->conn;
+    bool first = c && !c->errors_told;
+    if (first)
+        c->errors_told = true;
+    return first;
 }
 
 void gate_request_keep_line(struct request *r, const char *bytes, size_t len)

@@ -10,6 +10,8 @@ struct gate_fault { int status; const char *why, *directive; }; /* status 0: non
 /* Context of all: the loop thread. */
 /* A request of this connection with its limits, addresses and times; refs 1. NULL with ENOMEM. */
 struct request *gate_request_new(struct conn *c);
+/* log_begins_connection, whose answer is for ErrorLogFormat's lines of a connection. */
+bool gate_request_begins_connection(const struct request *r);
 /* Fills method, target, host, server and path from a head that http_head_parse has accepted (used bytes of bytes, copied). */
 struct gate_fault gate_request_fill(struct conn *c, struct request *r, const char *bytes, size_t used);
 /* For a head that was refused: what the log may say of it, its request line as far as it was understood, or what may be one. */

@@ -9,7 +9,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "conn.h"
 #include "log_event.h"
 #include "log_parts.h"
 #include "request.h"
@@ -20,6 +19,7 @@ static struct { int fd, level; } start = {2, LEVEL_WARN}; /* in force until a co
 
 void (*log_echo_to)(const struct request *r, struct slice text);
 bool (*log_expr_holds)(const struct expr_conf *expr, const struct request *r);
+bool (*log_begins_connection)(const struct request *r);
 
 void log_echo(const struct request *r, struct slice text)
 {
@@ -143,11 +143,8 @@ static void tell_once(const struct log_event *e)
         return;
     while (first->prev || first->main_request)
         first = first->prev ? first->prev : first->main_request;
-    struct conn *c = e->r->conn;
-    if (c && formats->connection_count && !c->errors_told) {
-        c->errors_told = true;
+    if (formats->connection_count && log_begins_connection && log_begins_connection(e->r))
         told_out(e, formats->connection, formats->connection_count);
-    }
     if (formats->request_count && !first->errors_told) {
         first->errors_told = true;
         told_out(e, formats->request, formats->request_count);

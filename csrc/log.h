@@ -42,6 +42,8 @@ void log_echo(const struct request *r, struct slice text);
 extern void (*log_echo_to)(const struct request *r, struct slice text); /* set by the protocol's gate; NULL: nowhere */
 /* Does the condition of a CustomLog hold? Set by who knows expressions; NULL: none does. */
 extern bool (*log_expr_holds)(const struct expr_conf *expr, const struct request *r);
+/* Is this the first time that it is asked about the connection of a request? Set by who knows connections; NULL: none does. */
+extern bool (*log_begins_connection)(const struct request *r);
 /* The descriptor of the main log, -1: it is syslog. Context: any thread. */
 int log_main_fd(void);
 bool log_wants(const struct server_conf *server, const char *module, int level);

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "conn.h"
 #include "request.h"
 
 enum { ADDRESS_BYTES = 80 };
@@ -137,11 +136,11 @@ static void write_keepalives(struct log_sink *out, const struct log_event *e, co
 static void write_id(struct log_sink *out, const struct log_event *e, const struct event_item *item)
 {
     char which = item->text ? item->text[0] : 0;
-    if (!e->r || which == 'C' || (which == 'c' && !e->r->conn))
+    if (!e->r || which == 'C' || (which == 'c' && !e->r->conn_id))
         return;
     sink_number(out, getpid());
     sink_byte(out, which == 'c' ? '-' : '.');
-    sink_number(out, (int64_t)(which == 'c' ? e->r->conn->id : e->r->id));
+    sink_number(out, (int64_t)(which == 'c' ? e->r->conn_id : e->r->id));
 }
 
 /* ---- what it brought ---- */

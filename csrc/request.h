@@ -68,7 +68,7 @@ struct request {
     uint8_t password;    /* enum password_state */
     bool chunked_out;    /* the response goes out chunked */
     bool close_after;    /* the connection closes after this response */
-    bool no_body_out;    /* HEAD, 1xx, 204, 304: body bytes are counted and dropped */
+    bool no_body_out;    /* HEAD, 1xx, 204, 205, 304: body bytes are counted and dropped */
     bool aborted;        /* client gone before the response was out */
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
     bool send_soon;      /* what ends it is only C: its last bytes may wait for those of other requests */
@@ -76,6 +76,7 @@ struct request {
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
     struct peer peer, local; /* the connection's two ends; for the log, which comes when it may be gone */
     uint32_t keepalives; /* requests answered on the connection before this one */
+    uint64_t conn_id;    /* the connection's, unique in the worker */
     const struct main_conf *main;
     const struct server_conf *server;
     const struct dir_conf *conf; /* NULL before the first merge */

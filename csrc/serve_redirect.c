@@ -60,6 +60,7 @@ static struct request *derive(struct request *from, const char *uri, int (*envir
     to->peer = from->peer;
     to->local = from->local;
     to->keepalives = from->keepalives;
+    to->conn_id = from->conn_id;
     to->main = from->main;
     to->server = from->server;
     to->start_ns = from->start_ns;

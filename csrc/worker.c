@@ -17,6 +17,7 @@
 #include "expr.h"
 #include "green.h"
 #include "gate.h"
+#include "gate_request.h"
 #include "interp.h"
 #include "listener.h"
 #include "log.h"
@@ -182,6 +183,7 @@ static int worker_start(struct worker *w)
         return -1;
     sentinel_set_held(&conn_soon_held, conn_soon_release);
     log_expr_holds = route_expr_holds = expr_holds;
+    log_begins_connection = gate_request_begins_connection;
     if (interp_after_fork() < 0 || coro_init(&w->loop) < 0 || pyphase_prepare(interp_main()) < 0) {
         PyErr_Print();
         errno = EPROTO;
