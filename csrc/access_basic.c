@@ -4,41 +4,18 @@
 
 #include "access.h"
 #include "auth_file.h"
+#include "base64.h"
 #include "log.h"
 
-static int base64_value(char c)
+/* In place, with a NUL behind it. False: not base64, or a NUL in it. */
+static bool decode(char *text, size_t len)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Into out (room for 3/4 of the text and a NUL); the length, or -1: not base64, or a NUL in it. */
-static long base64_decode(struct slice text, char *out)
-{
-    uint32_t bits = 0;
-    long n = 0;
-    size_t letters = text.len, i;
-    while (letters && text.at[letters - 1] == '=' && text.len - letters < 2)
-        letters--;
-    for (i = 0; i < letters; i++) {
-        int value = base64_value(text.at[i]);
-        if (value < 0)
-            return -1;
-        bits = bits << 6 | (uint32_t)value;
-        if (i % 4) {
-            char byte = (char)(bits >> (6 - 2 * (i % 4)));
-            if (!byte)
-                return -1;
-            out[n++] = byte;
-        }
-    }
-    out[n] = 0;
-    return letters % 4 == 1 ? -1 : n;
+    size_t used, n = base64_decode(text, slice_of(text, len), &used), end = used;
+    while (end < len && text[end] == '=' && end - used < 2)
+        end++;
+    bool whole = end == len && used % 4 != 1 && !memchr(text, 0, n);
+    text[n] = 0;
+    return whole;
 }
 
 bool access_basic_credentials(struct request *r, char **user, char **password)
@@ -49,8 +26,8 @@ bool access_basic_credentials(struct request *r, char **user, char **password)
     field = slice_of(field.at + 6, field.len - 6);
     while (field.len && field.at[0] == ' ')
         field = slice_of(field.at + 1, field.len - 1);
-    char *text = request_alloc(r, field.len + 1);
-    if (!text || base64_decode(field, text) < 0)
+    char *text = request_strdup(r, field);
+    if (!text || !decode(text, field.len))
         return false;
     char *colon = strchr(text, ':');
     if (!colon)

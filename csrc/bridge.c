@@ -59,7 +59,7 @@ void bridge_expr_free(struct expr_conf *expr)
     expr->compiled = NULL;
 }
 
-static int expr_check(const char *text, enum expr_kind kind, char *error, int room)
+static int expr_check(const char *text, int kind, char *error, int room)
 {
     struct expr_conf expr = {.text = text, .kind = kind};
     int result = bridge_expr_compile(&expr, error, room);
@@ -76,6 +76,8 @@ int bridge_text_check(int kind, const char *text, char *error, int room)
     case TEXT_ERROR_FORMAT_REQUEST: return error_format_check(text, EVENT_REQUEST, error, room);
     case TEXT_CONDITION: return expr_check(text, EXPR_CONDITION, error, room);
     case TEXT_EXPR: return expr_check(text, EXPR_TEXT, error, room);
+    case TEXT_RESTRICTED_CONDITION: return expr_check(text, EXPR_CONDITION | EXPR_RESTRICTED, error, room);
+    case TEXT_RESTRICTED_EXPR: return expr_check(text, EXPR_TEXT | EXPR_RESTRICTED, error, room);
     }
     return -1;
 }

@@ -36,7 +36,8 @@ struct index_mark { int kind; const char *pattern; const char *value; }; /* AddI
 enum log_level_number { LEVEL_EMERG, LEVEL_ALERT, LEVEL_CRIT, LEVEL_ERROR, LEVEL_WARN, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG, LEVEL_TRACE };
 
 /* Small languages that directives are written in: what bridge_text_check can tell good from bad. */
-enum text_kind { TEXT_LOG_FORMAT, TEXT_ERROR_FORMAT, TEXT_ERROR_FORMAT_CONNECTION, TEXT_ERROR_FORMAT_REQUEST, TEXT_CONDITION, TEXT_EXPR };
+enum text_kind { TEXT_LOG_FORMAT, TEXT_ERROR_FORMAT, TEXT_ERROR_FORMAT_CONNECTION, TEXT_ERROR_FORMAT_REQUEST, TEXT_CONDITION, TEXT_EXPR,
+                 TEXT_RESTRICTED_CONDITION, TEXT_RESTRICTED_EXPR };
 
 struct pair_conf { const char *key; const char *value; };
 
@@ -46,7 +47,7 @@ struct regex_conf { /* compiled once by conf_compile (PCRE2) */
     void *compiled;
 };
 
-enum expr_kind { EXPR_CONDITION, EXPR_TEXT };
+enum expr_kind { EXPR_CONDITION, EXPR_TEXT, EXPR_RESTRICTED /* with either: of an .htaccess file */ };
 struct expr_conf { /* compiled once by bridge_expr_compile (expr.h) */
     const char *text; /* NULL: there is none */
     int kind;         /* enum expr_kind */
@@ -225,8 +226,8 @@ struct dir_conf {
     const char *wsgi_application;          /* file-or-module[:callable] for SetHandler wsgi and PyWSGIAlias */
     const char *wsgi_mount;                /* SCRIPT_NAME of it: the path of PyWSGIAlias; NULL: location */
     const char *location;                  /* the Location string that matched last, NULL: none */
-    int file_section_count;               /* <Files> and <FilesMatch> of the .htaccess files merged here: those that match the base name are */
-    const struct section_conf *file_sections; /* merged in a second round, their ids among the Files of the list */
+    int htaccess_section_count;           /* <Files>, <FilesMatch> and <If> of the .htaccess files merged here: those that hold are merged */
+    const struct section_conf *const *htaccess_sections; /* in a second round */
     void *runtime;                         /* C's own cache for this configuration (resolved handlers …); NULL at first */
 };
 

@@ -39,10 +39,14 @@ static struct slice join(struct run *run, const struct expr_node *parts)
 static struct slice call(struct run *run, const struct expr_node *word)
 {
     struct slice argument = value_of(run, word->args);
-    if (argument.len <= LIMIT_EXPR_VALUE_BYTES)
-        return word->read(run->r, argument);
-    run->wrong = "a text is longer than LIMIT_EXPR_VALUE_BYTES";
-    return argument;
+    if (run->wrong || argument.len > LIMIT_EXPR_VALUE_BYTES) {
+        run->wrong = run->wrong ? run->wrong : "a text is longer than LIMIT_EXPR_VALUE_BYTES";
+        return argument;
+    }
+    struct slice found = word->read(run->r, argument);
+    if (found.at == expr_no_file)
+        run->wrong = expr_no_file;
+    return found;
 }
 
 static struct slice group(const struct run *run, int number)

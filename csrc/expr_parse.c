@@ -7,7 +7,7 @@
 #include "bridge.h"
 #include "expr_parts.h"
 
-struct parse { struct expr *e; const char *at; char *room; char *error; size_t error_room; int depth; };
+struct parse { struct expr *e; const char *at; char *room; char *error; size_t error_room; int depth; bool restricted; };
 
 static struct expr_node *failed(struct parse *p, const char *what)
 {
@@ -77,6 +77,16 @@ static struct expr_node *text_node(struct parse *p, char *start)
     return n;
 }
 
+static expr_read_fn function_named(struct parse *p, struct slice name)
+{
+    bool restricted = false;
+    expr_read_fn read = expr_function(name, &restricted);
+    if (!read || !restricted || !p->restricted)
+        return read;
+    failed(p, "a function that .htaccess files may call");
+    return NULL;
+}
+
 /* Behind "%{": a variable, or function:text. */
 static struct expr_node *parse_variable(struct parse *p)
 {
@@ -94,7 +104,7 @@ static struct expr_node *parse_variable(struct parse *p)
     }
     if (!(n = node_new(p, text ? NODE_CALL : NODE_VARIABLE, text)))
         return NULL;
-    n->read = text ? expr_function(name) : expr_variable(name);
+    n->read = text ? function_named(p, name) : expr_variable(name);
     if (!n->read)
         return failed(p, text ? "a function such as HTTP, ENV, REQENV or RESP before the colon" : "a variable such as REQUEST_URI or REMOTE_ADDR");
     p->e->asks_user |= slice_eq(name, SLICE("REMOTE_USER"));
@@ -154,9 +164,9 @@ static struct expr_node *parse_string(struct parse *p, char quote)
 /* name(word): a function of one argument. */
 static struct expr_node *parse_call(struct parse *p, struct slice name)
 {
-    expr_read_fn read = expr_function(name);
+    expr_read_fn read = function_named(p, name);
     if (!read)
-        return failed(p, "a function such as req, resp, reqenv, env, note, osenv, tolower, toupper, escape or unescape");
+        return failed(p, "a function such as req, resp, reqenv, env, note, osenv, tolower, toupper, escape, unescape, md5 or file");
     p->at += name.len;
     if (!take(p, "("))
         return failed(p, "(");
@@ -413,8 +423,8 @@ struct expr *expr_new(const char *text, int kind, char *error, size_t room)
         expr_free(e);
         return NULL;
     }
-    struct parse p = {e, text, e->texts, error, room, 0};
-    e->root = kind == EXPR_TEXT ? parse_string(&p, 0) : parse_or(&p);
+    struct parse p = {e, text, e->texts, error, room, 0, kind & EXPR_RESTRICTED};
+    e->root = kind & EXPR_TEXT ? parse_string(&p, 0) : parse_or(&p);
     skip_space(&p);
     if (e->root && !*p.at)
         return e;

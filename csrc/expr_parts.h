@@ -33,9 +33,15 @@ struct expr_node {
 };
 struct expr { struct expr_node *root, *made; char *texts; bool asks_user; }; /* owned */
 
-/* expr_vars.c: the reader of a plain variable, or of a function. NULL: there is none. Names without regard to case for functions. */
+#define EXPR_READER(name) static struct slice name(struct request *r, struct slice text)
+/* expr_vars.c: the reader of a variable, NULL: there is none. Names are read without regard to case. */
 expr_read_fn expr_variable(struct slice name);
-expr_read_fn expr_function(struct slice name);
+extern const struct slice expr_nothing;
+struct slice expr_number(struct request *r, int64_t value);
+/* expr_calls.c: the same for a function. restricted: it is not for .htaccess files. */
+expr_read_fn expr_function(struct slice name, bool *restricted);
+/* Where a text of no length begins that could not be read; it says why. */
+extern const char expr_no_file[];
 /* "10.0.0.0/8", "10.1", "::1", "fe80::/10". False: none of these. */
 bool expr_net_parse(struct slice text, struct net_conf *out);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base64.h"
 #include "digest.h"
 #include "gate.h"
 #include "gate_ws.h"
@@ -9,8 +10,6 @@
 #include "response.h"
 
 enum { KEY_CHARACTERS = 24, SHA1_BYTES = 20, ACCEPT_CHARACTERS = 28, COMPRESSION_OFF = 0, COMPRESSION_CONTEXT = 2 };
-
-static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static struct slice field(struct request *r, struct slice name)
 {
@@ -38,12 +37,9 @@ bool websocket_wanted(struct request *r)
 /* 16 bytes in base64: 22 characters that carry them, the last of which has four bits to spare, and "==". */
 static bool key_is_good(struct slice key)
 {
-    if (key.len != KEY_CHARACTERS || key.at[22] != '=' || key.at[23] != '=')
-        return false;
-    for (size_t i = 0; i < 22; i++)
-        if (!key.at[i] || !memchr(base64, key.at[i], 64))
-            return false;
-    return true;
+    char bytes[KEY_CHARACTERS];
+    size_t used = 0;
+    return key.len == KEY_CHARACTERS && base64_decode(bytes, key, &used) == 16 && used == 22 && key.at[22] == '=' && key.at[23] == '=';
 }
 
 struct ws_refusal websocket_check(struct request *r)
@@ -76,18 +72,13 @@ bool websocket_offers(struct request *r, struct slice protocol)
 static void accept_of(struct slice key, char to[ACCEPT_CHARACTERS])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    unsigned char sum[SHA1_BYTES + 1] = {0};
+    unsigned char sum[SHA1_BYTES];
     struct digest d;
     digest_sha1_start(&d);
     digest_add(&d, key.at, key.len);
     digest_add(&d, guid, sizeof guid - 1);
     digest_sha1_end(&d, sum);
-    for (size_t i = 0, out = 0; i < SHA1_BYTES; i += 3, out += 4) {
-        uint32_t bits = (uint32_t)sum[i] << 16 | (uint32_t)sum[i + 1] << 8 | sum[i + 2]; /* the byte behind the last one is 0 */
-        for (int k = 0; k < 4; k++)
-            to[out + (size_t)k] = base64[bits >> (18 - 6 * k) & 63];
-    }
-    to[ACCEPT_CHARACTERS - 1] = '=';
+    base64_encode(to, sum, sizeof sum);
 }
 
 static bool agree_on_compression(struct request *r, struct ws_terms *terms)

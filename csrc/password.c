@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "base64.h"
 #include "digest.h"
 #include "limit.h"
 
@@ -27,24 +28,17 @@ static bool same_text(const char *a, const char *b)
     return n == strlen(b) && same_bytes(a, b, n);
 }
 
-static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char crypt64[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 static bool sha_is(const char *password, const char *stored)
 {
-    unsigned char sum[21] = {0};
-    char text[29];
+    unsigned char sum[20];
+    char text[29] = "";
     struct digest d;
     digest_sha1_start(&d);
     digest_add(&d, password, strlen(password));
     digest_sha1_end(&d, sum);
-    for (int i = 0, k = 0; i < 21; i += 3, k += 4) {
-        uint32_t bits = (uint32_t)sum[i] << 16 | (uint32_t)sum[i + 1] << 8 | sum[i + 2];
-        for (int j = 0; j < 4; j++)
-            text[k + j] = base64[bits >> (18 - 6 * j) & 63];
-    }
-    text[27] = '=';
-    text[28] = 0;
+    base64_encode(text, sum, sizeof sum);
     return same_text(text, stored);
 }
 

@@ -119,63 +119,82 @@ static bool needs_file(const struct mapping *m)
                    || !strcmp(h, "server-status") || !strcmp(h, "server-info"));
 }
 
-/* Appends the ids of the Files sections that hold: those of the server, then those inside the Directory sections that hold. */
+/* Appends the ids of the Files sections that hold: those of the server, then those inside the Directory sections that hold. -1: too many. */
 static int file_ids(const struct mapping *m, const struct match_list *directories, int *ids, int count)
 {
     const struct server_index *index = m->index;
     struct slice name = base_name(m);
     for (int d = -1; d < directories->count; d++) {
         int parent = d < 0 ? -1 : index->sections[directories->at[d]]->id;
-        for (int i = index->directory_match_end; i < index->files_end && count < LIMIT_MATCHED_SECTIONS; i++)
-            if (index->sections[i]->parent_id == parent && match_file(index->sections[i], name))
-                ids[count++] = index->sections[i]->id;
+        for (int i = index->directory_match_end; i < index->files_end; i++) {
+            if (index->sections[i]->parent_id != parent || !match_file(index->sections[i], name))
+                continue;
+            if (count == LIMIT_MATCHED_SECTIONS)
+                return -1;
+            ids[count++] = index->sections[i]->id;
+        }
     }
     return count;
 }
 
-/* The same for the Files of .htaccess files. */
-static int htaccess_file_ids(const struct mapping *m, int *ids, int count)
-{
-    for (int i = 0; i < m->conf->file_section_count && count < LIMIT_MATCHED_SECTIONS; i++)
-        if (match_file(&m->conf->file_sections[i], base_name(m)))
-            ids[count++] = m->conf->file_sections[i].id;
-    return count;
-}
-
 /* Conditions see the file that the request is about to get. */
-static int if_ids(const struct mapping *m, struct request *r, int *ids, int count)
+static int if_ids(const struct mapping *m, struct request *r, const struct section_conf *const *sections, int n, int *ids, int count)
 {
     char *filename = r->filename, *path_info = r->path_info, behind = m->name[m->file_len];
-    if (m->index->location_end == m->index->section_count)
+    if (n == 0)
         return count;
     r->path_info = request_strdup(r, slice_text(m->name + m->file_len));
     m->name[m->file_len] = 0;
     r->filename = m->name;
-    count = match_ifs(m->index, r, ids, count);
+    count = match_ifs(sections, n, r, ids, count);
     m->name[m->file_len] = behind;
     r->filename = filename;
     r->path_info = path_info;
     return count;
 }
 
-static enum route_result merge_all(struct route *route, struct request *r, struct mapping *m, int *ids, int count, const struct htaccess *h)
+/* The same for the sections of .htaccess files: Files, then If. */
+static int htaccess_ids(const struct mapping *m, struct request *r, int *ids, int count)
 {
-    int location_ids[LIMIT_MATCHED_SECTIONS], locations = ids_of(m->index, &m->locations, location_ids);
-    if (count + locations > LIMIT_MATCHED_SECTIONS)
-        return ROUTE_STATUS;
-    memcpy(ids + count, location_ids, (size_t)locations * sizeof *ids);
-    count = if_ids(m, r, ids, count + locations);
-    return count < 0 ? ROUTE_STATUS : merge_cache_find(route, m->index->conf, ids, count, h, m->may_merge, &m->conf);
+    const struct section_conf *const *sections = m->conf->htaccess_sections;
+    int n = m->conf->htaccess_section_count;
+    for (int i = 0; i < n; i++) {
+        if (sections[i]->kind == SECTION_IF || !match_file(sections[i], base_name(m)))
+            continue;
+        if (count == LIMIT_MATCHED_SECTIONS)
+            return -1;
+        ids[count++] = sections[i]->id;
+    }
+    return if_ids(m, r, sections, n, ids, count);
 }
 
-static enum route_result merge_with_files(struct route *route, struct request *r, struct mapping *m, const struct match_list *directories, const struct htaccess *h)
+/* Directory and Files, Location, If. -1: too many. */
+static int all_ids(struct request *r, const struct mapping *m, const struct match_list *directories, int *ids)
 {
-    int ids[LIMIT_MATCHED_SECTIONS], count = file_ids(m, directories, ids, ids_of(m->index, directories, ids)), more;
-    enum route_result result = merge_all(route, r, m, ids, count, h);
-    if (result != ROUTE_OK || !m->conf->file_section_count)
-        return result;
-    more = htaccess_file_ids(m, ids, count);
-    return more == count ? ROUTE_OK : merge_all(route, r, m, ids, more, h);
+    const struct server_index *index = m->index;
+    int count = file_ids(m, directories, ids, ids_of(index, directories, ids));
+    if (count < 0 || count + m->locations.count > LIMIT_MATCHED_SECTIONS)
+        return -1;
+    count += ids_of(index, &m->locations, ids + count);
+    return if_ids(m, r, index->sections + index->location_end, index->section_count - index->location_end, ids, count);
+}
+
+static enum route_result too_many(struct request *r) { return route_fail(r, 500, "more sections hold than LIMIT_MATCHED_SECTIONS"); }
+
+/* What .htaccess files have in sections of their own is known when they have been merged, and merged in a second round. */
+static enum route_result merge_all(struct route *route, struct request *r, struct mapping *m, const struct match_list *directories, const struct htaccess *h)
+{
+    int ids[LIMIT_MATCHED_SECTIONS], count = all_ids(r, m, directories, ids), more;
+    if (count < 0)
+        return too_many(r);
+    enum route_result result = merge_cache_find(route, m->index->conf, ids, count, h, m->may_merge, &m->conf);
+    if (result == ROUTE_OK && m->conf->htaccess_section_count) {
+        if ((more = htaccess_ids(m, r, ids, count)) < 0)
+            return too_many(r);
+        if (more > count)
+            result = merge_cache_find(route, m->index->conf, ids, more, h, m->may_merge, &m->conf);
+    }
+    return result == ROUTE_STATUS ? route_fail(r, 500, NULL) : result;
 }
 
 static enum route_result map_sections(struct route *route, struct request *r, struct mapping *m)
@@ -197,8 +216,7 @@ static enum route_result map_sections(struct route *route, struct request *r, st
     match_directory_regexes(m->index, slice_of(m->name, m->file_len), &directories);
     if (directories.overflow)
         return route_fail(r, 500, "more Directory sections hold than LIMIT_MATCHED_SECTIONS");
-    enum route_result result = merge_with_files(route, r, m, &directories, h.count ? &h : NULL);
-    return result == ROUTE_STATUS ? route_fail(r, 500, NULL) : result;
+    return merge_all(route, r, m, &directories, h.count ? &h : NULL);
 }
 
 /* Takes "." and ".." and empty components out of an absolute path, in place: sections compare text. */

@@ -37,8 +37,8 @@ void match_locations(const struct server_index *index, struct slice uri, struct 
 void match_directories(const struct server_index *index, struct slice path, struct match_list *out);
 void match_directory_regexes(const struct server_index *index, struct slice path, struct match_list *out);
 bool match_file(const struct section_conf *section, struct slice base_name);
-/* Appends the ids of the If sections that hold for r, given those that hold already. -1: too many. */
-int match_ifs(const struct server_index *index, const struct request *r, int *ids, int count);
+/* Appends the ids of the If sections among these n that hold for r, given those that hold already. -1: too many. */
+int match_ifs(const struct section_conf *const *sections, int n, const struct request *r, int *ids, int count);
 /* Could a <Files> hold for any component of the path? Then its split into file and path_info matters. */
 bool match_any_file(const struct server_index *index, struct slice path);
 int directory_depth(struct slice pattern); /* "/" is 0, "/a/b" is 2 */

@@ -234,24 +234,28 @@ static bool is_among(const int *ids, int count, int id)
 }
 
 /* Those of one chain follow each other; taken: one of it holds. Chains of different sections may stand within each other, so it is asked by id. */
-static bool chain_is_taken(const struct server_index *index, const int *ids, int count, int at)
+static bool chain_is_taken(const struct section_conf *const *sections, int at, const int *ids, int count)
 {
-    for (int id = index->sections[at]->else_of; id && at > index->location_end;)
-        if (index->sections[--at]->id == id) {
+    for (int id = sections[at]->else_of; id && at > 0;)
+        if (sections[--at]->id == id) {
             if (is_among(ids, count, id))
                 return true;
-            id = index->sections[at]->else_of;
+            id = sections[at]->else_of;
         }
     return false;
 }
 
-int match_ifs(const struct server_index *index, const struct request *r, int *ids, int count)
+static bool if_holds(const struct section_conf *s, const struct request *r)
 {
-    for (int i = index->location_end; i < index->section_count; i++) {
-        const struct section_conf *s = index->sections[i];
-        if ((s->parent_id >= 0 && !is_among(ids, count, s->parent_id)) || chain_is_taken(index, ids, count, i))
-            continue;
-        if (s->condition.text && !(route_expr_holds && route_expr_holds(&s->condition, r)))
+    return !s->condition.text || (route_expr_holds && route_expr_holds(&s->condition, r));
+}
+
+int match_ifs(const struct section_conf *const *sections, int n, const struct request *r, int *ids, int count)
+{
+    for (int i = 0; i < n; i++) {
+        const struct section_conf *s = sections[i];
+        if (s->kind != SECTION_IF || (s->parent_id >= 0 && !is_among(ids, count, s->parent_id)) || chain_is_taken(sections, i, ids, count)
+            || !if_holds(s, r))
             continue;
         if (count == LIMIT_MATCHED_SECTIONS)
             return -1;

@@ -1,13 +1,14 @@
 """<If>, <ElseIf>, <Else>: merged last, where their conditions hold; within other sections and each other."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from support.client import Response
-from support.server import Server
+from support.server import Server, wait_until
 
 Start = Callable[..., Server]
 PAGES = {"www/a.txt": "a", "www/b.html": "b", "www/d/c.txt": "c"}
@@ -132,7 +133,44 @@ def test_faults(run: Callable[..., Any], tmp_path: Any, text: str, wanted: str) 
     assert done.returncode == 1 and wanted in done.stderr, done.stderr
 
 
-def test_not_in_htaccess(server: Start) -> None:
-    host = server('<Directory "@ROOT@/www">\nAllowOverride All\n</Directory>', {**PAGES, "www/.htaccess": "<If true>\nHeader set X-One yes\n</If>\n"})
+IN_HTACCESS = """<If "%{QUERY_STRING} == 'one'">
+    Header set X-One yes
+    <If "-n %{HTTP:X-A}">
+        Header set X-Three yes
+    </If>
+</If>
+<ElseIf "%{QUERY_STRING} == 'two'">
+    Header set X-Two yes
+</ElseIf>
+<Else>
+    Require all denied
+</Else>
+<Files "*.html">
+    <If "%{REQUEST_FILENAME} =~ m#/b.html$#">
+        Header set X-Four yes
+    </If>
+</Files>
+"""
+
+
+def test_in_htaccess(server: Start) -> None:
+    host = server('<Directory "@ROOT@/www">\nAllowOverride All\n</Directory>', {**PAGES, "www/.htaccess": IN_HTACCESS, "www/d/.htaccess": "<If true>\nHeader set X-Four yes\n</If>\n"})
+    for _ in range(2):
+        assert marks(host.get("/a.txt?one")) == ["One"] and marks(host.get("/a.txt?one", {"X-A": "1"})) == ["One", "Three"]
+        assert marks(host.get("/a.txt?two")) == ["Two"] and marks(host.get("/b.html?two")) == ["Two", "Four"]
+        assert marks(host.get("/d/c.txt?one")) == ["One", "Four"] and host.get("/d/c.txt").status == 403
+    host.write("www/.htaccess", "<If false>\n</If>\n<Else>\nHeader set X-Two yes\n</Else>\n")
+    wait_until(lambda: marks(host.get("/a.txt")) == ["Two"], "the file is read again")
+    host.allow_log("client denied")
+
+
+@pytest.mark.parametrize(("text", "wanted"), [
+    ("<If \"file('/etc/hostname') != ''\">\n</If>", "1: <If>: a function that .htaccess files may call expected, not file("),
+    ('Header set X "expr=%{filesize:/etc/hostname}"', "1: Header: a function that .htaccess files may call expected, not filesize:"),
+    ("<If true>\nKeepAlive On\n</If>", "2: KeepAlive: expected in: server, virtual host; not in: .htaccess"),
+    ("<If true>\nAuthName x\n</If>", "2: AuthName: AllowOverride AuthConfig expected"),
+    ("<If true>\n<Files x>\n</Files>\n</If>", "2: <Files>: not expected in: location")])
+def test_faults_in_htaccess(server: Start, text: str, wanted: str) -> None:
+    host = server('<Directory "@ROOT@/www">\nAllowOverride FileInfo\n</Directory>', {**PAGES, "www/.htaccess": text + "\n"})
     assert host.get("/a.txt").status == 500
-    host.expect_log(r"\.htaccess:1: <If>: not expected in: \.htaccess")
+    host.expect_log(r"\.htaccess:" + re.escape(wanted))

@@ -28,7 +28,7 @@ ROOMS = {
                 "env*", "origin", "remote", "expr*"],
     "doors": ["bridge", "upcall"],
     "scripts": ["cgi_*"],
-    "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "blocked", "offload*", "slice", "limit", "table", "hash", "kernel", "proc"],
+    "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "blocked", "offload*", "slice", "limit", "table", "hash", "base64", "kernel", "proc"],
 }
 PYTHON = ["Python.h", "structmember.h", "py*.h", "interp*.h", "coro*.h", "green*.h", "greenlet.h"]
 MUST_NOT_INCLUDE = {
@@ -40,7 +40,7 @@ MUST_NOT_INCLUDE = {
     "answers": [*PYTHON, "sys/epoll.h", "loop.h", "http_bytes.h", "http_body.h"],
     "scripts": [*PYTHON, "sys/epoll.h", "http_bytes.h", "http_body.h", "gate.h", "route.h", "serve.h"],
     "doors": ["Python.h", "structmember.h", "greenlet.h", "sys/epoll.h"],
-    "tools": [*PYTHON, "http_*.h", "response.h", "route.h", "serve.h"],
+    "tools": [*PYTHON, "http_*.h", "conn.h", "gate*.h", "listen*.h", "outq.h", "response.h", "route.h", "serve.h"],
 }
 # What is granted beside it, each with its reason.
 MAY = {

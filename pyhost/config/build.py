@@ -24,6 +24,8 @@ SECTION_NAMES = {"directory": SectionKind.DIRECTORY, "directorymatch": SectionKi
                  "filesmatch": SectionKind.FILES_MATCH, "location": SectionKind.LOCATION, "locationmatch": SectionKind.LOCATION_MATCH}
 LETTERS = {SectionKind.DIRECTORY: "D", SectionKind.DIRECTORY_MATCH: "D", SectionKind.FILES: "F", SectionKind.FILES_MATCH: "F",
            SectionKind.LOCATION: "L", SectionKind.LOCATION_MATCH: "L"}
+#: What a text of a configuration file is checked as in an .htaccess file.
+RESTRICTED = {TextKind.CONDITION: TextKind.RESTRICTED_CONDITION, TextKind.EXPR: TextKind.RESTRICTED_EXPR}
 SECTIONS_IN = {"S": "directory files location", "V": "directory files location", "D": "files", "H": "files", "L": "", "F": ""}
 
 
@@ -63,6 +65,7 @@ class Builder:
     regex_error: Callable[[Regex], str | None] | None = None
     text_error: Callable[[int, str], str | None] | None = None
     overrides: int = Override.ALL  # for .htaccess
+    in_htaccess: bool = False
     main: Layer = field(default_factory=dict)
     servers: list[ServerDraft] = field(default_factory=list)
     errors: list[ConfigError] = field(default_factory=list)
@@ -78,7 +81,8 @@ class Builder:
         self.walk(tree, Scope("S", self.servers[0], self.servers[0].base, self.servers[0].lines))
 
     def build_htaccess(self, tree: Sequence[Node], folder: str) -> tuple[Layer, list[SectionDraft]]:
-        """Walk the tree of one .htaccess file. Returns its layer and its Files sections."""
+        """Walk the tree of one .htaccess file. Returns its layer and its Files and If sections."""
+        self.in_htaccess = True
         server = ServerDraft(Place("", 0))
         self.walk(tree, Scope("H", server, server.base, server.lines, directory=folder.rstrip("/") + "/"))
         try:
@@ -110,15 +114,15 @@ class Builder:
                 self.fail(node.place, node.name, str(error))
 
     def allowed(self, row: Directive, scope: Scope) -> bool:
-        if scope.where == "F" and scope.parent_id == -2 or scope.where == "H":  # .htaccess and Files in it
+        if self.in_htaccess:
             return "H" in row.contexts and bool(self.overrides & OVERRIDES.get(row.override, Override.ALL))
         return scope.where in row.contexts
 
     def where_allowed(self, row: Directive, scope: Scope) -> str:
-        if scope.where == "H" and "H" in row.contexts:
+        if self.in_htaccess and "H" in row.contexts:
             return f"AllowOverride {row.override or 'of some class'} expected for this folder"
         names = ", ".join(CONTEXTS[letter] for letter in row.contexts)
-        return f"expected in: {names}; not in: {CONTEXTS[scope.where]}"
+        return f"expected in: {names}; not in: {CONTEXTS['H' if self.in_htaccess else scope.where]}"
 
     def context(self, node: Node, scope: Scope) -> Context:
         def warn(sentence: str) -> None:
@@ -127,6 +131,8 @@ class Builder:
                        check=self.check_text, args=node.args)
 
     def check_text(self, kind: int, text: str) -> None:
+        if self.in_htaccess:
+            kind = RESTRICTED.get(TextKind(kind), kind)
         wrong = self.text_error(kind, text) if self.text_error else None
         if wrong:
             raise ValueError(wrong)
@@ -224,11 +230,11 @@ class Builder:
             is_regex, words, kind = True, words[1:], SectionKind(kind | 1)
         if len(words) != 1 or not words[0]:
             raise ValueError("one path or pattern expected" if not is_regex else "one regular expression expected")
-        section = Section(self.next_id, kind, *self.pattern(words[0], family, is_regex), parent_id=max(scope.parent_id, -1))
+        section = Section(self.next_id, kind, *self.pattern(words[0], family, is_regex), parent_id=scope.parent_id)
         self.next_id += 1
         draft = SectionDraft(section, node.place)
         scope.server.sections.append(draft)
-        inner = replace(scope, where=LETTERS[kind], layer=draft.layer, lines=draft.lines, parent_id=-2 if inside == "H" else section.id, chain=0)
+        inner = replace(scope, where=LETTERS[kind], layer=draft.layer, lines=draft.lines, parent_id=section.id, chain=0)
         if family == SectionKind.DIRECTORY:
             inner.directory = words[0] if is_regex else section.pattern.rstrip("/") + "/"
             inner.directory_is_pattern = is_regex or section.is_glob
@@ -239,8 +245,6 @@ class Builder:
 
     def conditional(self, node: Node, scope: Scope, name: str) -> None:
         """<If>, <ElseIf>, <Else>: directives of a location, where the condition holds."""
-        if scope.where == "H" or scope.parent_id == -2:
-            raise ValueError(f"not expected in: {CONTEXTS['H']}")
         if name != "if" and not scope.chain:
             raise ValueError("an <If> or <ElseIf> before it expected")
         if bool(node.args) == (name == "else"):

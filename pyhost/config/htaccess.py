@@ -20,7 +20,7 @@ SETTLED_NS = 50_000_000  # two changes within a tick of the kernel's clock may l
 class HtaccessCache:
     """What is in .htaccess files, by path, state (times, inode, size) and the overrides that were allowed.
 
-    by_id: every Files section found in one of them; their ids go on behind those of the configuration.
+    by_id: every section found in one of them; their ids go on behind those of the configuration.
     """
 
     def __init__(self, config: Config) -> None:
@@ -41,13 +41,13 @@ class HtaccessCache:
         return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size, recent
 
     def read(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
-        """The layer and the Files sections of a file. A file that has gone is empty. Raises ConfigErrors."""
+        """The layer and the sections of a file. A file that has gone is empty. Raises ConfigErrors."""
         state = self.state(path)
         known = self.known.get((path, overrides))
         if known is None or known[0] != state:
-            layer, files = self.parse(path, overrides) if state else ({}, [])
-            known = self.known[path, overrides] = (state, layer, files)
-            self.by_id.update({draft.section.id: draft for draft in files})
+            layer, sections = self.parse(path, overrides) if state else ({}, [])
+            known = self.known[path, overrides] = (state, layer, sections)
+            self.by_id.update({draft.section.id: draft for draft in sections})
         return known[1], known[2]
 
     def parse(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
@@ -56,9 +56,9 @@ class HtaccessCache:
         there = bridge.available()
         builder = Builder(self.config.server_root, bridge.regex_error if there else None, bridge.text_error if there else None, overrides,
                           next_id=self.next_id)
-        layer, files = builder.build_htaccess(parser.tree, os.path.dirname(path))
+        layer, sections = builder.build_htaccess(parser.tree, os.path.dirname(path))
         self.next_id = builder.next_id
         errors = [*parser.errors, *builder.errors]
         if errors:
             raise ConfigErrors(errors)
-        return layer, files
+        return layer, sections

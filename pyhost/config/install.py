@@ -199,6 +199,6 @@ class Installed:
             by_id = {**self.htaccess.by_id, **self.config.by_id} if self.htaccess.by_id else self.config.by_id
             layer, inside = merge_sections(server.base, [by_id[each] for each in ids if each in by_id], htaccess, self.htaccess.read)
             fields = finish_dir(layer)
-            fields["file_sections"] = tuple(draft.section for draft in inside)
+            fields["htaccess_sections"] = tuple(self.writer.new("struct section_conf *", draft.section) for draft in inside)
             found = self.merged[key] = self.directory(fields)
         return found

@@ -61,8 +61,8 @@ def merge_sections(base: Layer, sections: Sequence[SectionDraft], htaccess: Sequ
                    read: Callable[[str, int], tuple[Layer, list[SectionDraft]]]) -> tuple[Layer, list[SectionDraft]]:
     """Merge sections (matching ones, any order of kinds) and .htaccess files (paths, shallow first) over a server's layer.
 
-    read: gives the layer and the Files sections of one .htaccess file under the overrides that hold there. Returns the result and all
-    Files sections found in the files that were read.
+    read: gives the layer and the sections of one .htaccess file under the overrides that hold there. Returns the result and all
+    sections found in the files that were read.
     """
     layer = base
     inside: list[SectionDraft] = []
@@ -75,9 +75,9 @@ def merge_sections(base: Layer, sections: Sequence[SectionDraft], htaccess: Sequ
         while waiting and depth_of(waiting[0]) - 1 < depth:
             path = waiting.pop(0)
             if layer.get("dir.allow_override", 0):
-                found, files = read(path, layer["dir.allow_override"])
+                found, sections_in_it = read(path, layer["dir.allow_override"])
                 layer = merge_layers(layer, found)
-                inside.extend(files)
+                inside.extend(sections_in_it)
 
     for draft in ordered:
         kind = draft.section.kind

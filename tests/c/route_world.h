@@ -29,8 +29,8 @@ static const char *ids_of_conf(const struct dir_conf *conf) { return ((const str
 
 /* What a merged set gets from its sections: set by tests, by section id. */
 static struct { const char *set_handler; int allow_override; } by_id[4000];
-static const struct section_conf *htaccess_files; /* Files of every .htaccess */
-static int htaccess_files_count;
+static const struct section_conf *const *htaccess_sections; /* of every .htaccess */
+static int htaccess_section_count;
 
 static const struct dir_conf *world_merge(const struct server_conf *server, const int *ids, int count, const char *const *htaccess)
 {
@@ -49,8 +49,8 @@ static const struct dir_conf *world_merge(const struct server_conf *server, cons
         files++;
     if (files) {
         snprintf(set->ids + n, sizeof set->ids - (size_t)n, "|%d", files);
-        set->conf.file_sections = htaccess_files;
-        set->conf.file_section_count = htaccess_files_count;
+        set->conf.htaccess_sections = htaccess_sections;
+        set->conf.htaccess_section_count = htaccess_section_count;
     }
     return &set->conf;
 }

@@ -1,7 +1,10 @@
-// sources: expr_parse.c expr_eval.c expr_vars.c access.c auth_file.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c conf.c
+// sources: expr_parse.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c access.c auth_file.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c conf.c
 // libs: pcre2-8
 /* Expressions: what each operator, variable and function gives (as Apache 2.4 does), what is refused, bounds. */
 #include "route_world.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "access.h"
 #include "expr.h"
@@ -20,6 +23,7 @@ static struct request *make(void)
     r->args = (char *)"q=1";
     r->head.minor = 1;
     r->status = 404;
+    r->conn_id = 7;
     r->peer = (struct peer){.address = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1}, .port = 5, .family = AF_INET};
     table_set(request_headers_in(r), SLICE("X-A"), SLICE("one"));
     table_set(&r->subprocess_env, SLICE("FOO"), SLICE("bar"));
@@ -52,7 +56,13 @@ static void test_true_and_false(const struct request *r)
         "'/a/b' -strmatch '/*' && !('/a/b' -fnmatch '/*')", "'A' -strcmatch 'a'", "'A' -strmatch '[A-Z]'", "-d '/' && -e '/' && !-f '/' && !-h '/' && !-s '/none'",
         "%{REQUEST_METHOD} == 'GET' && %{SERVER_PROTOCOL} == 'HTTP/1.1'", "%{THE_REQUEST} == 'GET /a.txt?q=1 HTTP/1.1'", "%{QUERY_STRING} == 'q=1'",
         "%{HTTPS} == 'off' && %{IS_SUBREQ} == 'false' && %{REMOTE_PORT} -eq 5", "%{SERVER_NAME} == 'www.example.org' && %{DOCUMENT_ROOT} == '/www'",
-        "%{TIME_YEAR} -gt 2000 && %{TIME} =~ /^\\d{14}$/ && %{TIME_WDAY} -le 6", "%{REMOTE_USER} == '' && %{AUTH_TYPE} == ''"};
+        "%{TIME_YEAR} -gt 2000 && %{TIME} =~ /^\\d{14}$/ && %{TIME_WDAY} -le 6", "%{REMOTE_USER} == '' && %{AUTH_TYPE} == ''",
+        "md5('abc') == '900150983cd24fb0d6963f7d28e17f72' && %{md5:} == 'd41d8cd98f00b204e9800998ecf8427e'",
+        "sha1('abc') == 'a9993e364706816aba3e25717850c26c9cd0d89d' && sha1('') == 'da39a3ee5e6b4b0d3255bfef95601890afd80709'",
+        "base64('') == '' && base64('a') == 'YQ==' && base64('ab') == 'YWI=' && base64('abc') == 'YWJj' && base64('abcd') == 'YWJjZA=='",
+        "unbase64('') == '' && unbase64('YQ==') == 'a' && unbase64('YWI') == 'ab' && unbase64('YWJjZA!!') == 'abcd' && unbase64('Y') == '' && unbase64('!') == ''",
+        "ldap('a*(b)=c') == 'a\\\\2a\\\\28b\\\\29=c' && ldap('plain') == 'plain'", "filesize('/none') == 0 && filesize('/') == 0 && filesize('/proc/self/exe') -gt 1000",
+        "%{LAST_MODIFIED} == '' && %{HTTP2} == 'off' && %{CONN_LOG_ID} =~ /^\\d+-7$/"};
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
         char negated[512];
         expect(r, yes[i], true);
@@ -73,11 +83,55 @@ static void test_what_is_refused(void)
         {"(true", ") or an operator expected at the end"}, {"true)", "&&, || or the end expected, not )"}, {"'x' in { }", "a word in quotes, %{VARIABLE}, a number or a function expected, not }"},
         {"'x' in {'a' 'x'}", "} expected, not 'x'}"}, {"-q 'a'", "-z, -n, -T, -R, -d, -e, -f, -s, -h, -L, -x or a word expected, not -q 'a'"},
         {"-R 'y'", "an address, or address/bits, before this expected at the end"}, {"-R '10.0.0.0/33'", "an address, or address/bits, before this expected at the end"},
-        {"-R '1.2.3.4/255.0.255.0'", "an address, or address/bits, before this expected at the end"}, {"TRUE", "a function such as req, resp, reqenv, env, note, osenv, tolower, toupper, escape or unescape expected, not TRUE"}};
+        {"-R '1.2.3.4/255.0.255.0'", "an address, or address/bits, before this expected at the end"}, {"TRUE", "a function such as req, resp, reqenv, env, note, osenv, tolower, toupper, escape, unescape, md5 or file expected, not TRUE"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char error[256] = "";
         struct expr *e = expr_new(cases[i].text, EXPR_CONDITION, error, sizeof error);
         CHECK(!e && strcmp(error, cases[i].want) == 0, "%s: %s", cases[i].text, error);
+        expr_free(e);
+    }
+}
+
+static void test_files(const struct request *r)
+{
+    static const char *const names[] = {"/none", "/", "fifo"};
+    char folder[] = "/tmp/pyhost-expr-XXXXXX", path[100], text[400], *big = malloc(LIMIT_EXPR_VALUE_BYTES + 1);
+    CHECK(mkdtemp(folder) && big, "mkdtemp");
+    snprintf(path, sizeof path, "%s/file", folder);
+    memset(big, 'x', LIMIT_EXPR_VALUE_BYTES + 1);
+    for (int more = -LIMIT_EXPR_VALUE_BYTES; more <= 1; more += more < 0 ? LIMIT_EXPR_VALUE_BYTES : 1) {
+        FILE *f = fopen(path, "w");
+        CHECK(f && fwrite(big, 1, (size_t)(LIMIT_EXPR_VALUE_BYTES + more), f) <= LIMIT_EXPR_VALUE_BYTES + 1 && fclose(f) == 0, "write");
+        snprintf(text, sizeof text, "file('%s') =~ /^x*$/ && filesize('%s') -eq %d", path, path, LIMIT_EXPR_VALUE_BYTES + more);
+        expect(r, text, more <= 0);
+    }
+    unlink(path);
+    snprintf(path, sizeof path, "%s/fifo", folder);
+    CHECK(mkfifo(path, 0600) == 0, "mkfifo");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        *last_log = 0;
+        snprintf(text, sizeof text, "!(file('%s') == '')", i == 2 ? path : names[i]);
+        expect(r, text, false);
+        snprintf(text, sizeof text, "file('%s') == '' || md5(file('%s')) == ''", names[i], names[i]);
+        expect(r, text, false);
+        CHECK(strstr(last_log, "cannot be evaluated: a file cannot be read"), "%s", last_log);
+    }
+    unlink(path);
+    rmdir(folder);
+    free(big);
+}
+
+static void test_what_htaccess_files_may_not(void)
+{
+    static const struct { const char *text; bool may; } cases[] = {
+        {"md5('a') == 'b' && -f '/a' && osenv('a') == ''", true}, {"file('/a') == ''", false}, {"%{filesize:/a} -eq 0", false}, {"'x' == \"%{FILE:/a}\"", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char error[256] = "";
+        struct expr *e = expr_new(cases[i].text, EXPR_CONDITION, error, sizeof error);
+        CHECK(e, "%s: %s", cases[i].text, error);
+        expr_free(e);
+        e = expr_new(cases[i].text, EXPR_CONDITION | EXPR_RESTRICTED, error, sizeof error);
+        CHECK(!e == !cases[i].may && (e || strstr(error, "a function that .htaccess files may call expected")), "%s: %s", cases[i].text, error);
         expr_free(e);
     }
 }
@@ -149,6 +203,8 @@ int main(void)
     struct request *r = make();
     test_true_and_false(r);
     test_what_is_refused();
+    test_files(r);
+    test_what_htaccess_files_may_not();
     test_bounds(r);
     test_texts(r);
     test_who_asks_for_the_user();

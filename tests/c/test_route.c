@@ -392,7 +392,11 @@ static void test_htaccess_is_seen_at_once(void)
     mkdir(sub, 0755);
     snprintf(path, sizeof path, "%s/sub/.htaccess", root);
     struct section_conf s[] = {section(1, SECTION_DIRECTORY, root), section(2, SECTION_DIRECTORY, sub), section(3, SECTION_LOCATION, "/")};
-    struct section_conf files[] = {section(9, SECTION_FILES, "secret")};
+    struct section_conf inside[] = {section(9, SECTION_FILES, "secret"), section(10, SECTION_IF, ""), section(11, SECTION_IF, "")};
+    const struct section_conf *const sections[] = {&inside[0], &inside[1], &inside[2]};
+    inside[1].parent_id = 9; /* <If> within <Files>, and what <Else> it has */
+    inside[2].parent_id = 9;
+    inside[2].else_of = 10;
     struct server_conf server = main_server, *list[] = {&server};
     server.sections = s;
     server.section_count = 3;
@@ -400,15 +404,15 @@ static void test_htaccess_is_seen_at_once(void)
     server.has_htaccess = 1;
     by_id[2].allow_override = OVERRIDE_ALL;
     by_id[3].set_handler = "mod_python";
-    htaccess_files = files;
-    htaccess_files_count = 1;
+    htaccess_sections = sections;
+    htaccess_section_count = 3;
     struct main_conf conf = {.servers = list, .server_count = 1};
     struct route *route = route_new(&conf, world_merge);
     CHECK(!strcmp(map_ids(route, &server, "/sub/x", &status), "1,2,3"), "none");
     write_file(path, "one");
     CHECK(!strcmp(map_ids(route, &server, "/sub/x", &status), "1,2,3|1"), "new: %s", map_ids(route, &server, "/sub/x", &status));
     CHECK(!strcmp(map_ids(route, &server, "/x", &status), "1,3"), "not where AllowOverride is None");
-    CHECK(!strcmp(map_ids(route, &server, "/sub/secret", &status), "1,2,9,3|1"), "Files in it: %s", map_ids(route, &server, "/sub/secret", &status));
+    CHECK(!strcmp(map_ids(route, &server, "/sub/secret", &status), "1,2,3,9,10|1"), "Files in it: %s", map_ids(route, &server, "/sub/secret", &status));
     struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
     utimensat(AT_FDCWD, path, old, 0);
     for (int i = 0; i < 3; i++) { /* changed a moment ago: never trusted, so that a change within a tick is seen */
@@ -429,7 +433,7 @@ static void test_htaccess_is_seen_at_once(void)
     rmdir(root);
     by_id[2].allow_override = 0;
     by_id[3].set_handler = NULL;
-    htaccess_files_count = 0;
+    htaccess_section_count = 0;
     route_free(route);
 }
 
