@@ -66,12 +66,28 @@ void task_over(struct coro *c)
     }
 }
 
-static bool is_quiet(const struct task *t, PyObject *type)
+/* What was thrown in is marked, not kept: with it lived all that the frames hold which it has come through. */
+static const char *const thrown_mark = "_thrown_into_task";
+
+static void mark_thrown(PyObject *exception)
 {
-    return PyErr_GivenExceptionMatches(type, PyExc_SystemExit) || PyErr_GivenExceptionMatches(type, coro_greenlet_exit()) || t->killed;
+    if (PyObject_SetAttrString(exception, thrown_mark, Py_True))
+        PyErr_Clear();
 }
 
-/* Takes the exception that is set into the task. SystemExit and GreenletExit end a task quietly, as they end a thread. */
+static bool is_quiet(const struct task *t, PyObject *type, PyObject *value)
+{
+    if (PyErr_GivenExceptionMatches(type, PyExc_SystemExit) || PyErr_GivenExceptionMatches(type, coro_greenlet_exit()))
+        return true;
+    if (t->coro && (t->coro->owed || t->coro->told)) /* a driver's own error, with which the call ended that was thrown into */
+        return true;
+    PyObject *mark = PyObject_GetAttrString(value, thrown_mark);
+    PyErr_Clear();
+    Py_XDECREF(mark);
+    return mark == Py_True;
+}
+
+/* Takes the exception that is set into the task. SystemExit and GreenletExit end a task quietly, as they end a thread; so does what was thrown in. */
 static void keep_exception(struct task *t)
 {
     PyObject *type, *value, *trace;
@@ -80,7 +96,7 @@ static void keep_exception(struct task *t)
     if (trace)
         PyException_SetTraceback(value, trace);
     Py_XSETREF(t->exception, Py_NewRef(value));
-    bool quiet = is_quiet(t, type);
+    bool quiet = is_quiet(t, type, value);
     PyErr_Restore(type, value, trace);
     if (quiet)
         PyErr_Clear();
@@ -105,6 +121,7 @@ static void task_call(struct task *t)
         t->result = result;
     else
         keep_exception(t);
+    Py_CLEAR(t->killed);
 }
 
 /* Nothing that was meant for the call is raised in here. */
@@ -199,11 +216,11 @@ void task_kill(struct task *t, PyObject *exception)
         Py_DECREF(exception);
         return;
     }
-    Py_XSETREF(t->killed, Py_NewRef(exception));
+    mark_thrown(exception);
     if (t->coro)
         coro_throw(t->coro, exception);
     else
-        Py_DECREF(exception);
+        Py_XSETREF(t->killed, exception);
 }
 
 static bool is_spawned(const struct coro *c) { return c->job && c->job->run == task_run; }

@@ -17,7 +17,8 @@ struct task {
     struct coro *coro;  /* borrowed: while it runs */
     struct joiner *joiners;
     PyObject *callable, *args, *kwargs, *context; /* strong until it has run; NULL for a request */
-    PyObject *result, *exception, *killed;        /* strong */
+    PyObject *result, *exception; /* strong */
+    PyObject *killed;   /* strong: what was thrown in before it began */
     PyObject *locals;   /* strong: dict of pyhost.coro's locals, made on first use */
     PyObject *name;     /* strong */
     PyObject *at_end;   /* strong: pyhost.coro's own: called when it is over, also when it has never begun */

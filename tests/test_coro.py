@@ -172,3 +172,40 @@ coro.spawn(serve)
 """})
     host.check_fds = False
     host.stop()
+
+
+def test_fault_of_a_task_that_was_once_thrown_into_is_logged(server: Callable[..., Server]) -> None:
+    """What was thrown in ends a task quietly; what comes after it has been caught does not."""
+    host = server("""
+<Location />
+    SetHandler mod_python
+    PythonHandler thrown_into
+    PythonPath "['@ROOT@/www'] + sys.path"
+</Location>
+""", {"www/thrown_into.py": """
+from mod_python import apache
+from pyhost import coro
+
+class Quiet(Exception):
+    pass
+
+def loud():
+    try:
+        coro.sleep(10)
+    except Quiet:
+        coro.sleep(0)
+    raise LookupError("a fault of its own")
+
+def handler(req):
+    for function in (loud, lambda: coro.sleep(10)):
+        task = coro.spawn(function)
+        coro.sleep(0.001)
+        task.throw(Quiet("quiet"))
+        task.join(10)
+        req.write(type(task.exception).__name__ + " ")
+    return apache.OK
+"""})
+    assert host.request("GET", "/").text == "LookupError Quiet "
+    host.expect_log("a fault of its own")
+    host.allow_log("python:error")
+    assert "quiet" not in host.error_log

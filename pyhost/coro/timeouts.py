@@ -45,7 +45,10 @@ class Timeout(BaseException):
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> bool:
         self.cancel()
-        return value is self and self.exception is False
+        if value is not self or self.exception is not False:
+            return False
+        self.__traceback__ = None  # its frames know this object, and would live until the garbage collector comes
+        return True
 
     def __str__(self) -> str:
         return "no limit" if self.seconds is None else f"{self.seconds:g} s are over"

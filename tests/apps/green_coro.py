@@ -1,10 +1,12 @@
 """pyhost.coro and pyhost.pool in a handler. Cases for tests/test_coro.py."""
 from __future__ import annotations
 
+import gc
 import queue
 import socket
 import threading
 import time
+import weakref
 
 from green_cases import later, together, within
 
@@ -506,6 +508,43 @@ def child_killed_before_it_begins_is_waited_for() -> None:
     parent = coro.Thread(target=run)
     parent.start()
     assert parent.join(5) and parent.result == 0
+
+
+def what_was_thrown_in_and_caught_holds_nothing() -> None:
+    """As long as the task lives, that is; and a later fault of it is a fault like any other."""
+    class Thing:
+        pass
+
+    seen: list[weakref.ref[Thing]] = []
+
+    def catches() -> str:
+        thing = Thing()
+        seen.append(weakref.ref(thing))
+        coro.sleep(10)
+        return "was not ended"
+
+    def outlives() -> str:
+        try:
+            return catches()
+        except Stop:
+            pass
+        try:
+            with coro.Timeout(0.001, False) as quiet:
+                thing = Thing()
+                seen.append(weakref.ref(thing))
+                coro.sleep(10)
+        finally:
+            thing = None  # type: ignore[assignment]
+        return str(quiet.rang)
+
+    gc.disable()
+    try:
+        task = coro.spawn(outlives)
+        coro.sleep(0.002)
+        task.throw(Stop())
+        assert task.get(5) == "True" and [ref() for ref in seen] == [None, None]
+    finally:
+        gc.enable()
 
 
 def resume_of_a_thread_is_told_from_other_wakes() -> None:

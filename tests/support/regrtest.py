@@ -25,9 +25,7 @@ __all__ = ["RESULTS", "Ends", "check", "check_script", "conf"]
 FOLDER = Path(__file__).parent.parent / "regrtest"
 LIMIT_SECONDS = 900.0
 SKIPPED = ["VSOCK", "Vsock"]  # hang in the plain interpreter too, on machines without such sockets
-SKIPPED_IN_THREADS: list[str] = []
-if sys.version_info >= (3, 12):
-    SKIPPED_IN_THREADS.append("InterruptMainTests")  # fail in a plain thread too; in a handler the interrupt comes later, in another test
+SKIPPED_IN_THREADS = ["InterruptMainTests"]  # fail in a plain thread from 3.12 on; in a handler the interrupt comes later, in another test
 if sys.version_info >= (3, 13):
     SKIPPED_IN_THREADS.append("SubinterpThreadingTests")  # abort in any thread of the plain interpreter that is not its main one
 NETWORK = {"test_socketserver"}  # "network" for it means the loopback interface
