@@ -107,7 +107,17 @@ static void look(struct coro *c)
     h->batch_last = c->interp->woken_last;
 }
 
-/* Who is to run after c without a detour by the hub: the next that was woken before this batch began, in the same interpreter. */
+/* Nobody is woken, and jobs are queued: a worker that rests takes them. One that has just gone to rest does not take the next itself: it has looked. New
+ * ones are the hub's business, whose stack is the shallowest. */
+static struct coro *take_rested(struct coro *c)
+{
+    struct interp *i = c->interp;
+    if (c->state == CORO_IDLE || i->woken_first || !i->ready_first || !i->idle || !PyGreenlet_ACTIVE(green(i->idle->greenlet)))
+        return NULL;
+    return coro_take_worker(i);
+}
+
+/* Who is to run after c without a detour by the hub: the next that was woken before this batch began, in the same interpreter, then who takes its jobs. */
 static struct coro *take_next(struct coro *c)
 {
     struct hub_state *h = hub_state();
@@ -116,7 +126,9 @@ static struct coro *take_next(struct coro *c)
     if (!h->batch_of)
         look(c);
     struct coro *next = c->interp->woken_first;
-    if (h->batch_of != c->interp || !next || !PyGreenlet_ACTIVE(green(place_of(next))))
+    if (h->batch_of != c->interp)
+        return take_rested(c);
+    if (!next || !PyGreenlet_ACTIVE(green(place_of(next))))
         return NULL;
     coro_take_woken(c->interp);
     if (next == h->batch_last)

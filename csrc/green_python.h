@@ -19,6 +19,8 @@ void green_forget_waiters(void);
 /* green_pysocket.c: a unix socket with a timeout waits in connect() for room in the listen queue, too. Once per process, before any handler;
  * without the module _socket nothing is done. Context: GIL, no exception set. */
 void green_teach_socket(void);
+/* green_pysleep.c: time.sleep() waits without letting the GIL go. Once per process. Context: GIL, no exception set. */
+void green_teach_sleep(void);
 /* green_stdin.c: input() at a terminal gives way. Context: GIL, of the main interpreter. */
 void green_teach_input(void);
 /* How long to rest after the try at a full listen queue that rested for pause_ns (0: none yet). */

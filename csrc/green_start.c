@@ -70,6 +70,7 @@ bool green_init(void)
     }
     green_link_python((const void *)(uintptr_t)&PyEval_RestoreThread);
     green_teach_socket();
+    green_teach_sleep();
     return install_handler() == 0;
 }
 
