@@ -194,11 +194,11 @@ static int failed_status(struct request *r)
 
 static int call_application(struct wsgi_state *s, struct request *r, PyObject *app)
 {
-    struct kept_environ e;
-    PyObject *start = wsgi_environ(s, r, &e) ? NULL : wsgi_start_new(s, r), *result = NULL;
+    struct kept_environ *e = wsgi_environ(s, r);
+    PyObject *start = e ? wsgi_start_new(s, r) : NULL, *result = NULL;
     int code = PY_OK;
     if (start) {
-        PyObject *args[] = {NULL, e.environ, start};
+        PyObject *args[] = {NULL, e->environ, start};
         result = PyObject_Vectorcall(app, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
         coro_check_child();
     }
@@ -212,7 +212,7 @@ static int call_application(struct wsgi_state *s, struct request *r, PyObject *a
     if (PyErr_Occurred())
         code = failed_status(r);
     wsgi_start_done(s, start);
-    wsgi_environ_done(s, &e);
+    wsgi_environ_done(s, e);
     return code;
 }
 

@@ -6,6 +6,8 @@
 #include "pystate.h"
 #include "pywsgi_impl.h"
 
+enum { KEPT_LOOKS = 4 }; /* at environs that wait, for one with the headers of a request */
+
 PyObject *wsgi_text(struct slice s) { return PyUnicode_DecodeLatin1(s.at ? s.at : "", (Py_ssize_t)s.len, NULL); }
 
 /* Steals value. */
@@ -97,6 +99,21 @@ static int put_origin(struct wsgi_state *s, PyObject *t, struct request *r)
     return put(s, t, KEY_URL_SCHEME, Py_NewRef(s->https)) < 0 ? -1 : put_text(s, t, KEY_HTTPS, "on");
 }
 
+static void environ_free(struct kept_environ *e)
+{
+    if (e)
+        Py_DECREF(e->environ);
+    PyMem_Free(e);
+}
+
+static void forget_kept(struct wsgi_state *s, struct kept_environ **at)
+{
+    struct kept_environ *e = *at;
+    *at = e->next;
+    s->kept_count--;
+    environ_free(e);
+}
+
 static PyObject *make_template(struct wsgi_state *s, struct request *r, struct slice host, int port)
 {
     PyObject *t = PyDict_New();
@@ -105,6 +122,8 @@ static PyObject *make_template(struct wsgi_state *s, struct request *r, struct s
     s->template_conf = text_cache_keep(&s->host, host) && text_cache_keep(&s->peer, wsgi_peer(r)) && !r->secure ? r->conf : NULL;
     s->port = port;
     s->template_number++;
+    while (s->kept)
+        forget_kept(s, &s->kept);
     return t;
 }
 
@@ -328,46 +347,70 @@ static int put_special(struct wsgi_state *s, struct kept_environ *e, struct requ
            (has_body && put(s, e->environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) || put_variables(e->environ, &r->subprocess_env) < 0 ? -1 : 0;
 }
 
-/* The environ of the request before, when nobody holds it and this request is like that one. */
-static bool take_kept(struct wsgi_state *s, const struct request *r, struct kept_environ *e)
+/* One whose request had these headers, when there is one among the next few; else the last of them makes room for what is asked for now. */
+static struct kept_environ *take_kept(struct wsgi_state *s, const struct request *r)
 {
-    if (!s->kept.environ)
-        return false;
-    *e = s->kept;
-    s->kept.environ = NULL;
-    if (e->template == s->template_number && r->head.minor && has_same_headers(s, e, r))
-        return true;
-    Py_CLEAR(e->environ);
-    return false;
+    if (!r->head.minor)
+        return NULL;
+    struct kept_environ **at = &s->kept, *e;
+    for (int looked = 1; (e = *at); looked++, at = &e->next) {
+        if (has_same_headers(s, e, r)) {
+            *at = e->next;
+            s->kept_count--;
+            return e;
+        }
+        if (looked == KEPT_LOOKS) {
+            forget_kept(s, at);
+            break;
+        }
+    }
+    return NULL;
 }
 
-int wsgi_environ(struct wsgi_state *s, struct request *r, struct kept_environ *e)
+static struct kept_environ *environ_new(const struct wsgi_state *s, PyObject *template)
+{
+    struct kept_environ *e = PyMem_Malloc(sizeof *e);
+    if (!e) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    *e = (struct kept_environ){.environ = PyDict_Copy(template), .template = s->template_number, .plain = true,
+                               .texts = {s->methods[METHOD_GET], s->empty, s->empty, s->empty, s->empty, s->empty}};
+    if (!e->environ) {
+        PyMem_Free(e);
+        return NULL;
+    }
+    return e;
+}
+
+struct kept_environ *wsgi_environ(struct wsgi_state *s, struct request *r)
 {
     PyObject *template = current_template(s, r);
-    bool again = template && take_kept(s, r, e);
-    if (!again)
-        *e = (struct kept_environ){.environ = template ? PyDict_Copy(template) : NULL, .template = s->template_number, .plain = true,
-                                   .texts = {s->methods[METHOD_GET], s->empty, s->empty, s->empty, s->empty, s->empty}};
-    if (!e->environ)
-        return -1;
+    struct kept_environ *again = template ? take_kept(s, r) : NULL, *e = again ? again : template ? environ_new(s, template) : NULL;
+    if (!e)
+        return NULL;
     if (put_method(s, e, r) < 0 || put_path(s, e, r) < 0 || put_port(s, e, r) < 0 || put_gone(s, e, r) < 0 ||
-        (again ? put_headers_again(e, r) : put_headers(s, e, r)) < 0 || put_special(s, e, r) < 0)
-        Py_CLEAR(e->environ);
-    else if (e->plain)
+        (again ? put_headers_again(e, r) : put_headers(s, e, r)) < 0 || put_special(s, e, r) < 0) {
+        environ_free(e);
+        return NULL;
+    }
+    if (e->plain)
         e->mark = pystate_dict_mark(s->watcher, e->environ);
-    return e->environ ? 0 : -1;
+    return e;
 }
 
 void wsgi_environ_done(struct wsgi_state *s, struct kept_environ *e)
 {
-    bool same = e->environ && e->plain && pystate_dict_is_as_marked(s->watcher, e->environ, e->mark);
-    if (!same || s->kept.environ || Py_REFCNT(e->environ) > 1 || e->template != s->template_number) {
-        Py_XDECREF(e->environ);
+    bool same = e && e->plain && pystate_dict_is_as_marked(s->watcher, e->environ, e->mark);
+    if (!same || s->kept_count == KEPT_CALLS || Py_REFCNT(e->environ) > 1 || e->template != s->template_number) {
+        environ_free(e);
         return;
     }
     if (Py_REFCNT(e->gone) == 1)
         wsgi_gone_use(e->gone, NULL);
     else
         e->gone = NULL; /* somebody asks it still, for his request */
-    s->kept = *e;
+    e->next = s->kept;
+    s->kept = e;
+    s->kept_count++;
 }

@@ -13,7 +13,7 @@ enum wsgi_key { /* interned environ keys; texts in pywsgi_environ.c */
     KEY_INPUT, KEY_ERRORS, KEY_VERSION, KEY_MULTITHREAD, KEY_MULTIPROCESS, KEY_RUN_ONCE, KEY_FILE_WRAPPER, KEY_INPUT_TERMINATED, KEY_SERVER_SOFTWARE,
     KEY_GATEWAY_INTERFACE, KEY_EARLY_HINTS, KEY_CLIENT_GONE, WSGI_KEYS
 };
-enum { METHOD_TEXTS = 8, NAME_CACHE = 128, PORT_CACHE = 256, KEPT_HEADERS = 16 };
+enum { METHOD_TEXTS = 8, NAME_CACHE = 128, PORT_CACHE = 256, KEPT_HEADERS = 16, KEPT_CALLS = 256 /* environs, and start_responses, that wait for another request */ };
 
 struct name_cache { uint32_t len; char name[60]; PyObject *key; }; /* header name as sent -> "HTTP_…"; strong */
 
@@ -29,7 +29,8 @@ struct slice wsgi_peer(const struct request *r); /* what stands for the client's
  * environ is borrowed from it. */
 enum kept_text { KEPT_METHOD, KEPT_SCRIPT_NAME, KEPT_PATH_INFO, KEPT_QUERY_STRING, KEPT_REQUEST_URI, KEPT_REMOTE_PORT, KEPT_TEXTS };
 struct kept_environ {
-    PyObject *environ;      /* strong; NULL: none */
+    struct kept_environ *next; /* of those that wait */
+    PyObject *environ;      /* strong */
     uint64_t template;      /* of which it was a copy */
     PyObject *gone;
     PyObject *texts[KEPT_TEXTS];
@@ -51,8 +52,9 @@ struct wsgi_state {
     int port;
     uint64_t template_number; /* counts them */
     PyObject *template;     /* dict: all that is the same for every request of this client address */
-    struct kept_environ kept;
-    struct start *start;    /* one that nobody has kept; NULL: none */
+    struct kept_environ *kept; /* the newest first; of this template */
+    struct start *starts;   /* those that nobody has kept, the newest first */
+    unsigned kept_count, start_count;
     int watcher;            /* see pystate_dict_watcher */
     struct { unsigned port; PyObject *text; } ports[PORT_CACHE];
     struct name_cache names[NAME_CACHE];
@@ -63,13 +65,14 @@ struct start {
     PyObject_HEAD
     vectorcallfunc vectorcall;
     struct request *request; /* strong; NULL while nobody has it */
+    struct start *next;      /* of those */
     bool called;
 };
 
 /* Context of all: a worker greenlet or the hub, GIL held, the interpreter of the state current. */
 struct wsgi_state *wsgi_state(void); /* made on first use; NULL with an exception */
-/* Fills *e with an environ for the request; wsgi_environ_done when the application is done with it. 0, or -1 with an exception (and e->environ NULL). */
-int wsgi_environ(struct wsgi_state *s, struct request *r, struct kept_environ *e);
+/* An environ for the request, or NULL with an exception; wsgi_environ_done (NULL is harmless) when the application is done with it. */
+struct kept_environ *wsgi_environ(struct wsgi_state *s, struct request *r);
 void wsgi_environ_done(struct wsgi_state *s, struct kept_environ *e);
 PyObject *wsgi_input_new(struct wsgi_state *s, struct request *r);
 PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r);

@@ -206,8 +206,13 @@ static PyObject *start_call(PyObject *callable, PyObject *const *args, size_t na
 
 PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r)
 {
-    struct start *self = s->start ? s->start : PyObject_New(struct start, s->start_type);
-    s->start = NULL;
+    struct start *self = s->starts;
+    if (self) {
+        s->starts = self->next;
+        s->start_count--;
+    } else {
+        self = PyObject_New(struct start, s->start_type);
+    }
     if (self) {
         self->vectorcall = start_call;
         self->request = request_ref(r);
@@ -219,13 +224,15 @@ PyObject *wsgi_start_new(struct wsgi_state *s, struct request *r)
 void wsgi_start_done(struct wsgi_state *s, PyObject *start)
 {
     struct start *self = (struct start *)start;
-    if (!start || s->start || Py_REFCNT(start) > 1) {
+    if (!start || s->start_count == KEPT_CALLS || Py_REFCNT(start) > 1) {
         Py_XDECREF(start);
         return;
     }
     request_unref(self->request);
     self->request = NULL;
-    s->start = self;
+    self->next = s->starts;
+    s->starts = self;
+    s->start_count++;
 }
 
 static void start_dealloc(struct start *self)
