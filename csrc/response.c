@@ -218,9 +218,8 @@ int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
         return may;
     if (r->out_filter)
         return file_through_filter(r, fd, offset, len);
-    int64_t take = file_within_length(r, len);
-    int own = take ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (take && own < 0)
+    int own = len > 0 && !r->header_only ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (len > 0 && !r->header_only && own < 0)
         return -1; /* before the head is out: there can still be another answer */
     if (response_flush(r) < 0) {
         int error = errno;
@@ -229,8 +228,11 @@ int response_send_file(struct request *r, int fd, int64_t offset, int64_t len)
         errno = error;
         return -1;
     }
+    int64_t take = file_within_length(r, len); /* the head has said how much it may be */
     r->body_bytes_out += (uint64_t)len;
-    if (own < 0)
+    if (own >= 0 && take <= 0)
+        close(own);
+    if (take <= 0)
         return 0;
     int result = out_of(r)->send_file(r, slice_of(NULL, 0), own, offset, take, false);
     r->aborted |= result < 0;
