@@ -65,7 +65,8 @@ static void on_signal(int number)
         worker_order(number == SIGUSR1 ? WORKER_REOPEN_LOGS : number == SIGQUIT ? WORKER_GRACEFUL : WORKER_STOP);
 }
 
-/* Caught and not ignored: what a handler starts by exec must have the default. */
+/* Caught and not ignored: what a handler starts by exec must have the default. The timers are for applications that set one: their signal handlers are
+ * ignored (pyhost/compat/signals.py), and nobody has to die of that. */
 static void on_nothing(int number) { is_for_child(number); }
 
 static void worker_catch_signals(void)
@@ -77,8 +78,10 @@ static void worker_catch_signals(void)
         sigaction(caught[i], &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL); /* as Python has it; subprocess undoes it for its children */
+    static const int dropped[] = {SIGHUP /* the master reloads, not we */, SIGALRM, SIGVTALRM, SIGPROF};
     action.sa_handler = on_nothing;
-    sigaction(SIGHUP, &action, NULL); /* the master reloads, not we */
+    for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
+        sigaction(dropped[i], &action, NULL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

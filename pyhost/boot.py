@@ -17,7 +17,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from .alias import alias_spec
-from .compat import patches
+from .compat import patches, signals
 
 __all__ = ["config_tree", "files_of", "load", "prepare", "report", "report_filter", "run_import", "run_path", "run_pdb", "traceback_lines"]
 
@@ -121,6 +121,7 @@ def prepare(name: str) -> None:
     if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AliasFinder())
     patches.install()
+    signals.install()
     sys.argv = ["mod_python"]
     sys.stdout = LogStream("<stdout>", _apache._log_text, 1)
     sys.stderr = LogStream("<stderr>", _apache._log_text, 2)

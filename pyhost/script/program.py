@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from .. import bridge
-from ..compat import patches
+from ..compat import patches, signals
 from ..config import upcalls
 from ..config.config import Request
 from . import names, serving
@@ -93,6 +93,7 @@ def run_script() -> int:
     import _coro
 
     loop.task = _coro.current()
+    signals.allow_all()
     become_main()
     try:
         with open(_words[0], "rb") as file:
