@@ -54,6 +54,8 @@ int64_t coro_deadline_of(PyObject *seconds);
 void coro_wake(struct coro *c);
 /* The same for any thread. The greenlet lives at least until it is woken. */
 void coro_wake_from_anywhere(struct coro *c);
+/* Lets the loop take a turn, which may sleep: for threads that have left it something to do. Context: any thread. */
+void coro_nudge(void);
 /* Gives way once: to the end of the queue. SWITCHES. 0, or -1 with an exception. */
 int coro_yield(void);
 /* Waits for EPOLLIN/EPOLLOUT on a descriptor. SWITCHES. Events that came (> 0), 0: until_ns passed, -1: exception set (OSError when fd cannot be

@@ -28,6 +28,13 @@ static void inbox_ready(struct source *s, uint32_t events)
     green_real.pthread_mutex_unlock(&inbox.lock);
 }
 
+void coro_nudge(void)
+{
+    const uint64_t one = 1;
+    if (green_real.write(inbox.source.fd, &one, sizeof one) < 0)
+        return; /* the counter is full: the loop is awake anyway */
+}
+
 void coro_wake_from_anywhere(struct coro *c)
 {
     if (coro_hub) {
@@ -43,9 +50,8 @@ void coro_wake_from_anywhere(struct coro *c)
         inbox.first = c;
     }
     green_real.pthread_mutex_unlock(&inbox.lock);
-    const uint64_t one = 1;
-    if (was_empty && green_real.write(inbox.source.fd, &one, sizeof one) < 0)
-        return; /* the counter is full: the loop is awake anyway */
+    if (was_empty)
+        coro_nudge();
 }
 
 void coro_inbox_forget(struct coro *c)

@@ -7,6 +7,7 @@
 
 #include "coro.h"
 #include "interp.h"
+#include "log.h"
 #include "response.h"
 #include "watch.h"
 
@@ -133,6 +134,18 @@ PyObject *pyapp_get(const struct request *r, bool asgi)
     if (!app || (!app_is_fresh(app, conf) && app_load(app, conf) < 0))
         return NULL;
     return Py_NewRef(app->object);
+}
+
+void pyapp_log_exception(struct request *r, const char *gateway, const char *where)
+{
+    PyObject *text = interp_exception_text();
+    log_request(r, LEVEL_ERROR, gateway, "%s", where);
+    if (text) {
+        struct slice lines = slice_of(PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text));
+        log_text(r->server, r, LEVEL_ERROR, gateway, lines, true);
+        log_echo(r, lines);
+    }
+    Py_XDECREF(text);
 }
 
 static PyObject *exception_page(PyObject *value)

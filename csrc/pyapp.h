@@ -14,4 +14,7 @@ PyObject *pyapp_get(const struct request *r, bool asgi);
 /* Where PythonDebug is on and nothing has been sent, the exception that is set becomes the response, as a page; it stays set. Was it? */
 bool pyapp_show_exception(struct request *r);
 
+/* The exception that is set goes to the log with its traceback, and is cleared. gateway: wsgi or asgi; where: what it came from. */
+void pyapp_log_exception(struct request *r, const char *gateway, const char *where);
+
 #endif

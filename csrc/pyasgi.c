@@ -92,6 +92,17 @@ static PyObject *asgi_bind(PyObject *module, PyObject *args)
 
 static PyObject *asgi_run(PyObject *module, PyObject *handle) { return asgi_run_handle(state_of(module), handle); }
 
+/* owns(context, task): is task what a request of that context runs in, whose end the request reports? */
+static PyObject *asgi_owns(PyObject *module, PyObject *args)
+{
+    PyObject *context, *task;
+    if (!PyArg_ParseTuple(args, "OO:owns", &context, &task))
+        return NULL;
+    const struct cycle *c = asgi_limit_cycle(state_of(module), context);
+    PyErr_Clear();
+    return PyBool_FromLong(c && c->task == task);
+}
+
 static PyObject *asgi_submit(PyObject *module, PyObject *args)
 {
     struct asgi_state *s = state_of(module);
@@ -120,11 +131,12 @@ static int asgi_exec(PyObject *module)
     struct asgi_state *s = state_of(module);
     s->cycle_type = (PyTypeObject *)PyType_FromSpec(&asgi_cycle_spec);
     s->done_type = (PyTypeObject *)PyType_FromSpec(&asgi_done_spec);
+    s->later_type = (PyTypeObject *)PyType_FromSpec(&asgi_later_spec);
     s->ticket_type = (PyTypeObject *)PyType_FromSpec(&asgi_ticket_spec);
     s->request_var = PyContextVar_New("pyhost.asgi.request", NULL);
     asgi_limit_init(s);
     s->done_none = s->done_type ? asgi_done_new(s, Py_NewRef(Py_None)) : NULL;
-    return s->cycle_type && s->ticket_type && s->request_var && s->done_none ? exec_texts(s) : -1;
+    return s->cycle_type && s->later_type && s->ticket_type && s->request_var && s->done_none ? exec_texts(s) : -1;
 }
 
 static PyMethodDef asgi_functions[] = {
@@ -132,6 +144,7 @@ static PyMethodDef asgi_functions[] = {
     {"bind", asgi_bind, METH_VARARGS, "bind(make_future, make_task). The running greenlet is the loop's: it is woken when something happens."},
     {"has_marked", asgi_has_marked, METH_NOARGS, "has_marked() -> bool. Is there something to collect()?"},
     {"run", asgi_run, METH_O, "run(handle). Runs an asyncio.Handle within the bounds of the request to which it belongs."},
+    {"owns", asgi_owns, METH_VARARGS, "owns(context, task) -> bool. Is it the task of the request of that context, which reports its end?"},
     {"submit", asgi_submit, METH_VARARGS, "submit(cycle, (application, state)). Starts a request that had to wait for the application's startup."},
     {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot asgi_module_slots[] = {{Py_mod_exec, asgi_exec}, {0, NULL}};
@@ -182,7 +195,7 @@ int pyasgi_run(struct request *r)
     if (!handed)
         return PY_LATER;
     bool shown = pyapp_show_exception(r);
-    wsgi_log_exception(r, "the ASGI application cannot be started");
+    pyapp_log_exception(r, "asgi", "the ASGI application cannot be started");
     return shown ? PY_OK : 500;
 }
 

@@ -154,11 +154,12 @@ static int status_of_end(struct cycle *c)
     } else if (PyErr_Occurred() && c->body_error) {
         status = broken_body(c);
     } else if (PyErr_Occurred()) {
-        if (!c->complete && !c->started && pyapp_show_exception(r))
+        const char *where = c->complete                      ? "the application raised after its response"
+                            : r->response != RESPONSE_OPEN ? "the application raised after the response had begun; it is cut"
+                                                           : "the application raised";
+        if (!c->complete && pyapp_show_exception(r))
             status = 0;
-        wsgi_log_exception(r, c->complete  ? "the application raised after its response"
-                              : c->started ? "the application raised after the response had begun"
-                                           : "the application raised");
+        pyapp_log_exception(r, "asgi", where);
     } else if (!c->complete && r->conn) {
         log_request(r, LEVEL_ERROR, "asgi", "the application returned without a whole response");
     } else if (!c->complete) {
@@ -208,10 +209,10 @@ static PyObject *call_application(struct cycle *c)
     PyObject *scope = asgi_scope(s, c->request);
     if (scope && c->request->head.upgrade && websocket_wanted(c->request))
         return asgi_ws_call(c, scope);
-    PyObject *state = scope && c->app_state ? PyDict_Copy(c->app_state) : NULL;
+    PyObject *state = !scope ? NULL : c->app_state ? PyDict_Copy(c->app_state) : PyDict_New();
     PyObject *receive = scope ? PyObject_GetAttrString((PyObject *)c, "receive") : NULL;
     PyObject *send = receive ? PyObject_GetAttrString((PyObject *)c, "send") : NULL, *coroutine = NULL;
-    if (send && (!c->app_state || (state && PyDict_SetItem(scope, s->keys[ASGI_STATE], state) == 0))) {
+    if (send && state && PyDict_SetItem(scope, s->keys[ASGI_STATE], state) == 0) {
         PyObject *args[] = {NULL, scope, receive, send};
         coroutine = PyObject_Vectorcall(c->app, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     }

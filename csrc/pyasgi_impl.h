@@ -43,7 +43,7 @@ struct cycle {
 
 struct asgi_state { /* of one interpreter */
     struct interp *interp;
-    PyTypeObject *cycle_type, *done_type, *ticket_type;
+    PyTypeObject *cycle_type, *done_type, *later_type, *ticket_type;
     PyObject *request_var; /* strong: ContextVar of the ticket */
     struct cycle *step;    /* strong: whose step the loop runs, when that is bounded; NULL: none */
     int64_t step_since_ns;
@@ -66,7 +66,7 @@ struct asgi_state { /* of one interpreter */
 };
 
 /* Context of all: a greenlet or the hub, GIL held, the interpreter of the state current. */
-extern PyType_Spec asgi_cycle_spec, asgi_done_spec;
+extern PyType_Spec asgi_cycle_spec, asgi_done_spec, asgi_later_spec;
 PyObject *asgi_done_new(struct asgi_state *s, PyObject *value); /* takes value; an awaitable that gives it at once */
 PyObject *asgi_cycle_new(struct asgi_state *s, struct request *r);
 PyObject *asgi_scope(struct asgi_state *s, struct request *r);
@@ -81,9 +81,9 @@ void asgi_cycle_over(struct cycle *c);
 /* The response is whole, or status is to be it: whatever the application does from here on, its request is over. */
 void asgi_cycle_finish(struct cycle *c, int status);
 
-/* pyasgi_future.c. A place holds a future that somebody awaits (strong), or NULL. */
-int asgi_future_is_done(struct asgi_state *s, PyObject *future); /* 1: whoever waited has been cancelled; -1: exception */
-PyObject *asgi_future_wait(struct asgi_state *s, PyObject **at); /* the future that is there already, or a new one; NULL with an exception */
+/* pyasgi_future.c. A place holds the futures that somebody awaits (strong), or NULL. */
+int asgi_future_is_done(struct asgi_state *s, PyObject *futures); /* 1: whoever waited has been cancelled; -1: exception */
+PyObject *asgi_future_wait(struct asgi_state *s, PyObject **at); /* an awaitable that waits at this place; NULL with an exception */
 int asgi_future_resolve(struct asgi_state *s, PyObject **at, PyObject *value); /* 0, or -1 with an exception; the place is empty afterwards */
 int asgi_future_refuse(struct asgi_state *s, PyObject **at); /* the same with the exception that is set, which is taken */
 

@@ -38,7 +38,7 @@ int asgi_limit_set_context(struct cycle *c)
     return token ? 0 : -1;
 }
 
-static struct cycle *cycle_of(const struct asgi_state *s, PyObject *context)
+struct cycle *asgi_limit_cycle(const struct asgi_state *s, PyObject *context)
 {
     PyObject *ticket = PyObject_CallMethodOneArg(context, s->keys[ASGI_GET], s->request_var);
     struct cycle *c = ticket && Py_IS_TYPE(ticket, s->ticket_type) ? ((struct ticket *)ticket)->cycle : NULL;
@@ -122,7 +122,7 @@ PyObject *asgi_run_handle(struct asgi_state *s, PyObject *handle)
     PyObject *context = PyObject_GetAttr(handle, s->keys[ASGI_CONTEXT]);
     if (!context)
         return NULL;
-    asgi_limit_enter(s, cycle_of(s, context));
+    asgi_limit_enter(s, asgi_limit_cycle(s, context));
     Py_DECREF(context);
     PyErr_Clear();
     PyObject *result = PyObject_CallMethodNoArgs(handle, s->keys[ASGI_RUN]);

@@ -15,6 +15,8 @@ void asgi_limit_end_deadline(struct cycle *c);
 void asgi_limit_end(struct cycle *c);
 /* Tasks that the loop makes from now on, until the next cycle's turn, belong to this one. 0, or -1 with an exception. */
 int asgi_limit_set_context(struct cycle *c);
+/* The cycle of an asyncio context: borrowed, NULL: of none, or it is over (an exception may be set). */
+struct cycle *asgi_limit_cycle(const struct asgi_state *s, PyObject *context);
 /* A step of this cycle (NULL: of none) begins in the loop's greenlet, and ends. */
 void asgi_limit_enter(struct asgi_state *s, struct cycle *c);
 void asgi_limit_leave(struct asgi_state *s);

@@ -162,8 +162,8 @@ static int send_body(struct cycle *c, PyObject *message)
         return -1;
     }
     c->more_body = more && PyObject_IsTrue(more);
-    if (!body || PyBytes_CheckExact(body))
-        return send_bytes(c, body);
+    if (!body || body == Py_None || PyBytes_CheckExact(body))
+        return send_bytes(c, body == Py_None ? NULL : body);
     PyObject *bytes = PyObject_CheckBuffer(body) ? PyBytes_FromObject(body) : NULL;
     if (!bytes && !PyErr_Occurred())
         PyErr_Format(PyExc_TypeError, "the body must be bytes, not %.100s", Py_TYPE(body)->tp_name);

@@ -66,7 +66,7 @@ void pyrequest_let_go(struct request *r);
 /* 0, or -1 with RuntimeError when the request is over. */
 int pyrequest_check_live(struct pyrequest *self);
 
-/* Parks until the slot of the request is woken. 0, or -1 with an exception. SWITCHES. */
+/* Parks until the slot of the request is woken; a thread of the application waits, and may come back earlier. 0, or -1 with an exception. SWITCHES. */
 int pyrequest_wait(struct waker **slot);
 /* Lets a slow client catch up. As above. */
 int pyrequest_drain(struct request *r);

@@ -13,23 +13,6 @@
 
 enum { READ_STEP_BYTES = 8192, READ_ALL_FIRST_BYTES = 65536 };
 
-int pyrequest_wait(struct waker **slot)
-{
-    struct coro *me = coro_current();
-    if (!me) {
-        PyErr_SetString(PyExc_BlockingIOError, "only a request's own greenlets can wait for its client");
-        return -1;
-    }
-    if (*slot) {
-        PyErr_SetString(PyExc_RuntimeError, "another greenlet waits for this request's client already");
-        return -1;
-    }
-    *slot = coro_waker(me);
-    enum coro_wake woken = coro_park(-1);
-    *slot = NULL;
-    return woken == CORO_ERROR ? -1 : 0;
-}
-
 static PyObject *write_failed(void)
 {
     if (errno == ENOMEM)

@@ -64,18 +64,6 @@ struct wsgi_state *wsgi_state(void)
     return i->wsgi = s;
 }
 
-void wsgi_log_exception(struct request *r, const char *where)
-{
-    PyObject *text = interp_exception_text();
-    log_request(r, LEVEL_ERROR, "wsgi", "%s", where);
-    if (text) {
-        struct slice lines = slice_of(PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text));
-        log_text(r->server, r, LEVEL_ERROR, "wsgi", lines, true);
-        log_echo(r, lines);
-    }
-    Py_XDECREF(text);
-}
-
 static int write_chunk(struct request *r, const struct start *start, PyObject *chunk)
 {
     if (!PyBytes_Check(chunk)) {
@@ -167,7 +155,7 @@ static void close_result(struct wsgi_state *s, struct request *r, PyObject *resu
     else
         PyErr_Clear();
     if (close && !done)
-        wsgi_log_exception(r, "close() of the application's iterable raised");
+        pyapp_log_exception(r, "wsgi", "close() of the application's iterable raised");
     Py_XDECREF(close);
     Py_XDECREF(done);
     PyErr_Restore(type, value, trace);
@@ -188,7 +176,7 @@ static int failed_status(struct request *r)
         return bound ? bound : STATUS_GONE;
     }
     bool shown = pyapp_show_exception(r);
-    wsgi_log_exception(r, r->response == RESPONSE_OPEN ? "the application raised" : "the application raised after the response had begun; it is cut");
+    pyapp_log_exception(r, "wsgi", r->response == RESPONSE_OPEN ? "the application raised" : "the application raised after the response had begun; it is cut");
     return bound ? bound : shown ? PY_OK : 500;
 }
 
@@ -220,14 +208,14 @@ int pywsgi_run(struct request *r)
 {
     struct wsgi_state *s = wsgi_state();
     if (pylimit_begin(r, true))
-        wsgi_log_exception(r, "the limits of the request cannot be set");
+        pyapp_log_exception(r, "wsgi", "the limits of the request cannot be set");
     PyObject *app = s ? pyapp_get(r, false) : NULL;
     int code = PY_OK;
     if (app) {
         code = call_application(s, r, app);
     } else {
         code = pyapp_show_exception(r) ? PY_OK : 500;
-        wsgi_log_exception(r, "the WSGI application cannot be loaded");
+        pyapp_log_exception(r, "wsgi", "the WSGI application cannot be loaded");
     }
     pylimit_end(r, true);
     Py_XDECREF(app);

@@ -336,13 +336,16 @@ static int put_websocket(PyObject *environ, struct request *r)
     return failed;
 }
 
-/* What few requests have. */
+/* What few requests have. A body with a length does without wsgi.input_terminated: werkzeug then counts what it reads, and answers one that breaks off
+ * with 400 instead of 500. */
 static int put_special(struct wsgi_state *s, struct kept_environ *e, struct request *r)
 {
     bool has_body = !(r->body == BODY_WHOLE && !r->in.len);
     if (!has_body && !r->user && !r->auth_type && !r->head.upgrade && !r->subprocess_env.count)
         return 0;
     e->plain = false;
+    if (has_body && r->head.has_length && !r->in_filter && PyDict_DelItem(e->environ, s->keys[KEY_INPUT_TERMINATED]) < 0)
+        return -1;
     return put_user(s, e->environ, r) < 0 || (r->head.upgrade && put_websocket(e->environ, r) < 0) ||
            (has_body && put(s, e->environ, KEY_INPUT, wsgi_input_new(s, r)) < 0) || put_variables(e->environ, &r->subprocess_env) < 0 ? -1 : 0;
 }

@@ -86,8 +86,6 @@ int wsgi_write(struct request *r, const char *data, size_t n);
 extern PyType_Spec wsgi_input_spec, wsgi_start_spec, wsgi_wrapper_spec, wsgi_hints_spec, wsgi_gone_spec;
 /* A FileWrapper's file when it can be sent by the kernel: descriptor, or -1. *offset: where it stands. */
 int wsgi_wrapper_fd(struct wsgi_state *s, PyObject *wrapper, int64_t *offset);
-/* Applications' words to the log: the exception that is set, with its traceback; clears it. */
-void wsgi_log_exception(struct request *r, const char *where);
 PyObject *wsgi_text(struct slice s); /* latin-1 */
 
 #endif

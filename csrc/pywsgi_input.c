@@ -3,6 +3,7 @@
 
 #include "coro.h"
 #include "pyclient.h"
+#include "pyreq.h"
 #include "pywsgi_impl.h"
 #include "response.h"
 
@@ -60,20 +61,14 @@ static long input_some(struct input *in, char *to, size_t n)
     if (!r)
         return 0;
     for (;;) {
+        if (!coro_hub)
+            coro_nudge();
         long got = request_body_read(r, to, n);
         if (got >= 0)
             return got;
         if (errno != EAGAIN)
             return raise_body_error(errno);
-        struct coro *me = coro_current();
-        if (!me) {
-            PyErr_SetString(PyExc_RuntimeError, "the request body can be read in a handler only");
-            return -1;
-        }
-        r->on_body = coro_waker(me);
-        enum coro_wake woken = coro_park(-1);
-        r->on_body = NULL;
-        if (woken == CORO_ERROR)
+        if (pyrequest_wait(&r->on_body) < 0)
             return -1;
     }
 }

@@ -5,6 +5,7 @@
 
 #include "coro.h"
 #include "log.h"
+#include "pyreq.h"
 #include "pywsgi_impl.h"
 #include "response.h"
 
@@ -28,18 +29,15 @@ int wsgi_write(struct request *r, const char *data, size_t n)
     if (n == 0)
         return response_flush(r) < 0 ? raise_write_error(errno) : 0;
     while (n) {
+        if (!coro_hub)
+            coro_nudge();
         long taken = response_write_some(r, data, n);
         if (taken < 0)
             return raise_write_error(errno);
         data += taken;
         n -= (size_t)taken;
-        if (taken == 0 && coro_current()) {
-            r->on_drain = coro_waker(coro_current());
-            enum coro_wake woken = coro_park(-1);
-            r->on_drain = NULL;
-            if (woken == CORO_ERROR)
-                return -1;
-        }
+        if (taken == 0 && pyrequest_wait(&r->on_drain) < 0)
+            return -1;
     }
     return 0;
 }
@@ -104,10 +102,15 @@ static int is_hop_by_hop(struct slice name)
 static int set_length(struct request *r, struct slice value)
 {
     int64_t n = 0;
+    value = slice_trim(value);
     for (size_t i = 0; i < value.len && n >= 0; i++)
         n = value.at[i] >= '0' && value.at[i] <= '9' && n < INT64_MAX / 10 - 10 ? n * 10 + (value.at[i] - '0') : -1;
     if (n < 0 || !value.len) {
         PyErr_SetString(PyExc_ValueError, "Content-Length is not a number");
+        return -1;
+    }
+    if (r->clength >= 0 && r->clength != n) {
+        PyErr_SetString(PyExc_ValueError, "there are two different Content-Length headers");
         return -1;
     }
     r->clength = n;

@@ -115,7 +115,7 @@ def test_pipelined_requests_are_answered_in_order(path: str, host: Server) -> No
             assert client.read_response().text == "block"
             assert client.read_response(head=True).header("Content-Length") == "5"
             assert client.read_response().status == 500
-    host.allow_log("wsgi:error|python:error|its Content-Length is 5: the rest was cut")
+    host.allow_log("wsgi:error|asgi:error|python:error|its Content-Length is 5: the rest was cut")
 
 
 @pytest.mark.parametrize("path", ["/list", "/iterator", "/more", "/halves", "/write"])

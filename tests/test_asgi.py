@@ -196,6 +196,39 @@ def test_exceptions_in_the_middle_and_after(host: Server) -> None:
     assert host.get("/a/over").body == b"whole"
 
 
+@pytest.mark.parametrize("how,answer,who", [("at_once", None, "the application raised"), ("later", None, "the application raised"),
+                                            ("task", "stays", "the leaver wants to leave"), ("callback", "stays", "exit> wants to leave")])
+def test_who_wants_to_leave_is_logged_once(host: Server, how: str, answer: str | None, who: str) -> None:
+    host.allow_log(FAULTS)
+    before = host.error_log.count("SystemExit: 3")
+    response = host.get(f"/a/leave?{how}")
+    assert response.status == (200 if answer else 500) and answer in (None, response.text)
+    host.expect_log(who)
+    assert host.get("/a/hello").body == b"hello"
+    assert host.error_log.count("SystemExit: 3") == before + 1 and "never retrieved" not in host.error_log
+
+
+def test_receive_and_send_can_be_tasks(host: Server) -> None:
+    with host.client() as client:
+        client.send(build_request("POST", "/a/receivers", {"Content-Length": "10"}) + b"half")
+        assert client.read_response().body == b"answered"
+    host.expect_log(r"receivers were told \{'http.disconnect'\}")
+
+
+@pytest.mark.parametrize("status,length", [(204, ""), (205, ""), (304, ""), (304, "7"), (200, "7"), (200, "0"), (200, "")])
+def test_files_keep_to_what_the_head_says(host: Server, status: int, length: str) -> None:
+    host.allow_log("its Content-Length is")
+    with host.client() as client:
+        answer = client.request("GET", f"/a/file?{status},{length}")
+        expected = b"" if status != 200 else RULES.encode()[:int(length) if length else None]
+        assert (answer.status, answer.body) == (status, expected)
+        assert client.request("GET", "/a/hello").body == b"hello"
+
+
+def test_no_body_is_an_empty_one(host: Server) -> None:
+    assert host.get("/a/no_body?200").body == b""
+
+
 def test_lengths_that_are_wrong(host: Server) -> None:
     host.allow_log("its Content-Length is")
     assert host.get("/a/length?5,5").body == b"xxxxx" and host.get("/a/length?3,5").body == b"xxx"
@@ -234,7 +267,7 @@ def wsgi(environ, start_response):
     assert host.get("/x").text == "wsgi  /x"
     assert host.get("/live/x").text == "asgi /live /live/x"
     assert host.get("/live/more/x").text == "asgi /live/more /live/more/x"
-    host.allow_log("wsgi:error|python:error")
+    host.allow_log("wsgi:error|asgi:error|python:error")
     for path in ("/wrong", "/made"):
         assert host.get(path).status == 500
         host.expect_log("both.py:(asgi|made) is an ASGI application: PyASGIAlias or SetHandler asgi serves it")
@@ -282,7 +315,7 @@ def test_without_lifespan(server: Callable[..., Server]) -> None:
     host = server(location("/", "app.py:without_lifespan") + location("/sync", "app.py:sync"), {"app.py": RULES})
     host.check_fds = False
     host.allow_log(FAULTS)
-    assert "state" not in json.loads(host.get("/").text)
+    assert "state" in json.loads(host.get("/").text)
     assert host.get("/sync").status == 500
 
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,7 +52,12 @@ def test_environ_has_what_pep_3333_asks_for(host: Server) -> None:
     assert seen["REMOTE_ADDR"] == "127.0.0.1" and seen["REMOTE_PORT"].isdigit() and "HTTP_CONTENT_TYPE" not in seen
     assert seen["REQUEST_URI"] == "/w/environ/a%20b/%C3%A9?q=1&r" and seen["SERVER_SOFTWARE"].startswith("pyhost")
     assert seen["wsgi.version"] == [1, 0] and seen["wsgi.url_scheme"] == "http" and "HTTPS" not in seen
-    assert seen["wsgi.input_terminated"] is True and "wsgi.file_wrapper" in seen and "pyhost.client_gone" in seen
+    assert "wsgi.input_terminated" not in seen and "wsgi.file_wrapper" in seen and "pyhost.client_gone" in seen
+    with host.client() as client:
+        client.send(build_request("POST", "/w/environ", {"Transfer-Encoding": "chunked"}) + b"4\r\nbody\r\n0\r\n\r\n")
+        chunked = json.loads(client.read_response().text)
+    assert chunked["wsgi.input_terminated"] is True and "CONTENT_LENGTH" not in chunked
+    assert json.loads(host.get("/w/environ").text)["wsgi.input_terminated"] is True
 
 
 def test_environ_is_a_dict_of_native_strings(host: Server) -> None:
@@ -151,13 +157,14 @@ def test_wrong_arguments_of_start_response_are_a_500_and_a_line(host: Server, ho
 
 
 @pytest.mark.parametrize("line,status,reason", [("204 No Content", 204, "No Content"), ("304 Not Modified", 304, "Not Modified"),
-                                                ("299 Mine", 299, "Mine"), ("404 Not Found", 404, "Not Found"), ("599 X", 599, "X")])
+                                                ("299 Mine", 299, "Mine"), ("404 Not Found", 404, "Not Found"), ("599 X", 599, "X"),
+                                                ("205 Reset Content", 205, "Reset Content")])
 @pytest.mark.parametrize("length", ["", "&length=4"])
 def test_status_lines(host: Server, line: str, status: int, reason: str, length: str) -> None:
     with host.client() as client:
         answer = client.request("GET", f"/w/status?line={line.replace(' ', '%20')}{length}")
         assert (answer.status, answer.reason) == (status, reason)
-        assert answer.body == (b"" if status in (204, 304) else b"body")
+        assert answer.body == (b"" if status in (204, 205, 304) else b"body")
         assert client.request("GET", "/w/hello").body == b"hello"
 
 
@@ -313,6 +320,14 @@ def test_files_go_out_from_where_they_stand(host: Server, query: str, expected: 
         assert client.request("GET", "/w/hello").body == b"hello"
 
 
+@pytest.mark.parametrize("line", ["204 No Content", "205 Reset Content", "304 Not Modified"])
+@pytest.mark.parametrize("query", ["", "&length=10"])
+def test_no_file_goes_out_where_no_body_may(host: Server, line: str, query: str) -> None:
+    with host.client() as client:
+        assert client.request("GET", f"/w/file?line={line.replace(' ', '%20')}{query}").body == b""
+        assert client.request("GET", "/w/hello").body == b"hello"
+
+
 def test_a_file_shorter_than_announced_ends_the_connection(host: Server) -> None:
     with host.client() as client, pytest.raises(ProtocolError):
         client.request("GET", "/w/file?length=300000")
@@ -360,6 +375,80 @@ def test_a_large_upload(host: Server) -> None:
 def test_read_with_nonsense(host: Server) -> None:
     host.allow_log(FAULTS)
     assert host.request("POST", "/w/bad_read", body=b"x").status == 500
+
+
+# threads of the application's own
+
+
+def test_a_thread_reads_the_body(host: Server) -> None:
+    """As boto3 does with what is uploaded."""
+    with host.client() as client:
+        client.send(build_request("POST", "/w/thread_reads", {"Content-Length": str(len(DATA))}) + DATA[:1000])
+        assert host.get("/w/hello").body == b"hello"
+        client.send_slowly(DATA[1000:], 50000)
+        assert client.read_response().text == hashlib.sha256(DATA).hexdigest()
+
+
+def test_a_thread_writes_to_a_slow_client(host: Server) -> None:
+    with host.client() as client:
+        client.send(build_request("GET", "/w/thread_writes"))
+        assert host.get("/w/hello").body == b"hello"  # it does not spin
+        assert client.read_response().body == b"x" * 6553600
+    host.expect_log("the thread has written 100")
+
+
+def test_threads_wait_for_a_client_that_goes(host: Server) -> None:
+    client = host.client()
+    client.send(build_request("POST", "/w/thread_reads", {"Content-Length": "10"}) + b"half")
+    client.reset()
+    client = host.client()
+    client.send(build_request("GET", "/w/thread_writes")).read_exactly(1000)
+    client.reset()
+    host.expect_log("the thread has written BrokenPipeError")
+
+
+def test_two_threads_do_not_wait_for_one_body(host: Server) -> None:
+    with host.client() as client:
+        client.send(build_request("POST", "/w/threads_read", {"Content-Length": "10"}))
+        client.expect(b"waits for this request's client already")
+        client.send(b"0123456789").expect(b"0123456789")
+
+
+def test_handlers_of_signals_are_ignored_with_a_warning(server: Callable[..., Server]) -> None:
+    """Applications that set some can be imported; the server's signals stay its own, timers kill nobody, and forked children have theirs."""
+    app = """
+        import os, signal, time
+        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.signal(signal.SIGALRM, lambda *_: None)
+
+        def in_child():
+            got = []
+            signal.signal(signal.SIGUSR1, lambda *_: got.append(1))
+            os.kill(os.getpid(), signal.SIGUSR1)
+            os._exit(len(got))
+
+        def application(environ, start):
+            said = [before == signal.SIG_DFL]
+            for number, handler in ((0, signal.SIG_DFL), (999, signal.SIG_DFL), (signal.SIGTERM, "x")):
+                try:
+                    signal.signal(number, handler)
+                except (ValueError, TypeError) as error:
+                    said.append(type(error).__name__)
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            time.sleep(0.01)
+            pid = os.fork()
+            if not pid:
+                in_child()
+            said.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            start("200 OK", [])
+            return [repr(said).encode()]
+    """
+    host = server('PyWSGIAlias / "@ROOT@/app.py"\n', {"app.py": textwrap.dedent(app)})
+    host.check_fds = False
+    assert [host.get("/").text for _ in range(2)] == ["[True, 'ValueError', 'ValueError', 'TypeError', 1]"] * 2
+    for number, line in ((15, 3), (14, 4)):
+        host.expect_log(rf"python:warn.*a handler of signal {number} \(.*\) is ignored.*app.py, line {line}")
+    assert host.error_log.count("is ignored") == 2 and host.stop() == 0
 
 
 def test_errors_go_to_the_error_log(host: Server) -> None:

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import _asgi
 import _coro
 
+from ..compat import signals
+
 __all__ = ["Hosted", "HubLoop", "await_", "in_greenlet", "shutdown", "the_loop"]
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -71,7 +73,7 @@ class HubLoop(asyncio.SelectorEventLoop):
         while not self.is_closed():
             try:
                 self.run_forever()
-            except (SystemExit, KeyboardInterrupt) as error:  # a task that raises these ends the loop of a program, but a server goes on
+            except (SystemExit, KeyboardInterrupt) as error:  # in debug mode, whose turns are asyncio's
                 print(f"a task ended with {error!r}; the loop goes on", file=sys.stderr)
 
     if sys.version_info >= (3, 12):
@@ -100,8 +102,23 @@ class HubLoop(asyncio.SelectorEventLoop):
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
-                _asgi.run(handle)
+                try:
+                    _asgi.run(handle)
+                except (SystemExit, KeyboardInterrupt) as error:  # the loop of a program ends with these, but a server goes on
+                    self.report_exit(handle, error)
         handle = None  # a traceback keeps this frame, which would keep the task that keeps the traceback
+
+    def report_exit(self, handle: Any, error: BaseException) -> None:
+        task = getattr(handle._callback, "__self__", None)
+        if not _asgi.owns(handle._context, task):
+            name = task.get_name() if isinstance(task, asyncio.Task) else repr(handle._callback)
+            lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            print(f"{name} wants to leave; the server goes on\n{lines}", file=sys.stderr, end="")
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Report what nobody has caught. Who wants to leave has been reported, by report_exit or as the end of a request."""
+        if not isinstance(context.get("exception"), (SystemExit, KeyboardInterrupt)):
+            super().call_exception_handler(context)
 
     def seconds_to_timer(self) -> float | None:
         """Return how long until the first timer is due, None without one; timers that were called off are dropped."""
@@ -132,6 +149,13 @@ class HubLoop(asyncio.SelectorEventLoop):
     def _write_to_self(self) -> None:
         if self.task is not None:
             self.task.wake()
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
+        """Ignore it, with a warning: signals are the server's."""
+        signals.ignore(sig)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return False
 
     def wake(self) -> None:
         """Let the loop look at what was scheduled from another greenlet. Never switches."""

@@ -35,8 +35,7 @@ class Session:
         scope.pop("method", None)
         scope.update(type="websocket", scheme="wss" if scope["scheme"] == "https" else "ws", extensions={"websocket.http.response": {}},
                      subprotocols=[word for word in map(str.strip, offered.split(",")) if word])
-        if state is not None:
-            scope["state"] = state.copy()
+        scope["state"] = {} if state is None else state.copy()
         self.scope = scope
 
     def call(self, app: Application) -> Awaitable[None]:

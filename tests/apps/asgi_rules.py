@@ -248,6 +248,60 @@ async def do_bad(scope, receive, send):
         await send(message)
 
 
+async def do_file(scope, receive, send):
+    """?status,length of the head, which counts, whatever the file has."""
+    status, length = scope["query_string"].decode().split(",")
+    headers = [*PLAIN, (b"content-length", length.encode())] if length else PLAIN
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.pathsend", "path": __file__})
+
+
+async def do_no_body(scope, receive, send):
+    await send({"type": "http.response.start", "status": int(scope["query_string"]), "headers": PLAIN})
+    await send({"type": "http.response.body", "body": None})
+
+
+async def do_receivers(scope, receive, send):
+    """Tasks made of receive() itself: one that is cancelled cancels no other, and sending can be a task, too."""
+    assert asyncio.iscoroutine(receive())
+    waiting = [asyncio.create_task(receive()) for _ in range(4)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    late = asyncio.create_task(receive())
+    late.cancel()
+    await asyncio.wait(waiting[1:2])
+    assert waiting[1].cancelled() and not waiting[0].done() and not waiting[2].done()
+    try:
+        receive().throw(KeyError("thrown"))
+    except KeyError:
+        receive().close()
+    await asyncio.create_task(send({"type": "http.response.start", "status": 200, "headers": PLAIN}))
+    await asyncio.create_task(send({"type": "http.response.body", "body": b"answered"}))
+    print("receivers were told", {(await waiting[n])["type"] for n in (0, 2, 3)}, file=sys.stderr)
+
+
+async def do_leave(scope, receive, send):
+    """?at_once, later: in the request's own task; task, callback: beside it."""
+    how = scope["query_string"]
+    if how == b"at_once":
+        sys.exit(3)
+    if how == b"later":
+        await asyncio.sleep(0.001)
+        sys.exit(3)
+    if how == b"callback":
+        asyncio.get_running_loop().call_soon(sys.exit, 3)
+    else:
+        async def leave():
+            await asyncio.sleep(0.001)
+            sys.exit(3)
+        kept.append(asyncio.create_task(leave(), name="the leaver"))
+    await asyncio.sleep(0.01)
+    await answer(send, "stays")
+
+
+kept = []
+
+
 async def do_over(scope, receive, send):
     await answer(send, "whole")
     await send({"type": "http.response.body", "body": b"more"})

@@ -1,9 +1,12 @@
 """A WSGI application for tests/test_wsgi.py: what each path does is a rule of PEP 3333 kept, or broken on purpose."""
+import hashlib
 import io
 import json
 import os
 import sys
 import tempfile
+import threading
+import time
 from urllib.parse import parse_qs
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -124,7 +127,8 @@ BAD_STARTS = {
     "value_bytes": ("200 OK", [("A", b"b")]), "value_int": ("200 OK", [("Content-Length", 5)]), "value_none": ("200 OK", [("A", None)]),
     "value_snowman": ("200 OK", [("A", "\u2603")]), "name_space": ("200 OK", [("A B", "b")]), "name_empty": ("200 OK", [("", "b")]),
     "hop": ("200 OK", [("Transfer-Encoding", "chunked")]), "length_word": ("200 OK", [("Content-Length", "five")]), "none": (None, None),
-    "length_negative": ("200 OK", [("Content-Length", "-5")]), "one_argument": ("200 OK",), "four_arguments": ("200 OK", PLAIN, None, None),
+    "length_negative": ("200 OK", [("Content-Length", "-5")]), "lengths": ("200 OK", [("Content-Length", "5"), ("Content-Length", "6")]),
+    "length_plus": ("200 OK", [("Content-Length", "+5")]), "one_argument": ("200 OK",), "four_arguments": ("200 OK", PLAIN, None, None),
     "exc_info_word": ("200 OK", PLAIN, "oops")}
 
 
@@ -253,7 +257,7 @@ def do_file(environ, start, query):
     headers = [("Content-Type", "application/x-data")]
     if "length" in query:
         headers.append(("Content-Length", query["length"][0]))
-    start("200 OK", headers)
+    start(query.get("line", ["200 OK"])[0], headers)
     return environ["wsgi.file_wrapper"](file, int(query.get("block", ["8192"])[0]))
 
 
@@ -315,7 +319,6 @@ def do_read(environ, start, query):
 
 
 def do_hash(environ, start, query):
-    import hashlib
     digest = hashlib.sha256()
     while chunk := environ["wsgi.input"].read(65536):
         digest.update(chunk)
@@ -368,3 +371,54 @@ def do_gone_watched(environ, start, query):
 def do_gone_kept(environ, start, query):
     do_gone_kept.last, before = environ["pyhost.client_gone"], getattr(do_gone_kept, "last", None)
     return answer(start, repr(None if before is None else before()))
+
+
+# threads of the application's own
+
+
+def in_thread(function):
+    """What function() returns, or says, in a thread."""
+    results = []
+
+    def call():
+        try:
+            results.append(function())
+        except Exception as error:
+            results.append(repr(error))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    return str(results[0])
+
+
+def do_thread_reads(environ, start, query):
+    return answer(start, in_thread(lambda: hashlib.sha256(environ["wsgi.input"].read()).hexdigest()))
+
+
+def do_thread_writes(environ, start, query):
+    write = start("200 OK", PLAIN)
+    told = in_thread(lambda: [write(b"x" * 65536) for _ in range(100)].count(None))
+    print("the thread has written", told, file=sys.stderr)
+    return []
+
+
+def do_threads_read(environ, start, query):
+    """Two wait for the body: one is told so at once, the other one gets it."""
+    results = []
+
+    def call():
+        try:
+            results.append(environ["wsgi.input"].read())
+        except RuntimeError as error:
+            results.append(str(error).encode())
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while not results:
+        time.sleep(0.001)
+    start("200 OK", PLAIN)(results[0] + b".")
+    for thread in threads:
+        thread.join()
+    return [results[1]]
