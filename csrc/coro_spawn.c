@@ -225,9 +225,23 @@ void task_kill(struct task *t, PyObject *exception)
 
 static bool is_spawned(const struct coro *c) { return c->job && c->job->run == task_run; }
 
+/* What has not begun never does: it would begin behind everybody else's end, and be waited for. */
+static void forget_queued(struct interp *i)
+{
+    struct interp *was = interp_enter(i);
+    for (struct job *job = i->ready_first; job; job = job->next) {
+        struct task *t = job->run == task_run ? (struct task *)((char *)job - offsetof(struct task, job)) : NULL;
+        if (t && !t->killed && !(t->killed = PyObject_CallNoArgs(coro_greenlet_exit())))
+            interp_log_exception("stopping what was spawned");
+    }
+    interp_enter(was);
+}
+
 static bool stop_spawned(void)
 {
     bool any = false;
+    for (struct interp *i = interp_first(); i; i = i->next)
+        forget_queued(i);
     for (struct coro *c = coro_first(); c; c = c->all_next) {
         if (!is_spawned(c) || c->thrown)
             continue;

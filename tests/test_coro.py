@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.client import Client
-from support.server import Server
+from support.client import Client, build_request
+from support.server import Server, wait_until
 
 APPS = Path(__file__).parent / "apps"
 CASES = re.findall(r"^def (\w+)\(\) -> None:", (APPS / "green_coro.py").read_text(), re.MULTILINE)
@@ -209,3 +209,48 @@ def handler(req):
     host.expect_log("a fault of its own")
     host.allow_log("python:error")
     assert "quiet" not in host.error_log
+
+
+def test_task_that_has_not_begun_when_the_server_stops_never_does(server: Callable[..., Server]) -> None:
+    """It would be waited for. Those that clean up may spawn, and wait for what they have spawned."""
+    host = server("""
+<Location />
+    SetHandler mod_python
+    PythonHandler late
+    PythonPath "['@ROOT@/www'] + sys.path"
+</Location>
+""", {"www/late.py": """
+import os, signal, time
+from mod_python import apache
+from pyhost import coro
+
+begun = 0
+
+def begins():
+    global begun
+    begun += 1
+    time.sleep(3600)
+
+def serve():
+    try:
+        time.sleep(3600)
+    finally:
+        before = begun
+        flushed = coro.spawn(lambda: coro.sleep(0.05) or "flushed").get(10)
+        with open(os.path.join(os.path.dirname(__file__), "noted"), "w") as file:
+            file.write(f"{begun - before} more, {flushed}")
+
+def handler(req):
+    coro.spawn(serve)
+    coro.sleep(0.001)
+    for _ in range(40000):
+        coro.spawn(begins)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return apache.OK
+"""})
+    with Client(host.address) as client:
+        client.send(build_request("GET", "/"))
+        wait_until(lambda: host.read("www/noted"), "the service has cleaned up")
+        host.check_fds = False
+        host.stop()
+    assert host.read("www/noted") == "0 more, flushed"
