@@ -110,7 +110,7 @@ struct require_conf {
     struct expr_conf expr;               /* EXPR */
 };
 
-struct error_document { int status; const char *target; }; /* starts with '/': internal redirect; "http": redirect; else text */
+struct error_document { int status; const char *target; }; /* starts with '/': internal redirect; http:// or https://: redirect; else text */
 
 /* One Python handler: module[::object[.attr]] as written. */
 struct hook_conf {

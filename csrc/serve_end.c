@@ -21,6 +21,8 @@ static enum step answer_text(struct request *r, int status, const char *text)
     return STEP_ON;
 }
 
+static bool is_url(const char *target) { return strncmp(target, "http://", 7) == 0 || strncmp(target, "https://", 8) == 0; }
+
 static enum step answer_elsewhere(struct request *r, const char *url)
 {
     response_reset(r);
@@ -49,7 +51,7 @@ enum step serve_end_with(struct request *r, int status)
         struct request *to = redirect_error_document(r, status, document->target);
         if (to)
             return serve_hand_over(r, to);
-    } else if (document && strncmp(document->target, "http", 4) == 0 && status != 401) {
+    } else if (document && is_url(document->target) && status != 401) {
         return answer_elsewhere(r, document->target);
     } else if (document) {
         return answer_text(r, status, document->target);

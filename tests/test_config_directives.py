@@ -95,7 +95,7 @@ SERVER_LINES: list[tuple[str, str, Any]] = [
     ("TraceEnable on", "server.trace_enable", 1),
     ("ServerTokens prod", "server.server_tokens", 5),
     ("ServerSignature EMail", "server.server_signature", 2),
-    ("ErrorLog logs/e", "server.error_log", "@/logs/e"),
+    ("ErrorLog e", "server.error_log", "@/e"),
     ('ErrorLog "|/bin/cat -n"', "server.error_log", "|/bin/cat -n"),
     ("ErrorLog syslog:daemon", "server.error_log", "syslog:daemon"),
     ("LogLevel debug", "server.log_level", 7),
@@ -193,8 +193,8 @@ DIR_LINES: list[tuple[str, str, Any]] = [
         v4("10.0.0.0", 8), v4("192.168.0.0", 16), Net(bytes(15) + b"\1", 128)))),
     ("<RequireAll>\nRequire valid-user\nRequire not ip 1.2.3.4\n</RequireAll>", "require", Require(RequireKind.ALL_OF, children=(
         Require(RequireKind.VALID_USER), Require(RequireKind.IP, True, nets=(v4("1.2.3.4"),))))),
-    ("<RequireAny>\nRequire local\n<RequireNone>\nRequire env X\n</RequireNone>\n</RequireAny>", "require", Require(
-        RequireKind.ANY_OF, children=(Require(RequireKind.LOCAL), Require(RequireKind.NONE_OF, children=(Require(RequireKind.ENV, words=("X",)),))))),
+    ("<RequireAll>\nRequire local\n<RequireNone>\nRequire env X\n</RequireNone>\n</RequireAll>", "require", Require(
+        RequireKind.ALL_OF, children=(Require(RequireKind.LOCAL), Require(RequireKind.NONE_OF, children=(Require(RequireKind.ENV, words=("X",)),))))),
     ("Require valid-user", "require_needs_user", True),
     ("Require method GET", "require_needs_user", False),
     ("AuthType Basic", "auth_type", "Basic"),
@@ -295,6 +295,12 @@ BAD_LINES = [
     ("Header set X", "Header: a field name and a value expected"),
     ("Header set \"X Y\" z", "Header: the name of a header field expected, not X Y"),
     ("Header unset X y", "Header: a field name expected"),
+    ("Header set X y env=", "Header: the name of a variable expected after env="),
+    ("RequestHeader set X y env=!", "RequestHeader: the name of a variable expected after env=!"),
+    ('Header set X "100%% %Q x"', "Header: %t, %D, %l, %{VARIABLE}e, %{VARIABLE}s or %% expected in a value, not %Q"),
+    ('Header set X "%{FOO}i"', "Header: %t, %D, %l, %{VARIABLE}e, %{VARIABLE}s or %% expected in a value, not %{FOO}i"),
+    ('CustomLog x "%h" env=', "CustomLog: the name of a variable expected after env="),
+    ("CustomLog none/x", "CustomLog: a file in a folder that is there expected, not "), ("ErrorLog /none/x", "ErrorLog: a file in a folder that is there expected, not /none/x"),
     ("Header set X y nonsense=z", "Header: a field name and a value expected"),
     ("RequestHeader note X y", "RequestHeader: an action (set, add, append, merge, unset, setifempty, edit, edit*) expected, not note"),
     ("SetEnvIf A b", "SetEnvIf: at least 3 arguments expected"),
@@ -369,6 +375,8 @@ def test_the_same_address_twice_is_refused(tmp_path: Path) -> None:
 
 def test_requirements_of_all_sections_of_one_kind_combine_as_any(tmp_path: Path) -> None:
     config = read("Listen 1\n<Location /a>\nRequire not ip 1.2.3.4\nRequire all granted\n</Location>", tmp_path)
+    assert faults(config) == ["2: <Location>: no negative requirement expected in <RequireAny>: put it into <RequireAll>"]
+    config = read("Listen 1\n<Location /a>\nRequire all granted\n<RequireNone>\nRequire ip 1.2.3.4\n</RequireNone>\n</Location>", tmp_path)
     assert faults(config) == ["2: <Location>: no negative requirement expected in <RequireAny>: put it into <RequireAll>"]
 
 

@@ -174,3 +174,53 @@ def test_faults_in_htaccess(server: Start, text: str, wanted: str) -> None:
     host = server('<Directory "@ROOT@/www">\nAllowOverride FileInfo\n</Directory>', {**PAGES, "www/.htaccess": text + "\n"})
     assert host.get("/a.txt").status == 500
     host.expect_log(r"\.htaccess:" + re.escape(wanted))
+
+
+def mark(name: str) -> str:
+    return f"Header append X-O {name}\n"
+
+
+def when(name: str) -> str:
+    return f"<If true>\n{mark(name)}</If>\n"
+
+
+ORDER = f"""
+<If true>
+    {mark("if")}
+    {when("if-if")}
+    {mark("if2")}
+</If>
+<Location /sub>
+    {mark("loc") + when("if-loc")}
+</Location>
+<Files a.txt>
+    {mark("files") + when("if-files")}
+</Files>
+<Directory "@ROOT@/www/sub">
+    {mark("sub") + when("if-sub")}
+    <Files "a*">
+        {mark("sub-files") + when("if-sub-files")}
+    </Files>
+</Directory>
+<DirectoryMatch "www/sub">
+    {mark("match") + when("if-match")}
+    <Files "*.txt">
+        {mark("match-files")}
+    </Files>
+</DirectoryMatch>
+<Directory "@ROOT@/www">
+    AllowOverride All
+    {mark("dir") + when("if-dir")}
+</Directory>
+{when("if-last")}
+"""
+
+
+def test_the_order_is_that_of_httpd(server: Start) -> None:
+    """Read off Apache 2.4.71 with the same files."""
+    host = server(ORDER, {"www/sub/a.txt": "a", "www/.htaccess": mark("ht") + when("if-ht") + "<FilesMatch ^a>\n" + mark("ht-files") + "</FilesMatch>\n",
+                          "www/sub/.htaccess": mark("ht-sub") + when("if-ht-sub") + "<Files a.txt>\n" + mark("ht-sub-files") + "</Files>\n"})
+    for _ in range(2):
+        assert (host.get("/sub/a.txt").header("X-O") or "").split(", ") == [
+            "dir", "ht", "sub", "ht-sub", "match", "files", "ht-files", "sub-files", "ht-sub-files", "match-files", "loc",
+            "if", "if2", "if-last", "if-dir", "if-ht", "if-sub", "if-ht-sub", "if-match", "if-files", "if-sub-files", "if-loc", "if-if"]

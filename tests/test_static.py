@@ -717,6 +717,14 @@ def test_an_error_document_from_a_file(server: Start) -> None:
     assert (answer.status, answer.body) == (405, host.request("POST", "/digits.txt", body=b"x").body)
 
 
+def test_an_error_document_of_text_may_begin_like_a_url(server: Start) -> None:
+    host = server('ErrorDocument 404 "httpd says no"\nErrorDocument 403 http://h.example/403\nErrorDocument 405 https://h.example/405\n<Location /no>\nRequire all denied\n</Location>\n' + ON % "")
+    host.allow_log("client denied")
+    answers = [host.get("/missing"), host.get("/no"), host.request("POST", "/", body=b"")]
+    assert [(each.status, each.header("Location")) for each in answers] == [(404, None), (302, "http://h.example/403"), (302, "https://h.example/405")]
+    assert answers[0].text == "httpd says no"
+
+
 def test_descriptors_do_not_pile_up(site: Server) -> None:
     put(site, "big.bin", bytes(1 << 20))
     before = len(os.listdir(f"/proc/{site.pid}/fd"))

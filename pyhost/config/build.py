@@ -11,7 +11,7 @@ from . import values
 from .convert_access import CONTAINERS, combine, unquoted
 from .directives import find, not_found
 from .lexer import LexError, split_words
-from .merge import Layer, SectionDraft, gather
+from .merge import Layer, SectionDraft, Within, gather
 from .model import Address, Expr, Override, Regex, Require, RequireKind, Section, SectionKind, TextKind
 from .parser import Node, Place
 from .table import CONTEXTS, Context, Directive, Several
@@ -50,6 +50,8 @@ class Scope:
     layer: Layer           # for dir fields
     lines: list[str]       # of the server or section
     parent_id: int = -1
+    within: tuple[Any, ...] = Within.SERVER  # the order of what stands here
+    ifs: int = 0           # how many If sections it stands in
     directory: str | None = None
     is_location: bool = False
     directory_is_pattern: bool = False
@@ -84,7 +86,7 @@ class Builder:
         """Walk the tree of one .htaccess file. Returns its layer and its Files and If sections."""
         self.in_htaccess = True
         server = ServerDraft(Place("", 0))
-        self.walk(tree, Scope("H", server, server.base, server.lines, directory=folder.rstrip("/") + "/"))
+        self.walk(tree, Scope("H", server, server.base, server.lines, directory=folder.rstrip("/") + "/", within=Within.folder(folder, is_htaccess=True)))
         try:
             self.check_requirements(server.base)
         except ValueError as error:
@@ -236,10 +238,15 @@ class Builder:
         scope.server.sections.append(draft)
         inner = replace(scope, where=LETTERS[kind], layer=draft.layer, lines=draft.lines, parent_id=section.id, chain=0)
         if family == SectionKind.DIRECTORY:
+            inner.within = Within.PATTERN if is_regex else Within.folder(section.pattern)
+            draft.order = () if is_regex else inner.within
             inner.directory = words[0] if is_regex else section.pattern.rstrip("/") + "/"
             inner.directory_is_pattern = is_regex or section.is_glob
         elif family == SectionKind.LOCATION:
             inner.directory, inner.is_location = words[0], True
+            inner.within = Within.LOCATION
+        else:
+            draft.order, inner.within = scope.within, Within.files(scope.within)
         self.walk(node.children or (), inner)
         self.check_requirements(draft.layer)
 
@@ -256,9 +263,9 @@ class Builder:
                           else_of=scope.chain if name != "if" else 0)
         self.next_id += 1
         scope.chain = section.id if name != "else" else 0
-        draft = SectionDraft(section, node.place)
+        draft = SectionDraft(section, node.place, order=(scope.ifs, scope.within))
         scope.server.sections.append(draft)
-        self.walk(node.children or (), replace(scope, where="L", layer=draft.layer, lines=draft.lines, parent_id=section.id, chain=0))
+        self.walk(node.children or (), replace(scope, where="L", layer=draft.layer, lines=draft.lines, parent_id=section.id, chain=0, ifs=scope.ifs + 1))
         self.check_requirements(draft.layer)
 
     def pattern(self, word: str, family: SectionKind, is_regex: bool) -> tuple[str, bool, Regex | None]:

@@ -89,6 +89,7 @@ def redirect_status(words: list[str]) -> int:
 
 # --- header fields and variables
 
+STRANGE_ITEM = re.compile(r"%(?![tDl]|\{[^}]*\}[es]|$)\S{0,20}")  # of a value
 HEADER_WORDS = {HeaderOp.UNSET: 1, HeaderOp.EDIT: 3, HeaderOp.EDIT_ALL: 3}  # behind the action; others have two
 
 
@@ -118,6 +119,8 @@ def header_rule(request: bool) -> Convert:
             raise ValueError("a value without line ends expected")
         value = rest[-1] if wanted > 1 else None
         made = None
+        if value is not None and (strange := STRANGE_ITEM.search(value.replace("%%", ""))) and not value.lower().startswith("expr="):
+            raise ValueError(f"%t, %D, %l, %{{VARIABLE}}e, %{{VARIABLE}}s or %% expected in a value, not {strange[0]}")
         if value is not None and value.lower().startswith("expr="):
             made, value = Expr(value[5:], 1), None
             ctx.check(TextKind.EXPR, made.text)
@@ -129,6 +132,8 @@ def condition_of(ctx: Context, words: list[str], least: int) -> tuple[str | None
     """Take a last word `env=[!]VAR` or `expr=…` off words and return it without what is before the `=`; least: words that are no `expr=…`."""
     last = words[-1].lower() if words else ""
     if last.startswith("env="):
+        if not last[4:].removeprefix("!"):
+            raise ValueError(f"the name of a variable expected after {words[-1]}")
         return words.pop()[4:], None
     if last.startswith("expr=") and len(words) > least:
         return None, condition(ctx, words.pop()[5:])

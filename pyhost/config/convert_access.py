@@ -67,7 +67,7 @@ def combine(kind: RequireKind, children: Sequence[Require]) -> Require:
     """
     if not children:
         raise ValueError("at least one Require expected in it")
-    if kind != RequireKind.ALL_OF and any(child.negate for child in children):
+    if kind != RequireKind.ALL_OF and any(child.negate or child.kind == RequireKind.NONE_OF for child in children):
         raise ValueError(f"no negative requirement expected in {NAMES[kind]}: put it into <RequireAll>")
     if kind == RequireKind.ALL_OF and all(child.negate or child.kind == RequireKind.NONE_OF for child in children):
         raise ValueError("a requirement that can grant expected beside the negative ones in <RequireAll> (Require all granted)")

@@ -1,6 +1,7 @@
 """Converters of the directives of logs: where lines go, which, and in what form."""
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from .convert import condition_of
@@ -21,7 +22,10 @@ def log_target(ctx: Context, word: str) -> str:
         if not word.lstrip("|$").strip():
             raise ValueError("a command expected after |")
         return "|" + word[1:].removeprefix("|").lstrip("$").strip()
-    return absolute_path(ctx, word)
+    whole = absolute_path(ctx, word)
+    if ctx.check_files and not os.path.isdir(os.path.dirname(whole)):
+        raise ValueError(f"a file in a folder that is there expected, not {whole}")
+    return whole
 
 
 def error_log(ctx: Context, words: Sequence[str]) -> str:

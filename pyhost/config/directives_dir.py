@@ -123,7 +123,7 @@ ROWS: tuple[Directive, ...] = (
     row("RedirectTemp", ANYWHERE, "[/path] URL", c.redirect(fixed=302), "1-2", "server.aliases dir.redirects", "Redirect with 302.",
         override="FileInfo", rule=ALIASES_FIRST),
     # access
-    row("Require", SECTIONS, "[not] all granted|all denied|ip …|local|host …|method …|env …|user …|group …|valid-user|expr condition", require, "1-",
+    row("Require", SECTIONS, "[not] all granted|all denied|ip …|local|method …|env …|user …|group …|valid-user|expr condition", require, "1-",
         "dir._require", "Who may; several: one of them is enough, unless in <RequireAll>.", override="AuthConfig", rule=LIST),
     row("AuthType", SECTIONS, "Basic|None|name", auth_type, "1", "dir.auth_type",
         "Kind of authentication; PythonAuthenHandler does it, or AuthUserFile for Basic.", override="AuthConfig"),

@@ -13,19 +13,41 @@ from .directives import FIELD_RULES
 from .model import Override, Section, SectionKind
 from .parser import Place
 
-__all__ = ["Layer", "Override", "SectionDraft", "depth_of", "gather", "merge_layers", "merge_order", "merge_sections"]
+__all__ = ["Layer", "Override", "SectionDraft", "Within", "depth_of", "gather", "merge_layers", "merge_order", "merge_sections"]
 
 Layer = dict[str, Any]
 
 
+class Within:
+    """The order of what stands within something else: first that of the server itself."""
+
+    SERVER: tuple[Any, ...] = (-1, 0)
+    PATTERN: tuple[Any, ...] = (1, 0)  # DirectoryMatch
+    LOCATION: tuple[Any, ...] = (3, 0)
+
+    @staticmethod
+    def folder(path: str, is_htaccess: bool = False) -> tuple[Any, ...]:
+        """A Directory, or the .htaccess file behind it."""
+        return 0, depth_of(path) + is_htaccess / 2
+
+    @staticmethod
+    def files(where: tuple[Any, ...]) -> tuple[Any, ...]:
+        return 2, where
+
+
 @dataclass(slots=True)
 class SectionDraft:
-    """A section and what is set in it. lines: its directives as written, for -S."""
+    """A section and what is set in it. lines: its directives as written, for -S.
+
+    order: what is merged first among sections of one rank; without a difference it is the order of the file. For a Directory how deep it is, for Files
+    where it stands, for If how many others it stands in, and where (see Within).
+    """
 
     section: Section
     place: Place
     layer: Layer = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    order: tuple[Any, ...] = ()
 
 
 def gather(layer: Layer, name: str, value: Any) -> None:
@@ -53,8 +75,8 @@ RANKS = {SectionKind.DIRECTORY: 0, SectionKind.DIRECTORY_MATCH: 1, SectionKind.F
 
 
 def merge_order(sections: Iterable[SectionDraft]) -> list[SectionDraft]:
-    """Sections as route wants them: Directory shortest first, DirectoryMatch, Files, Location; else the order of the file is kept."""
-    return sorted(sections, key=lambda s: (RANKS[s.section.kind], depth_of(s.section.pattern) if s.section.kind == SectionKind.DIRECTORY else 0))
+    """Sections as route wants them: Directory shortest first, DirectoryMatch, Files, Location, If; Files and If in the order of what they stand in."""
+    return sorted(sections, key=lambda s: (RANKS[s.section.kind], s.order))
 
 
 def merge_sections(base: Layer, sections: Sequence[SectionDraft], htaccess: Sequence[str],
