@@ -327,8 +327,8 @@ int listing_answer(struct request *r, int fd)
 {
     struct listing l = {.options = r->conf->index_options};
     l.described = r->conf->index_description_count && !(l.options & INDEX_SUPPRESS_DESCRIPTION);
-    listing_text_read(r, r->conf->index_header, &l.header);
-    listing_text_read(r, r->conf->index_readme, &l.readme);
+    listing_text_read(r->beside[0], &l.header);
+    listing_text_read(r->beside[1], &l.readme);
     struct buf page = {0};
     int status = 500;
     listing_order(&l, r->conf, l.options & INDEX_IGNORE_CLIENT ? NULL : r->args);

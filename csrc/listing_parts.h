@@ -18,10 +18,10 @@ const char *listing_description(const struct dir_conf *conf, const char *name);
 int listing_icon(struct buf *to, const struct request *r, const char *name, bool is_dir);
 bool listing_has_icons(const struct dir_conf *conf);
 
-/* listing_text.c: HeaderName and ReadmeName. What is in the file, and whether it is HTML; len 0: there is no such file. */
+/* listing_text.c: HeaderName and ReadmeName. What is in the file, and whether it is HTML; len 0: there is none. */
 struct listing_text { struct buf text; bool is_html; };
-/* Owned by the caller (buf_clear). A file that cannot be read, is no text, or longer than LIMIT_LISTING_TEXT_BYTES is logged and left out. */
-void listing_text_read(const struct request *r, const char *name, struct listing_text *out);
+/* found: the sub-request for it, NULL: none. Owned by the caller (buf_clear). A file that cannot be read, is no text, or longer than LIMIT_LISTING_TEXT_BYTES is logged and left out. */
+void listing_text_read(const struct request *found, struct listing_text *out);
 int listing_text_add(struct buf *to, const struct listing_text *text);
 
 #endif

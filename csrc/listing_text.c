@@ -1,9 +1,6 @@
-/* HeaderName and ReadmeName: a file of the folder (or, by a URL path, below DocumentRoot) that stands above or below its listing. HTML as it is,
- * other text as text. It is read as a file: what a request for it would be answered does not matter, but for .ht* and links that Options forbid. */
+/* HeaderName and ReadmeName: what stands above or below a listing. HTML as it is, other text as text. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,9 +10,9 @@
 #include "log.h"
 #include "route.h"
 
-static void left_out(const struct request *r, const char *path, const char *why)
+static void left_out(const struct request *r, const char *why)
 {
-    log_request(r, LEVEL_WARN, "static", "%s is left out of the listing: %s", path, why);
+    log_request(r, LEVEL_WARN, "static", "%s is left out of the listing: %s", r->filename, why);
 }
 
 static int read_all(int fd, struct buf *to)
@@ -32,43 +29,36 @@ static int read_all(int fd, struct buf *to)
 }
 
 /* Does its type, or the want of one, let it be shown? */
-static bool type_is_text(const struct request *r, const char *path, bool *is_html)
+static bool type_is_text(const struct request *r, bool *is_html)
 {
-    const char *slash = strrchr(path, '/'), *type = route_type(r, slash ? slash + 1 : path);
+    const char *type = r->content_type ? r->content_type : route_type(r, r->filename);
     *is_html = type && (strncmp(type, "text/html", 9) == 0 || strncmp(type, "application/xhtml", 17) == 0);
     return !type || *is_html || strncmp(type, "text/", 5) == 0;
 }
 
-static void text_take(const struct request *r, const char *path, int fd, struct listing_text *out)
+static void text_take(const struct request *r, int fd, struct listing_text *out)
 {
     struct stat st;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        left_out(r, path, "it is no file");
+        left_out(r, "it is no file");
     else if (st.st_size > LIMIT_LISTING_TEXT_BYTES)
-        left_out(r, path, "it is longer than LIMIT_LISTING_TEXT_BYTES");
-    else if (!type_is_text(r, path, &out->is_html))
-        left_out(r, path, "its type is not text");
+        left_out(r, "it is longer than LIMIT_LISTING_TEXT_BYTES");
+    else if (!type_is_text(r, &out->is_html))
+        left_out(r, "its type is not text");
     else if (read_all(fd, &out->text) < 0) {
-        left_out(r, path, strerror(errno));
+        left_out(r, strerror(errno));
         buf_clear(&out->text);
     }
 }
 
-void listing_text_read(const struct request *r, const char *name, struct listing_text *out)
+void listing_text_read(const struct request *found, struct listing_text *out)
 {
-    char *path = NULL;
     int fd;
     *out = (struct listing_text){.text = {.max = LIMIT_LISTING_TEXT_BYTES + 16384}};
-    if (!name || !*name || static_name_is_hidden(name))
+    if (!found || static_name_is_hidden(found->filename) || static_open(found, O_NONBLOCK, &fd) != 0)
         return;
-    const char *folder = *name == '/' ? r->server->document_root : r->filename;
-    if (!folder || asprintf(&path, "%.*s/%s", (int)static_root_len(folder), folder, name + (*name == '/')) < 0)
-        return;
-    if (static_open_path_of(r, *name == '/' ? folder : NULL, path, O_NONBLOCK, &fd) == 0) {
-        text_take(r, path, fd, out);
-        close(fd);
-    }
-    free(path);
+    text_take(found, fd, out);
+    close(fd);
 }
 
 int listing_text_add(struct buf *to, const struct listing_text *text)

@@ -72,7 +72,7 @@ struct request {
     bool aborted;        /* client gone before the response was out */
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
     bool send_soon;      /* what ends it is only C: its last bytes may wait for those of other requests */
-    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, waits /* for that one to rest */, resting /* only its clean-up is left */, index_due /* sub-requests look for the index of the folder */, needs_user, errors_told /* ErrorLogFormat's lines for it have been written */, error_document, own_page /* the body is the server's error page */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, script_aliased /* a ScriptAlias mapped it: no Options ExecCGI is needed */, assbackwards;
+    bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, waits /* for that one to rest */, resting /* only its clean-up is left */, looking /* sub-requests look for what the folder shows */, needs_user, errors_told /* ErrorLogFormat's lines for it have been written */, error_document, own_page /* the body is the server's error page */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, script_aliased /* a ScriptAlias mapped it: no Options ExecCGI is needed */, assbackwards;
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
     struct peer peer, local; /* the connection's two ends; for the log, which comes when it may be gone */
     uint32_t keepalives; /* requests answered on the connection before this one */
@@ -143,8 +143,10 @@ struct request {
     struct request *subs;        /* borrowed: the newest sub-request; it is cleaned up before this one */
     struct request *behind;      /* borrowed: cleaned up after this one */
     uint8_t redirects;
+    uint8_t look;                /* what is looked for: serve_index.c's */
     uint8_t index_at;            /* of DirectoryIndex: what is tried next */
     int index_status;            /* what came of it; 0: nothing to complain about */
+    const struct request *beside[2]; /* borrowed: sub-requests whose files HeaderName and ReadmeName put above and below a listing; NULL: none */
     void *py;                    /* borrowed: the Python request object (it holds a reference on this struct), or NULL */
     const struct request_filter *out_filter, *in_filter; /* NULL: none */
     struct pyfilters *filters;   /* pyfilter.c's, in the arena; NULL: none */

@@ -33,7 +33,8 @@ enum step serve_rest(struct request *r);
 enum step serve_clean_up(struct request *r);
 /* All phases of r are over, for good. */
 void serve_cleaned_up(struct request *r);
-/* Before the content of a folder: sub-requests go through the phases for what DirectoryIndex names, and the first that is a file takes its place. */
+/* Before the content of a folder: sub-requests go through the phases for what DirectoryIndex names, and the first that is a file takes its place; for
+ * what stands above and below a listing. */
 enum step serve_index(struct request *r);
 /* A sub-request has come to its content, or to an end before it. */
 enum step serve_sub_over(struct request *r, int status);

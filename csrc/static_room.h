@@ -29,8 +29,6 @@ bool static_name_is_hidden(const char *path);
 
 /* Opens r->filename as its Options say. 0 with *fd, or the status to answer (logged). */
 int static_open(const struct request *r, int more, int *fd);
-/* The same for another file; root: what the administrator named, NULL: as for r's own. */
-int static_open_path_of(const struct request *r, const char *root, const char *path, int more, int *fd);
 
 /* --- static_range.c --- */
 

@@ -24,17 +24,15 @@ static const char *root_of(const struct request *r)
     return best;
 }
 
-int static_open(const struct request *r, int more, int *fd) { return static_open_path_of(r, NULL, r->filename, more, fd); }
-
-int static_open_path_of(const struct request *r, const char *root, const char *path, int more, int *fd)
+int static_open(const struct request *r, int more, int *fd)
 {
     int options = r->conf->options;
     enum link_policy policy = options & OPTION_FOLLOW_SYMLINKS ? LINKS_FOLLOW : options & OPTION_SYMLINKS_IF_OWNER ? LINKS_OWNER : LINKS_NONE;
-    *fd = static_open_path(policy == LINKS_FOLLOW ? "" : root ? root : root_of(r), path, policy, more);
+    *fd = static_open_path(policy == LINKS_FOLLOW ? "" : root_of(r), r->filename, policy, more);
     if (*fd >= 0)
         return 0;
     int error = errno, status = static_errno_status(error);
-    log_request(r, status == 404 ? LEVEL_INFO : LEVEL_WARN, "static", "%s: %s", path,
+    log_request(r, status == 404 ? LEVEL_INFO : LEVEL_WARN, "static", "%s: %s", r->filename,
                 error == ELOOP ? "a symbolic link that Options do not allow, or that leads nowhere" : strerror(error));
     return status;
 }

@@ -99,6 +99,51 @@ def test_a_text_that_is_too_long_or_behind_a_link_is_left_out(server: Start) -> 
     host.expect_log("link.txt: a symbolic link that Options do not allow")
 
 
+def test_texts_are_looked_up_by_sub_requests(server: Start) -> None:
+    """Aliases hold for them, and what would not be served as it is stays out."""
+    host = server(FOLDER % "HeaderName /other/top.html\nReadmeName foot.html" + """
+Alias /other "@ROOT@/elsewhere"
+<Directory "@ROOT@/elsewhere">
+    Require all granted
+</Directory>
+<Files foot.html>
+    <If "%{QUERY_STRING} == '' && %{HTTP:X-Who} != 'me'">
+        Require all denied
+    </If>
+</Files>
+<Location /other>
+    <If "%{HTTP:X-Who} == 'python'">
+        SetHandler mod_python
+        PythonHandler none
+    </If>
+</Location>
+""", {**FILES, "elsewhere/top.html": "<i>top</i>", "www/d/foot.html": "<i>foot</i>"})
+
+    def shown(who: str) -> tuple[bool, bool]:
+        page = host.get("/d/?C=N;O=A", {"X-Who": who}).text
+        assert "a.txt" in page
+        return "<i>top</i>" in page, "<i>foot</i>" in page
+
+    assert [shown(who) for who in ("me", "you", "python", "me")] == [(True, True), (True, False), (False, False), (True, True)]
+    assert "<i>" not in host.get("/d/a.txt").text and host.request("HEAD", "/d/").status == 200
+    host.allow_log("client denied")
+
+
+ACCESS = """
+def accesshandler(req):
+    return 403 if "secret" in req.uri else 0
+"""
+
+
+@pytest.mark.parametrize("hooks", ["", "PythonAccessHandler acc"])
+def test_texts_obey_handlers_of_python(server: Start, hooks: str) -> None:
+    host = server(FOLDER % f"HeaderName secret.html\nReadmeName foot.html\n{hooks}\nPythonPath \"['@ROOT@/lib'] + sys.path\"",
+                  {**FILES, "lib/acc.py": ACCESS, "www/d/secret.html": "<i>top</i>", "www/d/foot.html": "<i>foot</i>"})
+    for _ in range(2):
+        page = host.get("/d/").text
+        assert "a.txt" in page and "<i>foot</i>" in page and ("<i>top</i>" in page) == (not hooks)
+
+
 def links(page: str) -> list[str]:
     return [link for link in rows(page) if link != "../"]
 
