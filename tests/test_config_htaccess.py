@@ -1,6 +1,7 @@
 """Per-folder files in the running server: they hold at once, change at once, and break one folder only."""
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -83,3 +84,14 @@ def test_it_is_not_served(host: Server) -> None:
     host.write("www/open/.htaccess", "Header set X-From open\n")
     host.allow_log("denied")
     assert host.get("/open/.htaccess").status == 403
+
+
+def test_a_fault_is_told_at_each_request_and_read_once(host: Server) -> None:
+    """A broken file of a megabyte must not be read for every request."""
+    host.write("www/open/.htaccess", "# filler\n" * 100_000 + "Nonsense\n" * 100)
+    os.utime(host.root / "www/open/.htaccess", (1, 1))
+    for _ in range(5):
+        assert host.get("/open/a.txt").status == 500
+    wait_until(lambda: host.error_log.count(".htaccess:100001: Nonsense") == 5, "each is told")
+    assert ".htaccess:100020: Nonsense" in host.error_log and ".htaccess:100021: Nonsense" not in host.error_log
+    host.allow_log("Nonsense")

@@ -44,3 +44,7 @@ def test_an_open_quote_is_named(text: str) -> None:
 
 def test_split_word_gives_the_rest_untouched() -> None:
     assert split_word('  404 "a  b" c ') == ("404", '"a  b" c ')
+
+
+def test_many_words_are_split_in_linear_time() -> None:
+    assert split_words('"a" ' * 200_000) == ["a"] * 200_000

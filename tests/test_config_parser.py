@@ -109,8 +109,41 @@ def test_a_file_that_includes_itself_is_an_error(tmp_path: Path) -> None:
 
 
 def test_nesting_is_bounded() -> None:
-    parser = parse("<A>\n" * 150 + "</A>\n" * 150)
-    assert any("at most 100 sections" in str(error) for error in parser.errors)
+    assert not parse("<A>\n" * 100 + "</A>\n" * 100).errors
+    for name in ("A", "IfDefine !X"):
+        parser = parse(f"<{name}>\n" * 100_000)
+        assert [str(each) for each in parser.errors] == [f"t:101: <{name.split()[0]}>: at most 100 sections within each other expected"]
+
+
+def test_faults_and_warnings_are_bounded() -> None:
+    assert len(parse("</A>\n" * 5000).errors) == 1000 and len(parse("</A>\n" * 5000, restricted=True).errors) == 20
+    assert len(parse("A ${NONE}\n" * 5000).warnings) == 1000
+
+
+def test_files_and_lines_are_bounded(tmp_path: Path) -> None:
+    parser = parse("A " + "x" * ((1 << 20) - 2))
+    assert not parser.errors and len(parser.tree) == 1
+    assert [str(each) for each in parse("A " + "x" * (1 << 20) + "\nB").errors] == ["t:1: a line of at most 1048576 bytes expected"]
+    for level in range(4):
+        (tmp_path / f"{level}.cnf").write_text(f"Include {tmp_path}/{level + 1}.cnf\n" * 20)
+    (tmp_path / "4.cnf").write_text("A 1\n")
+    parser = parse(f"Include {tmp_path}/0.cnf")
+    assert [str(each).split(":", 2)[2] for each in parser.errors] == [" Include: at most 10000 files expected"] and len(parser.files) == 10_000
+    assert [str(each) for each in parse("Include /dev/zero").errors] == ["t:1: Include: a file of at most 67108864 bytes expected, not /dev/zero"]
+    (tmp_path / ".htaccess").write_text("# " + "x" * ((1 << 20) - 3) + "\n")
+    for more, errors in (("", 0), ("#", 1)):
+        with (tmp_path / ".htaccess").open("a") as stream:
+            stream.write(more)
+        parser = Parser("/nowhere", restricted=True)
+        parser.read_file(str(tmp_path / ".htaccess"))
+        assert len(parser.errors) == errors
+
+
+def test_variables_cannot_grow_for_ever() -> None:
+    bomb = "Define A0 0123456789\n" + "".join(f"Define A{level + 1} {f'${{A{level}}}' * 10}\n" for level in range(20)) + "A ${A20}"
+    parser = parse(bomb)
+    assert len(parser.errors) == 1 and "a line of at most 1048576 bytes expected, with what stands for ${…} in it" in str(parser.errors[0])
+    assert not parse("A " + "${" * 500_000).errors and not parse("A " + "${" * 400_000 + "}").errors
 
 
 def test_server_root_moves_relative_includes(tmp_path: Path) -> None:

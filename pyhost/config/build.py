@@ -13,7 +13,7 @@ from .directives import find, not_found
 from .lexer import LexError, split_words
 from .merge import Layer, SectionDraft, Within, gather
 from .model import Address, Expr, Override, Regex, Require, RequireKind, Section, SectionKind, TextKind
-from .parser import Node, Place
+from .parser import MAX_FAULTS, MAX_HTACCESS_FAULTS, Node, Place
 from .table import CONTEXTS, Context, Directive, Several
 
 __all__ = ["Builder", "ServerDraft"]
@@ -95,6 +95,8 @@ class Builder:
 
     def walk(self, nodes: Sequence[Node], scope: Scope) -> None:
         for node in nodes:
+            if len(self.errors) >= (MAX_HTACCESS_FAULTS if self.in_htaccess else MAX_FAULTS):
+                return
             if node.children is None:
                 self.directive(node, scope)
             else:

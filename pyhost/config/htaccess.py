@@ -5,7 +5,7 @@ import os
 import time
 
 from .. import bridge
-from ..errors import ConfigErrors
+from ..errors import ConfigError, ConfigErrors
 from .build import Builder
 from .config import Config
 from .merge import Layer, SectionDraft
@@ -27,7 +27,7 @@ class HtaccessCache:
         self.config = config
         self.next_id = config.next_id
         self.by_id: dict[int, SectionDraft] = {}
-        self.known: dict[tuple[str, int], tuple[State, Layer, list[SectionDraft]]] = {}
+        self.known: dict[tuple[str, int], tuple[State, Layer, list[SectionDraft], list[ConfigError]]] = {}
 
     @staticmethod
     def state(path: str) -> State:
@@ -45,12 +45,14 @@ class HtaccessCache:
         state = self.state(path)
         known = self.known.get((path, overrides))
         if known is None or known[0] != state:
-            layer, sections = self.parse(path, overrides) if state else ({}, [])
-            known = self.known[path, overrides] = (state, layer, sections)
+            layer, sections, errors = self.parse(path, overrides) if state else ({}, [], [])
+            known = self.known[path, overrides] = (state, layer, sections, errors)
             self.by_id.update({draft.section.id: draft for draft in sections})
+        if known[3]:
+            raise ConfigErrors(known[3])
         return known[1], known[2]
 
-    def parse(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
+    def parse(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft], list[ConfigError]]:
         parser = Parser(self.config.server_root, dict.fromkeys(self.config.main["defines"], ""), restricted=True)
         parser.read_file(path)
         there = bridge.available()
@@ -58,7 +60,4 @@ class HtaccessCache:
                           next_id=self.next_id)
         layer, sections = builder.build_htaccess(parser.tree, os.path.dirname(path))
         self.next_id = builder.next_id
-        errors = [*parser.errors, *builder.errors]
-        if errors:
-            raise ConfigErrors(errors)
-        return layer, sections
+        return layer, sections, parser.errors if parser.stopped else [*parser.errors, *builder.errors]

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["LexError", "logical_lines", "split_word", "split_words"]
+__all__ = ["MAX_LINE", "LexError", "logical_lines", "split_word", "split_words"]
 
 BARE_WORD = re.compile(r"[^ \t\r\n\f\v]+")
+SPACE = re.compile(r"\s*")
 UNESCAPE = {'"': re.compile(r'\\([\\"])'), "'": re.compile(r"\\([\\'])"), "": re.compile(r"\\(\\)")}
 QUOTED = {'"': re.compile(r'"((?:[^"\\]|\\.)*)("|\\?$)'), "'": re.compile(r"'((?:[^'\\]|\\.)*)('|\\?$)")}
-MAX_LINE = 1 << 20  # characters of one logical line: a binary file given by mistake ends here
+MAX_LINE = 1 << 20  # characters of one logical line
 
 
 class LexError(ValueError):
@@ -42,6 +43,20 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
             yield first, whole
 
 
+def word_at(text: str, at: int) -> tuple[str, int]:
+    """The word that begins there, unquoted, and where the next one begins. Raises LexError: the closing quote is missing."""
+    quote = text[at] if text[at] in "\"'" else ""
+    found = (QUOTED[quote] if quote else BARE_WORD).match(text, at)
+    if quote and (not found or found[2] != quote):
+        raise LexError(f"closing {quote} expected: {text[at:at + 60]}")
+    assert found
+    word = found[1] if quote else found[0]
+    if "\\" in word:
+        word = UNESCAPE[quote].sub(r"\1", word)
+    space = SPACE.match(text, found.end())
+    return word, space.end() if space else found.end()
+
+
 def split_word(text: str) -> tuple[str, str]:
     """Return the first word of text, unquoted, and the rest without leading white space.
 
@@ -50,19 +65,8 @@ def split_word(text: str) -> tuple[str, str]:
     text = text.lstrip()
     if not text:
         return "", ""
-    quote = text[0] if text[0] in "\"'" else ""
-    if quote:
-        found = QUOTED[quote].match(text)
-        if not found or found[2] != quote:
-            raise LexError(f"closing {quote} expected: {text[:60]}")
-        word = found[1]
-    else:
-        found = BARE_WORD.match(text)
-        assert found
-        word = found[0]
-    if "\\" in word:
-        word = UNESCAPE[quote].sub(r"\1", word)
-    return word, text[found.end():].lstrip()
+    word, end = word_at(text, 0)
+    return word, text[end:]
 
 
 def split_words(text: str) -> list[str]:
@@ -70,8 +74,8 @@ def split_words(text: str) -> list[str]:
     if '"' not in text and "'" not in text and "\\" not in text:
         return text.split()
     words = []
-    text = text.strip()
-    while text:
-        word, text = split_word(text)
+    text, at = text.strip(), 0
+    while at < len(text):
+        word, at = word_at(text, at)
         words.append(word)
     return words

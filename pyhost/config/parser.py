@@ -11,13 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import ConfigError
-from .lexer import LexError, logical_lines, split_word, split_words
+from .lexer import MAX_LINE, LexError, logical_lines, split_word, split_words
 from .modules import BUILT_IN, is_built_in, is_known
 
-__all__ = ["Node", "Parser", "Place"]
+__all__ = ["MAX_FAULTS", "MAX_HTACCESS_FAULTS", "Node", "Parser", "Place"]
 
-VARIABLE = re.compile(r"\$\{([^}]*)\}")
+VARIABLE = re.compile(r"\$\{([^${}]*)\}")
+# Nobody writes so much; whoever does, by mistake or not, has no server that reads for hours.
 MAX_DEPTH = 100  # of Include within Include, and of sections within sections
+MAX_FILES = 10_000
+MAX_FILE = 64 << 20  # characters
+MAX_HTACCESS = 1 << 20
+MAX_FAULTS = 1000
+MAX_HTACCESS_FAULTS = 20  # each request logs them
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,11 @@ class Parser:
     restricted: bool = False  # .htaccess: no Include, Define or LoadModule
     open_files: list[str] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
+    stopped: bool = False  # there is no use in reading on
 
-    def fail(self, place: Place, name: str, expected: str) -> None:
+    def fail(self, place: Place, name: str, expected: str, stop: bool = False) -> None:
         self.errors.append(ConfigError(place.file, place.line, name, expected))
+        self.stopped |= stop or len(self.errors) >= (MAX_HTACCESS_FAULTS if self.restricted else MAX_FAULTS)
 
     def read_file(self, path: str, included_at: tuple[Place, str] | None = None) -> None:
         """Read a file into the tree; it must close the sections it opens. included_at: place and name of the Include."""
@@ -78,11 +86,18 @@ class Parser:
         if len(self.open_files) >= MAX_DEPTH or path in self.open_files:
             self.fail(place, name, f"a file that does not include itself expected, not {path}")
             return
+        if len(self.files) >= MAX_FILES:
+            self.fail(place, name, f"at most {MAX_FILES} files expected", stop=True)
+            return
+        room = MAX_HTACCESS if self.restricted else MAX_FILE
         try:
             with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-                text = stream.read().removeprefix("\ufeff")  # some editors put it there
+                text = stream.read(room + 1).removeprefix("\ufeff")  # some editors put it there
         except OSError as error:
             self.fail(place, name, f"a readable file expected: {path}: {error.strerror}")
+            return
+        if len(text) > room:
+            self.fail(place, name, f"a file of at most {room} bytes expected, not {path}")
             return
         self.files.append(path)
         self.open_files.append(path)
@@ -94,6 +109,8 @@ class Parser:
         depth = len(self.frames)
         for number, line in logical_lines(text):
             self.read_line(Place(file, number), line, depth)
+            if self.stopped:
+                return
         while len(self.frames) > depth:
             frame = self.frames.pop()
             self.fail(frame.place, f"<{frame.name}>", f"</{frame.name}> expected before the end of the file")
@@ -103,6 +120,9 @@ class Parser:
         """Read one directive or section border. depth: sections that may not be closed by this line."""
         if "\0" in line:
             self.fail(place, "", "a text file expected: there is a NUL byte in this line")
+            return
+        if len(line) > MAX_LINE:
+            self.fail(place, "", f"a line of at most {MAX_LINE} bytes expected")
             return
         active = not self.frames or self.frames[-1].active
         if line.startswith("</"):
@@ -118,17 +138,31 @@ class Parser:
 
     def expand(self, place: Place, line: str) -> str:
         """Replace ${NAME} by what Define or the environment says (SRVROOT: ServerRoot); an unknown one stays and is warned of."""
+        room = MAX_LINE
+
         def value(found: re.Match[str]) -> str:
-            name = found[1]
-            if name in self.defines:
-                return self.defines[name]
-            if name in self.environment:
-                return self.environment[name]
-            if name == "SRVROOT":  # a convention of httpd's sample files, which Define it; here it is ServerRoot
-                return self.server_root
+            nonlocal room
+            made = self.variable(place, found)
+            room -= len(made)
+            return made if room >= 0 else ""
+
+        expanded = VARIABLE.sub(value, line)
+        if room < 0 or len(expanded) > MAX_LINE:
+            self.fail(place, "", f"a line of at most {MAX_LINE} bytes expected, with what stands for ${{…}} in it", stop=True)
+            return line
+        return expanded
+
+    def variable(self, place: Place, found: re.Match[str]) -> str:
+        name = found[1]
+        if name in self.defines:
+            return self.defines[name]
+        if name in self.environment:
+            return self.environment[name]
+        if name == "SRVROOT":  # a convention of httpd's sample files, which Define it; here it is ServerRoot
+            return self.server_root
+        if len(self.warnings) < MAX_FAULTS:
             self.warnings.append((place, f"${{{name}}} is neither defined nor in the environment"))
-            return found[0]
-        return VARIABLE.sub(value, line)
+        return found[0]
 
     # sections
 
@@ -141,7 +175,7 @@ class Parser:
             assert found
         name, args = found[1], found[2].strip()
         if len(self.frames) >= MAX_DEPTH:
-            self.fail(place, f"<{name}>", f"at most {MAX_DEPTH} sections within each other expected")
+            self.fail(place, f"<{name}>", f"at most {MAX_DEPTH} sections within each other expected", stop=True)
         condition = name.lower()
         if condition in CONDITIONS:
             holds = active and self.condition(place, condition, args)
@@ -232,6 +266,8 @@ class Parser:
         for each in paths:
             for file in self.files_below(each):
                 self.read_file(file, (place, name))
+                if self.stopped:
+                    return
 
     @staticmethod
     def files_below(path: str) -> list[str]:
