@@ -176,9 +176,6 @@ static char *alias_filename(struct request *r, const struct alias_conf *a, const
     return name;
 }
 
-/* An application is no file: its Location says what it is. */
-static bool is_application(int kind) { return kind == ALIAS_WSGI || kind == ALIAS_ASGI; }
-
 static const char *alias_handler(int kind)
 {
     return kind == ALIAS_SCRIPT ? "cgi-script" : NULL;
@@ -191,7 +188,7 @@ char *route_filename(const struct server_index *index, struct request *r, const 
     int pairs, at = alias_find(server->aliases, &index->aliases, uri_of(r), ovector, &pairs);
     char *name;
     *status = 500;
-    if (at >= 0 && !is_application(server->aliases[at].kind)) {
+    if (at >= 0) {
         *handler = alias_handler(server->aliases[at].kind);
         name = alias_filename(r, &server->aliases[at], ovector, pairs, status);
     } else {

@@ -103,6 +103,8 @@ static int aliases_index(struct server_index *index, const struct server_conf *c
     for (int i = 0; i < conf->alias_count; i++) {
         const struct alias_conf *a = &conf->aliases[i];
         bool redirect = a->kind == ALIAS_REDIRECT || a->kind == ALIAS_REDIRECT_MATCH;
+        if (a->kind == ALIAS_WSGI || a->kind == ALIAS_ASGI)
+            continue; /* an application is no file: its Location says what it is */
         if (pattern_list_add(redirect ? &index->redirects : &index->aliases, i, a->regex.pattern ? NULL : a->from, a->from_len) < 0)
             return -1;
     }

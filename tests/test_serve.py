@@ -137,6 +137,43 @@ def test_django(serve: Callable[..., Served], tmp_path: Path, target: str) -> No
     assert ("PyASGIAlias /" in served.text) == (target == "asgi")
 
 
+def django_with(tmp_path: Path, settings: str, **files: str) -> Path:
+    """A project with staticfiles, more settings and more files ("/" is "__" in their names)."""
+    pytest.importorskip("django")
+    site = tmp_path / "site"
+    shutil.copytree(SITE, site, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in files.items():
+        path = site / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    with open(site / "mysite" / "settings.py", "a") as file:
+        file.write(f"\nfrom pathlib import Path\nBASE = Path({str(site)!r})\nINSTALLED_APPS.insert(0, 'django.contrib.staticfiles')\n{settings}\n")
+    return site
+
+
+@pytest.mark.parametrize("target", ["site", "site/mysite/asgi.py"])
+def test_static_files_of_django(serve: Callable[..., Served], tmp_path: Path, target: str) -> None:
+    """Where several apps have a folder of one name, both are there, and the first one's files count."""
+    django_with(tmp_path, "INSTALLED_APPS.insert(0, INSTALLED_APPS.pop())\nSTATIC_URL = 'static/'\nDEBUG = True\nSTATICFILES_DIRS = [BASE / 'extra']\n",
+                **{"extra__x.css": "x", "shop__static__shop__a b.txt": "shop", "shop__static__admin__css__mine.css": "mine",
+                   "shop__static__admin__css__base.css": "of the shop"})
+    served = serve(target)
+    seen = {name: served.get("/static/" + name).text for name in ("x.css", "shop/a%20b.txt", "admin/css/mine.css", "admin/css/base.css")}
+    assert seen == {"x.css": "x", "shop/a%20b.txt": "shop", "admin/css/mine.css": "mine", "admin/css/base.css": "of the shop"}
+    assert [served.get("/static/" + name).status for name in ("admin/js/core.js", "admin/css/login.css", "nothing", "../manage.py")] == [200, 200, 404, 404]
+    assert served.get("/stream").text == "0,1,2,3,4,"
+
+
+@pytest.mark.parametrize("settings,expected", [("STATIC_ROOT = BASE / 'root'", True), ("STATIC_ROOT = BASE / 'none'", False), ("", False),
+                                               ("DEBUG = True\nSTATIC_URL = 'https://cdn.example/'", False), ("INSTALLED_APPS.pop(0)", False),
+                                               ("DEBUG = True\nMIDDLEWARE.append('mysite.whitenoise.Middleware')", False)])
+def test_static_files_of_django_elsewhere(run: Run, tmp_path: Path, settings: str, expected: bool) -> None:
+    site = django_with(tmp_path, settings, root__x="x", mysite__whitenoise="")
+    (site / "mysite" / "whitenoise.py").write_text("def Middleware(get_response):\n    return get_response\n")
+    text = printed(run, "site")
+    assert [line for line in text.splitlines() if line.startswith("Alias ")] == ([f'Alias "/static/" "{site}/root"'] if expected else [])
+
+
 def test_reload_survives_a_broken_file_and_shows_it(serve: Callable[..., Served], tmp_path: Path) -> None:
     hello = tmp_path / "hello.py"
     hello.write_text(WSGI.format(text="one"))

@@ -558,6 +558,48 @@ PyWSGIAlias /one/inner "two:second"
     assert host.get("/", {"Host": "second.example"}).text == "second||/"
 
 
+def test_aliases_inside_of_an_application_lead_to_files(server: Callable[..., Server]) -> None:
+    """As with mod_wsgi: in either order, by patterns, in a virtual host; what a Directory says of the files holds, and the longer path counts."""
+    app = "def application(environ, start):\n    start('200 OK', [])\n    return [(environ['SCRIPT_NAME'] + '!' + environ['PATH_INFO']).encode()]\n"
+    host = server("""
+Alias /first "@ROOT@/files"
+PyWSGIAlias / "@ROOT@/app.py"
+PyWSGIAlias /first/inner "@ROOT@/app.py"
+Alias /last/ "@ROOT@/files/"
+Alias /one.txt "@ROOT@/files/a.txt"
+AliasMatch "^/match/(.*)$" "@ROOT@/files/$1"
+Alias /handled "@ROOT@/handled"
+<Directory "@ROOT@/handled">
+    SetHandler mod_python
+    PythonHandler beside
+</Directory>
+<Directory "@ROOT@/files">
+    Require all granted
+</Directory>
+<Location /first/app>
+    SetHandler wsgi
+    PyWSGIApplication "@ROOT@/app.py"
+</Location>
+<VirtualHost *:@PORT@>
+    ServerName one.example
+</VirtualHost>
+<VirtualHost *:@PORT@>
+    ServerName other.example
+    Alias /more "@ROOT@/files"
+</VirtualHost>
+""", {"app.py": app, "files/a.txt": "a file", "files/b.txt": "b",
+      "handled/beside.py": "from mod_python import apache\ndef handler(req):\n    req.write('handled')\n    return apache.OK\n"})
+    host.check_fds = False
+    seen = {path: host.get(path).text for path in ("/x", "/first/a.txt", "/last/a.txt", "/one.txt", "/match/b.txt", "/handled/x", "/first/inner/y",
+                                                   "/first/app/z", "/firstly", "/last", "/more/a.txt")}
+    assert seen == {"/x": "!/x", "/first/a.txt": "a file", "/last/a.txt": "a file", "/one.txt": "a file", "/match/b.txt": "b", "/handled/x": "handled",
+                    "/first/inner/y": "/first/inner!/y", "/first/app/z": "/first/app!/z", "/firstly": "!/firstly", "/last": "!/last",
+                    "/more/a.txt": "!/more/a.txt"}
+    assert host.get("/first/none").status == 404
+    other = {path: host.get(path, {"Host": "other.example"}).text for path in ("/more/a.txt", "/first/a.txt", "/x")}
+    assert other == {"/more/a.txt": "a file", "/first/a.txt": "a file", "/x": "!/x"}
+
+
 def test_factories_are_called_once(server: Callable[..., Server]) -> None:
     app = '''
 made = 0

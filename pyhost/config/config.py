@@ -148,17 +148,36 @@ def overrides_something(sections: Sequence[SectionDraft]) -> bool:
 APPLICATIONS = {AliasKind.WSGI: "wsgi", AliasKind.ASGI: "asgi"}
 
 
+#: Those that lead to files, and do so inside a mounted application, too.
+TO_FILES = (AliasKind.PLAIN, AliasKind.MATCH, AliasKind.SCRIPT)
+PATTERN = 1 << 30  # is more specific than any path
+
+
 def add_application_locations(draft: ServerDraft, builder: Builder) -> None:
-    """PyWSGIAlias and PyASGIAlias also are a Location with the handler, before the written ones so that those can change it."""
+    """PyWSGIAlias and PyASGIAlias also are a Location with the handler, before the written ones so that those can change it. An alias inside of them
+    is one without: files below the path of an application are served as files, whatever the order in the configuration (as with mod_wsgi)."""
     aliases: Sequence[Alias] = draft.layer.get("server.aliases", ())
+    mounts = [path_of(each) for server in builder.servers for each in server.layer.get("server.aliases", ()) if each.kind in APPLICATIONS]
     made = []
     for each in aliases:
+        path = path_of(each)
+        layer: Layer = {}
+        lines: list[str] = []
         if handler := APPLICATIONS.get(each.kind):
-            section = Section(builder.next_id, SectionKind.LOCATION, each.from_ or "/")
-            builder.next_id += 1
             layer = {"dir.set_handler": handler, "dir.wsgi_application": each.to, "dir.wsgi_mount": each.from_}
-            made.append(SectionDraft(section, draft.place, layer, [f"SetHandler {handler}", f"PyWSGIApplication {each.to}"]))
-    draft.sections[:0] = sorted(made, key=lambda each: len(each.section.pattern))  # what is mounted inside another one counts
+            lines = [f"SetHandler {handler}", f"PyWSGIApplication {each.to}"]
+        elif not mounts or each.kind not in TO_FILES or not (each.regex or any(path.startswith(mount + "/") for mount in mounts)):
+            continue
+        kind = SectionKind.LOCATION_MATCH if each.regex else SectionKind.LOCATION
+        section = Section(builder.next_id, kind, each.regex.pattern if each.regex else each.from_ or "/", regex=each.regex)
+        builder.next_id += 1
+        made.append(SectionDraft(section, draft.place, layer, lines, mounted=PATTERN if each.regex else len(path) + 1))
+    draft.sections[:0] = sorted(made, key=lambda each: each.mounted)  # what is mounted inside another one counts
+
+
+def path_of(alias: Alias) -> str:
+    """Without a slash at its end."""
+    return (alias.from_ or "").rstrip("/")
 
 
 def finish_main(config: Config, builder: Builder, parser: Parser) -> None:

@@ -115,9 +115,9 @@ ROWS: tuple[Directive, ...] = (
         "Filters of responses by extension.", override="FileInfo", rule=KEYED),
     # pyhost's own
     row("PyWSGIAlias", SERVER, "/path file-or-module[:callable]", mounted(AliasKind.WSGI), "2", "server.aliases",
-        "A WSGI application for everything below a path.", rule=ALIASES_FIRST),
+        "A WSGI application for everything below a path, but for what an Alias inside of it leads to.", rule=ALIASES_FIRST),
     row("PyASGIAlias", SERVER, "/path file-or-module[:callable]", mounted(AliasKind.ASGI), "2", "server.aliases",
-        "An ASGI application for everything below a path.", rule=ALIASES_FIRST),
+        "An ASGI application for everything below a path, but for what an Alias inside of it leads to.", rule=ALIASES_FIRST),
     row("PyWSGIApplication", ANYWHERE, "file-or-module[:callable]", mounted_application, "1", "dir.wsgi_application dir.wsgi_mount",
         "The application of SetHandler wsgi or asgi.", override="FileInfo"),
     row("PyHome", ANYWHERE, "folder", home, "1", "dir.python_home",

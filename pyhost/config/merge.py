@@ -41,6 +41,7 @@ class SectionDraft:
 
     order: what is merged first among sections of one rank; without a difference it is the order of the file. For a Directory how deep it is, for Files
     where it stands, for If how many others it stands in, and where (see Within).
+    mounted: of an application that is mounted, or of an alias inside one (which sets nothing): how specific it is; the most specific one counts alone.
     """
 
     section: Section
@@ -48,6 +49,7 @@ class SectionDraft:
     layer: Layer = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     order: tuple[Any, ...] = ()
+    mounted: int = 0
 
 
 def gather(layer: Layer, name: str, value: Any) -> None:
@@ -88,7 +90,8 @@ def merge_sections(base: Layer, sections: Sequence[SectionDraft], htaccess: Sequ
     """
     layer = base
     inside: list[SectionDraft] = []
-    ordered = merge_order(sections)
+    most = max((each.mounted for each in sections), default=0)
+    ordered = merge_order(each for each in sections if each.mounted in (0, most) and (each.layer or not each.mounted))
     waiting = list(htaccess)
     location = None
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from .static import django_aliases
+
 __all__ = ["Found", "NotFound", "guess", "look"]
 
 USUAL = ("application", "app", "wsgi_app", "asgi_app", "asgi")
@@ -24,8 +26,8 @@ class NotFound(Exception):
     """There is no application there; the text says what was looked for."""
 
 
-class Found(dict[str, str]):
-    """folder: to be on sys.path; spec: `module:callable`; interface: wsgi or asgi; what: for people."""
+class Found(dict[str, Any]):
+    """folder: to be on sys.path; spec: `module:callable`; interface: wsgi or asgi; what: for people; static: (URL path, file or folder) pairs."""
 
 
 def split(target: str) -> tuple[str, str, str]:
@@ -135,7 +137,7 @@ def look(target: str) -> Found:
     interface = "asgi" if is_asgi(found) else "wsgi"
     kind = type(found)
     what = "a function" if inspect.isroutine(found) else f"{kind.__module__}.{kind.__qualname__}"
-    return Found(folder=folder, spec=f"{module_name}:{name}", interface=interface, what=what)
+    return Found(folder=folder, spec=f"{module_name}:{name}", interface=interface, what=what, static=django_aliases())
 
 
 def guess(target: str) -> Found:
@@ -148,7 +150,7 @@ def guess(target: str) -> Found:
     with open(path, encoding="utf-8", errors="replace") as source:
         text = source.read()
     spec = f"{module_name}:{wanted}" if wanted else module_name
-    return Found(folder=folder, spec=spec, interface="asgi" if ASGI_WORDS.search(text) else "wsgi", what="not known: it cannot be imported now")
+    return Found(folder=folder, spec=spec, interface="asgi" if ASGI_WORDS.search(text) else "wsgi", what="not known: it cannot be imported now", static=[])
 
 
 def main() -> int:

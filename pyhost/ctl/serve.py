@@ -137,6 +137,9 @@ def configuration(options: Options, found: Found, home: str) -> str:
     if options.threads:
         lines.append(f"# --threads {options.threads}: each request has a greenlet of its own; what waits holds up nobody")
     lines += [f"PythonAutoReload {'On' if options.reload else 'Off'}", f"PythonDebug {'On' if options.reload else 'Off'}"]
+    if found["static"]:
+        lines.append("# Django's static files, as its staticfiles app finds them now")
+    lines += [f"Alias {quoted(path)} {quoted(target)}" for path, target in found["static"]]
     lines.append(f"{'PyASGIAlias' if found['interface'] == 'asgi' else 'PyWSGIAlias'} / {quoted(found['spec'])}")
     return "\n".join(lines) + "\n"
 
