@@ -1,15 +1,14 @@
 /* The body of the request on its way to the script: straight into its standard input where the length is known, else through a file. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cgi_parts.h"
 #include "log.h"
 #include "response.h"
+#include "spool.h"
 
 /* A request that was answered by another one in its place (error document, Location of a script) brings no body. */
 static bool was_made_a_get(const struct request *r)
@@ -22,13 +21,6 @@ bool cgi_body_exists(const struct request *r) { return !was_made_a_get(r) && (r-
 bool cgi_body_is_gathered(const struct request *r)
 {
     return cgi_body_exists(r) && (!r->head.has_length || r->in_filter || r->body_bytes_read);
-}
-
-static int file_open(void)
-{
-    const char *folder = getenv("TMPDIR");
-    int fd = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    return fd >= 0 ? fd : memfd_create("cgi-body", MFD_CLOEXEC);
 }
 
 /* The body never comes whole: the script must not take a part for all of it. */
@@ -64,7 +56,7 @@ static void gathered(struct cgi_job *job)
 
 void cgi_body_gather(struct cgi_job *job)
 {
-    if (job->body_fd < 0 && (job->body_fd = file_open()) < 0) {
+    if (job->body_fd < 0 && (job->body_fd = spool_open("cgi-body")) < 0) {
         file_failed(job, "open");
         return;
     }

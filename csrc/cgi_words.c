@@ -7,6 +7,7 @@
 
 #include "buf.h"
 #include "cgi_parts.h"
+#include "spool.h"
 
 static int add_word(struct buf *to, struct slice word) { return buf_add(to, word.at, word.len) < 0 ? -1 : buf_add(to, "", 1); }
 
@@ -101,23 +102,11 @@ static int build(struct buf *to, const struct request *r, struct cgi_order *orde
     return add_arguments(to, r, order) || add_environment(to, r, order) ? -1 : 0;
 }
 
-static int write_all(int fd, const char *at, size_t n)
-{
-    while (n) {
-        ssize_t done = write(fd, at, n);
-        if (done < 0)
-            return -1;
-        at += done;
-        n -= (size_t)done;
-    }
-    return 0;
-}
-
 int cgi_words_write(struct request *r, struct cgi_order *order)
 {
     struct buf words = {0};
     int fd = -1;
-    if (build(&words, r, order) == 0 && (fd = memfd_create("cgi", MFD_CLOEXEC)) >= 0 && write_all(fd, words.at, words.len) < 0) {
+    if (build(&words, r, order) == 0 && (fd = memfd_create("cgi", MFD_CLOEXEC)) >= 0 && spool_write(fd, words.at, words.len) < 0) {
         int error = errno;
         close(fd);
         fd = -1;

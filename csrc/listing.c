@@ -13,6 +13,7 @@
 #include "errors.h"
 #include "glob.h"
 #include "response.h"
+#include "spool.h"
 #include "listing_parts.h"
 
 enum { ENTRIES_MAX = 5000, NAMES_MAX_BYTES = 4 << 20, PATTERN_MAX_BYTES = 256 };
@@ -323,6 +324,19 @@ static void listing_policy(struct request *r, const struct listing *l)
         static_header(r, SLICE("Content-Security-Policy"), SLICE("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"));
 }
 
+/* Who reads slowly keeps no more of a long page in memory than of any other answer: it waits in a file. */
+static void listing_send(struct request *r, const struct buf *page)
+{
+    int fd = page->len > response_high_bytes(r) && !r->header_only ? spool_open("listing") : -1;
+    bool spooled = fd >= 0 && spool_write(fd, page->at, page->len) == 0;
+    r->clength = page->len;
+    if (!spooled || (response_send_file(r, fd, 0, page->len) < 0 && r->response == RESPONSE_OPEN))
+        response_write(r, page->at, page->len);
+    if (fd >= 0)
+        close(fd);
+    response_finish(r);
+}
+
 int listing_answer(struct request *r, int fd)
 {
     struct listing l = {.options = r->conf->index_options};
@@ -341,9 +355,7 @@ int listing_answer(struct request *r, int fd)
     status = 0;
     r->content_type = (char *)"text/html; charset=utf-8";
     listing_policy(r, &l);
-    r->clength = page.len;
-    response_write(r, page.at, page.len);
-    response_finish(r);
+    listing_send(r, &page);
 out:
     free(l.entries);
     free(l.pattern);

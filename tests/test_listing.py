@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,30 @@ Alias /other "@ROOT@/elsewhere"
     assert [shown(who) for who in ("me", "you", "python", "me")] == [(True, True), (True, False), (False, False), (True, True)]
     assert "<i>" not in host.get("/d/a.txt").text and host.request("HEAD", "/d/").status == 200
     host.allow_log("client denied")
+
+
+def memory_bytes(pid: int) -> int:
+    """Memory of a process that is no file's."""
+    found = re.search(r"^Pss_Anon: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1]) * 1024
+
+
+@pytest.mark.slow
+def test_slow_readers_of_long_listings_cost_little_memory(server: Start) -> None:
+    host = server(FOLDER % "", FILES)
+    for number in range(4000):
+        (host.root / "www/d" / f"{'&' * 100}{number}").touch()
+    assert len(host.get("/d/").body) > 3_000_000  # the first one has grown what is kept
+    before, readers = memory_bytes(host.pid), [host.client() for _ in range(40)]
+    for client in readers:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.send(b"GET /d/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.read_head()
+    grown = (memory_bytes(host.pid) - before) / len(readers)
+    assert grown < 131072, f"{grown:.0f} bytes for each"
+    for client in readers:
+        client.close()
 
 
 ACCESS = """

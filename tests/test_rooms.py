@@ -28,7 +28,7 @@ ROOMS = {
                 "env*", "origin", "remote", "expr*"],
     "doors": ["bridge", "upcall"],
     "scripts": ["cgi_*"],
-    "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "blocked", "offload*", "slice", "limit", "table", "hash", "base64", "kernel", "proc"],
+    "tools": ["loop", "watch", "timer", "buf", "log*", "shm", "blocked", "offload*", "slice", "limit", "table", "hash", "base64", "spool", "kernel", "proc"],
 }
 PYTHON = ["Python.h", "structmember.h", "py*.h", "interp*.h", "coro*.h", "green*.h", "greenlet.h"]
 MUST_NOT_INCLUDE = {
