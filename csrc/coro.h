@@ -89,8 +89,13 @@ struct coro_limits {
 };
 /* Context: handler greenlet, GIL held. 0, or -1 with an exception. */
 int coro_set_limits(const struct coro_limits *limits);
-/* What the running greenlet does from here on is another job, as far as PyBlockedWarning goes: its limit (0: none) and its name. */
-void coro_watch(int64_t blocked_ms, void (*describe)(void *arg, char *to, size_t room), void *arg);
+/* What spawned calls get whose spawner has none (services): green, slice_ms, blocked_ms; others get those of their spawner. describe, of all of them, is
+ * given what coro_spawned_name takes. Not called: they have none. */
+void coro_set_spawned_limits(const struct coro_limits *limits);
+/* What a spawned call is named. Context: as describe. */
+void coro_spawned_name(void *arg, char *to, size_t room);
+/* What the running greenlet does from here on is another job, as far as PyTimeSlice and PyBlockedWarning go: its limits (0: none) and its name. */
+void coro_watch(int64_t slice_ms, int64_t blocked_ms, void (*describe)(void *arg, char *to, size_t room), void *arg);
 /* The part that ends with the handler, before its response is flushed and logged: the deadline, and what was thrown and has not arrived. */
 void coro_end_limits(void);
 /* A waker that raises ClientGone in the running greenlet, while it runs this job: for req->on_gone. Valid while the greenlet lives. */

@@ -68,6 +68,9 @@ struct coro {
     struct coro_cxx cxx;              /* the same */
 };
 
+/* What a spawned call has of its spawner. */
+struct coro_heritage { bool green; int64_t slice_ns, blocked_ns; };
+
 struct hub_state {
     struct hub hub;
     PyObject *main;      /* strong: the hub's own greenlet */
@@ -80,6 +83,8 @@ struct hub_state {
     struct coro *batch_last;
     int64_t turn_by_ns;  /* until then greenlets may look for events themselves instead of leaving it to the hub */
     unsigned looks_failed, looks_skipped;
+    struct coro_heritage service; /* of those whose spawner has no limits */
+    void (*describe_spawned)(void *, char *, size_t); /* NULL: spawned calls have no limits */
 };
 
 static inline struct hub_state *hub_state(void) { return (struct hub_state *)coro_hub; }
@@ -146,6 +151,10 @@ int64_t coro_run_ns(const struct coro *c);
 void coro_limit_init(struct coro *c);
 void coro_limit_begin(struct coro *c);
 void coro_limit_clear(struct coro *c);
+
+/* Of a call that is spawned here and now; and when it begins: arg as for coro_spawned_name. */
+struct coro_heritage coro_leave_heritage(void);
+void coro_take_heritage(struct coro *c, const struct coro_heritage *heritage, void *arg);
 
 /* Is it one that ends the whole job? */
 bool coro_is_limit(const struct interp *i, PyObject *exception);

@@ -99,7 +99,33 @@ int coro_set_limits(const struct coro_limits *limits)
     return 0;
 }
 
-void coro_watch(int64_t blocked_ms, void (*describe)(void *, char *, size_t), void *arg)
+void coro_set_spawned_limits(const struct coro_limits *limits)
+{
+    struct hub_state *h = hub_state();
+    h->service = (struct coro_heritage){limits->green, limits->slice_ms * NS_PER_MS, limits->blocked_ms * NS_PER_MS};
+    h->describe_spawned = limits->describe;
+}
+
+struct coro_heritage coro_leave_heritage(void)
+{
+    const struct hub_state *h = hub_state();
+    const struct coro *c = coro_current();
+    if (!h->describe_spawned)
+        return (struct coro_heritage){.green = true};
+    return c && c->describe ? (struct coro_heritage){c->green || !h->green, c->slice_ns, c->blocked_ns} : h->service;
+}
+
+void coro_take_heritage(struct coro *c, const struct coro_heritage *heritage, void *arg)
+{
+    coro_set_green(heritage->green);
+    c->slice_ns = heritage->slice_ns;
+    c->blocked_ns = heritage->blocked_ns;
+    c->describe = hub_state()->describe_spawned;
+    c->describe_arg = arg;
+    sentinel_watch_job(c->slice_ns, c->blocked_ns);
+}
+
+void coro_watch(int64_t slice_ms, int64_t blocked_ms, void (*describe)(void *, char *, size_t), void *arg)
 {
     struct coro *c = coro_current();
     if (!c)
@@ -107,6 +133,7 @@ void coro_watch(int64_t blocked_ms, void (*describe)(void *, char *, size_t), vo
     c->describe = NULL; /* a signal may ask between these lines */
     atomic_signal_fence(memory_order_seq_cst);
     c->describe_arg = arg;
+    c->slice_ns = slice_ms * NS_PER_MS;
     c->blocked_ns = blocked_ms * NS_PER_MS;
     atomic_signal_fence(memory_order_seq_cst);
     c->describe = describe;

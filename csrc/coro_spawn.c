@@ -5,6 +5,7 @@
 #include "coro_spawn.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct task *task_alloc(struct interp *i)
 {
@@ -124,6 +125,33 @@ static void task_call(struct task *t)
     Py_CLEAR(t->killed);
 }
 
+/* Read in a signal handler: no allocation, no reference counts. */
+static PyObject *name_of(const struct task *t)
+{
+    PyObject *call = t->callable;
+    if (t->name && PyUnicode_Check(t->name))
+        return t->name;
+    if (call && PyMethod_Check(call))
+        call = PyMethod_GET_FUNCTION(call);
+    return call && PyFunction_Check(call) ? ((PyFunctionObject *)call)->func_qualname : NULL;
+}
+
+void coro_spawned_name(void *arg, char *to, size_t room)
+{
+    const struct task *t = arg;
+    PyObject *name = name_of(t);
+    const char *text = t->callable ? Py_TYPE(t->callable)->tp_name : "?";
+    size_t n = strlen(text);
+    if (name && PyUnicode_IS_COMPACT_ASCII(name)) {
+        text = (const char *)PyUnicode_1BYTE_DATA(name);
+        n = (size_t)PyUnicode_GET_LENGTH(name);
+    }
+    if (n >= room)
+        n = room - 1;
+    memcpy(to, text, n);
+    to[n] = 0;
+}
+
 /* Nothing that was meant for the call is raised in here. */
 static void call_at_end(struct task *t)
 {
@@ -147,6 +175,7 @@ static void task_run(struct job *job)
     t->coro = c;
     t->state = TASK_RUNNING;
     c->woken = t->woken;
+    coro_take_heritage(c, &t->heritage, t);
     task_call(t);
     Py_CLEAR(t->callable);
     Py_CLEAR(t->args);
@@ -173,6 +202,7 @@ PyObject *coro_spawn(PyObject *callable, PyObject *args, PyObject *kwargs)
         Py_DECREF(t);
         return NULL;
     }
+    t->heritage = coro_leave_heritage();
     t->job.run = task_run;
     coro_submit(i, &t->job);
     return Py_NewRef(t); /* the queue has the other */

@@ -25,6 +25,7 @@ struct task {
     PyObject *weakrefs;
     int64_t run_ns, longest_ns; /* noted when somebody asks, and at the end */
     uint64_t resumes;
+    struct coro_heritage heritage;
     uint8_t state;      /* enum task_state */
     bool woken;         /* before it began */
 };

@@ -10,7 +10,7 @@
 
 static _Atomic bool slice_over; /* the greenlet that runs has computed for long enough */
 
-/* pyhost's own Python code counts on it that nobody else runs between two of its waits. */
+/* pyhost's own Python code, and asyncio's, count on it that nobody else runs between two of their waits. */
 static bool in_own_code(PyObject *frame)
 {
     if (!frame || !PyFrame_Check(frame))
@@ -18,7 +18,7 @@ static bool in_own_code(PyObject *frame)
     PyObject *globals = PyFrame_GetGlobals((PyFrameObject *)frame);
     PyObject *name = globals ? PyDict_GetItemString(globals, "__name__") : NULL; /* borrowed */
     const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
-    bool own = text && strncmp(text, "pyhost.", 7) == 0;
+    bool own = text && (strncmp(text, "pyhost.", 7) == 0 || strncmp(text, "asyncio.", 8) == 0);
     PyErr_Clear();
     Py_XDECREF(globals);
     return own;

@@ -85,6 +85,8 @@ static PyObject *asgi_bind(PyObject *module, PyObject *args)
         return NULL;
     coro_unref(s->loop);
     s->loop = coro_current() ? coro_ref(coro_current()) : NULL;
+    coro_set_green(true);
+    coro_watch(0, 0, NULL, NULL); /* bounds are those of its steps, not of who came first */
     Py_XSETREF(s->make_future, Py_NewRef(make_future));
     Py_XSETREF(s->make_task, Py_NewRef(make_task));
     Py_RETURN_NONE;

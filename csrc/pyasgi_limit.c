@@ -1,4 +1,4 @@
-/* What bounds the tasks of an ASGI request: PyRequestTimeout, PyCancelOnDisconnect, PyBlockedWarning.
+/* What bounds the tasks of an ASGI request: PyRequestTimeout, PyCancelOnDisconnect, PyTimeSlice, PyBlockedWarning.
  *
  * Deadline and client mark the cycle; the loop's greenlet, which alone may touch tasks, does the rest. Which request a step of the loop belongs to
  * is told by a context variable, which every task inherits from the one that made it. A step holds up the loop in one of two ways: it computes or
@@ -57,14 +57,14 @@ static void arm_watch(struct asgi_state *s, int64_t at_ns)
 void asgi_limit_enter(struct asgi_state *s, struct cycle *c)
 {
     struct request *r = c ? c->request : NULL;
-    int64_t blocked_ms = r && r->conf ? r->conf->blocked_warning_ms : 0;
-    if (!blocked_ms)
+    int64_t blocked_ms = r && r->conf ? r->conf->blocked_warning_ms : 0, slice_ms = r && r->conf ? r->conf->time_slice_ms : 0;
+    if (!blocked_ms && !slice_ms)
         return;
     s->step = (struct cycle *)Py_NewRef(c);
     s->step_since_ns = coro_now_ns();
     s->step_reported = false;
-    coro_watch(blocked_ms, pylimit_describe, r);
-    if (!timer_armed(&s->step_watch))
+    coro_watch(slice_ms, blocked_ms, pylimit_describe, r);
+    if (blocked_ms && !timer_armed(&s->step_watch))
         arm_watch(s, s->step_since_ns + blocked_ms * NS_PER_MS);
 }
 
@@ -72,7 +72,7 @@ void asgi_limit_leave(struct asgi_state *s)
 {
     if (!s->step)
         return;
-    coro_watch(0, NULL, NULL);
+    coro_watch(0, 0, NULL, NULL);
     Py_CLEAR(s->step);
 }
 
@@ -108,6 +108,8 @@ static void step_watched(struct timer *t)
     if (!s->step)
         return;
     int64_t blocked_ns = s->step->request->conf->blocked_warning_ms * NS_PER_MS, now = coro_now_ns(), held = now - s->step_since_ns;
+    if (!blocked_ns)
+        return;
     if (held >= blocked_ns && !s->step_reported) {
         s->step_reported = true;
         report_step(s, held);

@@ -169,8 +169,8 @@ static PyObject *coro_py_counts(PyObject *module, PyObject *unused)
 }
 
 PyDoc_STRVAR(blocked_doc, "blocked()\n--\n\nA dict {Location: count}: how often handlers there held up this worker for longer than PyBlockedWarning, all "
-                          "interpreters\ntogether, as the log's lines say. `(no Location)` is what lies outside of them, `(other Locations)` what came "
-                          "after the\nfirst 127. Never switches.");
+                          "interpreters\ntogether, as the log's lines say. `(no Location)` is what lies outside of them, `(coroutines)` what was spawned,\n`(other Locations)` what came "
+                          "after the first 127. Never switches.");
 static PyObject *coro_py_blocked(PyObject *module, PyObject *unused)
 {
     (void)module;

@@ -51,6 +51,23 @@ void pylimit_describe(void *arg, char *to, size_t room)
             *at = ' ';
 }
 
+/* Such a coroutine outlives the request that has spawned it, so it is counted at no Location. */
+static void describe_spawned(void *arg, char *to, size_t room)
+{
+    enum { FRAME_BYTES = 80 }; /* for what stands around the name */
+    size_t used = add(to, 0, room, "coroutine ");
+    coro_spawned_name(arg, to + used, room - used - FRAME_BYTES);
+    used = strlen(to);
+    used = add_ordinal(to, add(to, used, room, ", the "), room, blocked_count(&shm_slot->blocked, "(coroutines)"));
+    add(to, used, room, " time of any");
+}
+
+void pylimit_for_services(const struct dir_conf *conf)
+{
+    coro_set_spawned_limits(&(struct coro_limits){.green = conf->python_green, .slice_ms = conf->time_slice_ms, .blocked_ms = conf->blocked_warning_ms,
+                                                  .describe = describe_spawned});
+}
+
 /* A client that has gone while its request was in the queue is not heard of again. */
 static void wait_for_client(struct request *r, struct coro *c)
 {

@@ -6,6 +6,8 @@
 
 /* Around a phase's handlers. cancels: a client that goes, or has gone, may end them. Context: handler greenlet, GIL held. 0, or -1 with an exception. */
 int pylimit_begin(struct request *r, bool cancels);
+/* What coroutines get that a service spawns. Context: the hub. */
+void pylimit_for_services(const struct dir_conf *conf);
 /* last: the handler's own work is over, what comes is the server's. */
 void pylimit_end(struct request *r, bool last);
 /* The status of an exception that one of these bounds raised: 504, 408 for a client that is gone; 0: it is the handler's own. */

@@ -4,6 +4,7 @@
 #include "coro.h"
 #include "log.h"
 #include "pyhook.h"
+#include "pylimit.h"
 #include "pyphase.h"
 #include "pyserver.h"
 #include "watch.h"
@@ -62,6 +63,8 @@ void pyphase_import_all(struct main_conf *conf)
 {
     pyserver_use(conf);
     watch_start(coro_hub->loop);
+    if (!conf->script)
+        pylimit_for_services(conf->servers[0]->base);
     for (int i = conf->import_count - 1; i >= 0; i--) {
         struct interp *interp = interp_get(conf->imports[i].interpreter);
         struct import_job *j = interp && interp->boot != Py_None ? malloc(sizeof *j) : NULL;

@@ -159,10 +159,58 @@ def test_a_websocket_that_breaks_is_cancelled(server: Start) -> None:
 
 @pytest.mark.parametrize("name", ["computes", "computes_at_once", "computes_in_a_task"])
 def test_a_step_that_holds_up_the_worker_is_named(server: Start, name: str) -> None:
-    host = asgi_server(server, location("/stuck", "PyBlockedWarning 50ms"))
+    host = asgi_server(server, location("/stuck", "PyTimeSlice Off", "PyBlockedWarning 50ms"))
     assert host.get(f"/stuck/{name}?{host.root}/error.log,1st").text == "computed"
     host.expect_log(rf"sentinel:warn.*held up for \d+ ms by GET /stuck/{name} \(Location /stuck\), the 1st time there")
     host.expect_log(r"sentinel:warn.*in compute\b")
+
+
+TELLS = """
+import sys
+from mod_python import apache
+
+def handler(req):
+    vars(sys)["seen_by_tests"].append("told")
+    req.write("told")
+    return apache.OK
+"""
+
+
+@pytest.mark.parametrize("interpreter", ["main_interpreter", "other"])
+@pytest.mark.parametrize("name", ["computes_until_told", "computes_until_told_at_once", "computes_until_told_in_a_task"])
+def test_a_step_that_computes_gives_way_to_handlers(server: Start, name: str, interpreter: str) -> None:
+    """The one that ends it could not run before; the other tasks of the loop wait until it is over, and its log names it."""
+    there = f"PythonInterpreter {interpreter}"
+    host = asgi_server(server, location("/busy", "PyBlockedWarning 50ms", there) + f"""
+<Location /tells>
+    SetHandler mod_python
+    PythonHandler tells
+    PythonPath "['@ROOT@/www'] + sys.path"
+    {there}
+</Location>
+""", {"www/tells.py": TELLS})
+    assert host.get("/busy/quick").text == "quick"
+    busy = host.client().send(build_request("GET", f"/busy/{name}"))
+    wait_until(lambda: "held up" in host.error_log, "it is named", 30)
+    waits = host.client().send(build_request("GET", "/busy/quick"))
+    assert host.get("/tells").text == "told"
+    assert busy.read_response().text == "told" and waits.read_response().text == "quick"
+    host.expect_log(rf"asgi:warn.*the asyncio loop has been held up for \d+ ms by GET /busy/{name} \(Location /busy\), the 1st time there")
+    host.expect_log(r"asgi:warn.*in until_told\b")
+
+
+def test_time_slice_off_lets_a_step_compute_on(server: Start) -> None:
+    host = asgi_server(server, location("/busy", "PyTimeSlice Off", "PyBlockedWarning Off") + """
+<Location /tells>
+    SetHandler mod_python
+    PythonHandler tells
+    PythonPath "['@ROOT@/www'] + sys.path"
+</Location>
+""", {"www/tells.py": TELLS})
+    assert host.get("/busy/quick").text == "quick"
+    busy = host.client().send(build_request("GET", "/busy/computes_for_a_while"))
+    assert host.get("/tells").text == "told"
+    assert busy.read_response().text in ("not told", "told before")
 
 
 def test_a_step_that_waits_in_a_blocking_call_holds_up_the_loop_only(server: Start) -> None:

@@ -22,6 +22,9 @@ CONF = f"""
 <Location /off>
     PyGreen Off
 </Location>
+<Location /unsliced>
+    PyTimeSlice Off
+</Location>
 <Location /other>
     PythonInterpreter other
 </Location>
@@ -33,10 +36,13 @@ def host(module_server: Callable[..., Server]) -> Server:
     return module_server(CONF, check_fds=False)
 
 
+STRETCHES = ("thread_tells_its_longest_stretch", "where_tells_all_of_them")  # which a time slice would end
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_coro(host: Server, name: str) -> None:
     with Client(host.address, timeout=30) as client:
-        assert client.request("GET", f"/case?{name}").text == "ok"
+        assert client.request("GET", f"/{'unsliced' if name in STRETCHES else 'case'}?{name}").text == "ok"
 
 
 @pytest.mark.parametrize("name", ["spawn_and_join", "conditions", "coro_queues", "threads", "pool_bounds_and_reuses"])

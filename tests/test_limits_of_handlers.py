@@ -224,3 +224,80 @@ def test_blocked_stretches_are_counted_by_location(server: Callable[..., Server]
     host.expect_log(r"by GET /other \(Location /other\), the 1st time there")
     host.expect_log(r"by GET /stuck/below \(Location /stuck\), the 2nd time there")
     host.expect_log(r"by GET /stuck \(Location /stuck\), the 3rd time there")
+
+
+SPAWNED = """
+import time
+from mod_python import apache
+from pyhost import coro
+
+told = []
+
+def grinds(limit):
+    end = time.monotonic() + limit
+    while not told and time.monotonic() < end:
+        sum(range(100))
+    return "told" if told else "not told"
+
+def spawns(req):
+    req.write(coro.spawn(grinds, float(req.args)).get())
+    return apache.OK
+
+def spawns_deep(req):
+    deep = coro.spawn(lambda: coro.spawn(grinds, float(req.args)).get())
+    req.write(deep.get())
+    return apache.OK
+
+def tells(req):
+    told.append(1)
+    req.write("told")
+    return apache.OK
+
+def blocked(req):
+    req.write(repr(coro.blocked()))
+    return apache.OK
+
+service = []
+
+def asks_service(req):
+    req.write(service[0].get())
+    return apache.OK
+
+def start():
+    service.append(coro.spawn(grinds, 30.0))
+"""
+
+
+def spawned(path: str, *more: str) -> str:
+    return location(path, "x", *more).replace("limit_app::x", "spawned::" + path.strip("/").partition("/")[0]).replace(str(APPS), "@ROOT@/www")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+@pytest.mark.parametrize("name", ["spawns", "spawns_deep"])
+def test_coroutine_that_computes_gives_way_and_has_the_bounds_of_its_spawner(name: str, interpreter: str, server: Callable[..., Server]) -> None:
+    there = f"PythonInterpreter {interpreter}"
+    host = server(spawned(f"/{name}", there) + spawned("/tells", there), files={"www/spawned.py": SPAWNED})
+    busy = host.client().send(build_request("GET", f"/{name}?30"))
+    wait_until(lambda: host.request("GET", "/tells").text == "told", "an answer")
+    assert busy.read_response().text == "told"
+
+
+@pytest.mark.slow
+def test_service_that_computes_gives_way(server: Callable[..., Server]) -> None:
+    host = server("PythonPath \"['@ROOT@/www'] + sys.path\"\nPythonImport spawned::start main_interpreter\n" + spawned("/tells") + spawned("/asks_service"),
+                  files={"www/spawned.py": SPAWNED})
+    assert host.request("GET", "/tells").text == "told"
+    assert host.request("GET", "/asks_service").text == "told"
+
+
+@pytest.mark.slow
+def test_coroutine_that_holds_up_the_worker_is_named(server: Callable[..., Server]) -> None:
+    host = server(spawned("/spawns", "PyTimeSlice Off", "PyBlockedWarning 50ms") + spawned("/spawns/quietly", "PyBlockedWarning Off") + spawned("/blocked"),
+                  files={"www/spawned.py": SPAWNED})
+    assert host.request("GET", "/spawns/quietly?0.2").text == "not told"
+    assert "held up" not in host.error_log
+    assert host.request("GET", "/spawns?0.5").text == "not told"
+    host.expect_log(r"sentinel:warn.*held up for \d+ ms by coroutine grinds, the 1st time of any")
+    host.expect_log(r"sentinel:warn.*in grinds")
+    assert host.request("GET", "/blocked").text == "{'(coroutines)': 1}"

@@ -163,6 +163,34 @@ async def do_computes_at_once(scope, receive, send):
     await answer(send, "computed")
 
 
+def until_told(seconds):
+    end = time.monotonic() + seconds
+    while "told" not in seen and time.monotonic() < end:
+        sum(range(100))
+    return "told" if "told" in seen else "not told"
+
+
+async def do_computes_until_told(scope, receive, send):
+    await asyncio.sleep(0.001)
+    await answer(send, until_told(30))
+
+
+async def do_computes_until_told_at_once(scope, receive, send):
+    await answer(send, until_told(30))
+
+
+async def do_computes_until_told_in_a_task(scope, receive, send):
+    async def work():
+        await asyncio.sleep(0.001)
+        return until_told(30)
+
+    await answer(send, await asyncio.create_task(work()))
+
+
+async def do_computes_for_a_while(scope, receive, send):
+    await answer(send, "told before" if "told" in seen else until_told(0.3))
+
+
 async def do_blocks(scope, receive, send):
     await asyncio.sleep(0.001)
     end = time.monotonic() + 20
