@@ -139,16 +139,20 @@ static struct coro *take_next(struct coro *c)
 static PyObject *switch_away(struct coro *c)
 {
     struct coro *next = take_next(c);
+    c->place = pystate_place_of(c->interp->tstate);
+    coro_copy_for(&c->copy);
     if (!next) {
         coro_hub->current = NULL;
         green_coro = NULL;
         return PyGreenlet_Switch(green(hub_state()->main), NULL, NULL);
     }
     if (next == c) { /* what it waits for has come already */
+        coro_copy_for(NULL);
         c->state = CORO_RUNNING;
         sentinel_watch_job(c->slice_ns, c->blocked_ns);
         return Py_NewRef(Py_None);
     }
+    coro_fetch_ahead(c->interp);
     stop_being(c);
     PyObject *to = Py_NewRef(place_of(next));
     become(next);
@@ -171,6 +175,7 @@ int coro_switch_to_hub(struct coro *c)
         }
         Py_XDECREF(result);
     } while (c->state != CORO_RUNNING);
+    c->place = (struct pystate_place){0};
     Py_CLEAR(c->parked_at);
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -288,8 +293,10 @@ static void become_hub(struct coro *c)
 static void enter(struct coro *c)
 {
     PyObject *to = Py_NewRef(place_of(c));
+    coro_fetch_ahead(c->interp);
     become(c);
     PyObject *result = PyGreenlet_Switch(green(to), NULL, NULL);
+    coro_copy_for(NULL);
     Py_DECREF(to);
     c = hub_state()->running; /* each may have switched to the next */
     for (int strays = 0; c->state == CORO_RUNNING && strays < CORO_STRAY_MAX && PyGreenlet_ACTIVE(green(c->greenlet)); strays++) {
@@ -393,6 +400,7 @@ int coro_init(struct loop *loop)
         loop->after_wait = after_wait;
     }
     coro_keep_chunks();
+    coro_keep_copies();
     coro_cxx_init();
     coro_hub = &h->hub;
     pthread_atfork(NULL, NULL, forget_hub);

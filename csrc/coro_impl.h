@@ -30,6 +30,9 @@ struct fd_wait {
 /* What the C++ runtime knows of the exceptions that a thread is handling, as the Itanium ABI lays it out. */
 struct coro_cxx { void *caught; unsigned uncaught; };
 
+/* Where the stack of a greenlet that waits has been copied to; borrowed from greenlet, at may be stale. */
+struct coro_copy { const void *at; uint32_t bytes; };
+
 struct coro {
     uintptr_t mark;         /* ~its address, where a real thread has its address: tells ids of threads apart (green_identity.c) */
     PyObject *greenlet;     /* strong: the pooled greenlet */
@@ -42,6 +45,8 @@ struct coro {
     PyObject *thrown;       /* strong: an exception to raise where it waits */
     struct timer timer;
     struct waker waker;
+    struct coro_copy copy;
+    struct pystate_place place; /* borrowed: where it waits; nothing while it runs */
     struct fd_wait fd_wait;
     uint32_t refs;
     uint8_t state;          /* enum coro_state */
@@ -108,6 +113,12 @@ void coro_cxx_init(void);
 void coro_cxx_swap(struct coro_cxx *kept);
 /* coro_arena.c: once per process */
 void coro_keep_chunks(void);
+/* coro_copies.c: once per process; then before a switch: whose stack greenlet is about to copy, NULL: it is not asked about */
+void coro_keep_copies(void);
+void coro_copy_for(struct coro_copy *copy);
+/* coro_ahead.c: when one is woken; then before a switch, what those will touch who are to run after that */
+void coro_fetch_woken(const struct coro *c);
+void coro_fetch_ahead(const struct interp *i);
 
 /* coro_park without raising: CORO_ERROR leaves what was thrown in c->thrown, or an exception set where greenlet itself threw. SWITCHES. */
 enum coro_wake coro_block(int64_t until_ns);

@@ -61,6 +61,7 @@ void coro_wake(struct coro *c)
         return;
     }
     struct interp *i = c->interp;
+    coro_fetch_woken(c);
     c->state = CORO_READY;
     c->next = NULL;
     if (i->woken_last)

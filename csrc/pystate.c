@@ -314,6 +314,10 @@ static PyCodeObject *frame_code(const _PyInterpreterFrame *f)
 #endif
 }
 
+struct pystate_place pystate_place_of(const PyThreadState *tstate) { return (struct pystate_place){top_frame(tstate), tstate->context}; }
+
+const void *pystate_object_of_frame(const void *frame) { return ((const _PyInterpreterFrame *)frame)->frame_obj; }
+
 size_t pystate_write_stack(const PyThreadState *tstate, char *to, size_t room)
 {
     struct text t = {to, room};

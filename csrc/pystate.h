@@ -37,6 +37,11 @@ void pystate_init_identity(struct pystate_identity *identity, unsigned long thre
 void pystate_swap_identity(PyThreadState *tstate, struct pystate_identity *identity);
 /* After a swap: what waits in the thread state is looked at again. Context as above. */
 void pystate_renew_async(PyThreadState *tstate);
+/* Where a thread state's Python code stands, for coro_ahead.c. Borrowed, and soon stale. Context: GIL held. */
+struct pystate_place { const void *frame, *context; };
+struct pystate_place pystate_place_of(const PyThreadState *tstate);
+/* The Python object of such a frame while its code still waits there; NULL: none. */
+const void *pystate_object_of_frame(const void *frame);
 /* Drops what a greenlet kept; runs destructors of its thread-locals. Context: hub, GIL, its interpreter. */
 void pystate_clear_identity(struct pystate_identity *identity);
 

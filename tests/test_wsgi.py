@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,48 @@ def test_two_requests_do_not_share_an_environ(host: Server) -> None:
     with host.client() as client:
         assert client.request("GET", "/w/types").status == 200
         assert '"mine"' not in client.request("GET", "/w/environ").text
+
+
+TOGETHER = """
+from pyhost import coro
+
+inside, all_in = [], coro.Event()
+
+def application(environ, start):
+    before = {**environ}
+    inside.append(environ)
+    if len(inside) == 5:
+        all_in.set()
+    all_in.wait(60)
+    coro.sleep(0.001)
+    assert environ == before
+    inside.remove(environ)
+    if not inside:
+        all_in.clear()
+    start("200 OK", [("Content-Type", "text/plain")])
+    names = "PATH_INFO", "QUERY_STRING", "HTTP_X_NAME", "HTTP_X_OTHER", "REMOTE_PORT"
+    return [" ".join(map(str, (id(environ), id(start), *map(environ.get, names)))).encode()]
+"""
+
+
+def test_requests_under_way_together_have_environs_of_their_own(server: Callable[..., Server]) -> None:
+    host = server('PyWSGIAlias / "@ROOT@/app.py"', {"app.py": TOGETHER})
+    with ExitStack() as stack:
+        clients = [stack.enter_context(host.client()) for _ in range(5)]
+
+        def round_of(header: str, number: int) -> list[list[str]]:
+            for n, client in enumerate(clients):
+                client.send(build_request(target=f"/p{n}?{number}", headers={header: f"v{n}{number}"}))
+            return [client.read_response().text.split() for client in clients]
+
+        rounds = [round_of("X-Other" if number == 2 else "X-Name", number) for number in range(5)]
+    for number, answers in enumerate(rounds):
+        for n, (path, query, name, other, port) in enumerate(answer[2:] for answer in answers):
+            value = f"v{n}{number}"
+            assert (path, query, name, other) == (f"/p{n}", str(number), *(("None", value) if number == 2 else (value, "None"))) and port.isdigit()
+        assert len({answer[0] for answer in answers}) == len({answer[1] for answer in answers}) == 5
+    served = [{answer[0] for answer in answers} for answers in rounds]
+    assert served[0] == served[1] and served[3] == served[4]  # they serve again
 
 
 def test_multiprocess_is_told_where_there_are_several(server: Callable[..., Server]) -> None:
@@ -508,8 +551,11 @@ def test_a_client_s_end_is_not_told_to_the_next_request_of_its_greenlet(server: 
     host = server("PyWSGIAlias / @ROOT@/app/x.py:application\n<Location />\nPyCancelOnDisconnect On\n</Location>", {"app/x.py": SHARED_GREENLET})
     with host.client() as first, host.client() as second:
         first.send(build_request())
-        while "first is over" not in host.error_log:
+        for _ in range(1024):  # as much as there certainly is
+            if "first is over" in host.error_log:
+                break
             first.read_exactly(1 << 16)
+        wait_until(lambda: "first is over" in host.error_log, "the first handler is over")
         second.send(build_request(target="/waits"))
         host.expect_log("second begins")
         first.half_close()

@@ -60,6 +60,48 @@ def order_is_kept() -> None:
     assert order == list(range(20))
 
 
+def stacks_of_every_size_come_back() -> None:
+    """The copy of a stack that waits is of any size, smaller and larger ones take each other's place, and a greenlet may go deeper between two waits."""
+
+    def deep(depth: int, tag: int) -> int:
+        mine = [tag, depth]
+        if depth:
+            inner = sum(map(deep, [depth - 1], [tag]))  # by way of C, so that the C stack grows as well
+        else:
+            inner = 0
+        time.sleep(0.001 * (1 + (tag + depth) % 3))
+        assert mine == [tag, depth]
+        return inner + tag
+
+    with within(60):
+        for _ in range(2):
+            tasks = [coro.spawn(deep, tag % 14, tag) for tag in range(200)]
+            assert [task.get() for task in tasks] == [tag * (tag % 14 + 1) for tag in range(200)]
+
+
+def sleep_says_what_it_says_elsewhere() -> None:
+    def outcome(seconds: object) -> object:
+        try:
+            return time.sleep(seconds)  # type: ignore[arg-type, func-returns-value]
+        except Exception as exc:
+            return type(exc), str(exc)
+
+    class Number(float):
+        pass
+
+    class Index:
+        def __index__(self) -> int:
+            return 0
+
+    for seconds in (-1, -0.5, float("nan"), float("inf"), float("-inf"), 1e300, 1 << 70, "1", None, 0, 0.0, -0.0, False, 1e-9, Number(0.001), Index(), 1 + 0j):
+        assert outcome(seconds) == coro.blocking(outcome)(seconds), seconds
+    raises(TypeError, time.sleep)
+    raises(TypeError, time.sleep, 0, 0)
+    start = time.monotonic()
+    time.sleep(True)
+    assert time.monotonic() - start >= 1
+
+
 def wake_before_park_is_kept() -> None:
     coro.current().wake()
     with within(0.5):
