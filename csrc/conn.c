@@ -270,9 +270,18 @@ void conn_start(struct conn *c)
     conn_pump(c);
 }
 
+/* What has come before the end is read first. Where that is a request, nothing more is read until it is over, and the edge is told once. */
+static void conn_pump_to_end(struct conn *c, bool broken)
+{
+    conn_pump(c);
+    if (broken && c->paused && c->state != CONN_CLOSED)
+        c->gate->eof(c, true);
+}
+
 static void conn_ready(struct source *s, uint32_t events)
 {
     struct conn *c = (struct conn *)s;
+    bool broken = (events & (EPOLLHUP | EPOLLERR)) != 0;
     if (events & EPOLLOUT && c->out_waiting && !c->out_broken) {
         conn_flush(c);
         if (c->state == CONN_CLOSED)
@@ -283,9 +292,9 @@ static void conn_ready(struct source *s, uint32_t events)
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         c->readable = true;
         if (c->paused && c->eof)
-            c->gate->eof(c, (events & (EPOLLHUP | EPOLLERR)) != 0);
+            c->gate->eof(c, broken);
         else
-            conn_pump(c);
+            conn_pump_to_end(c, broken);
     }
 }
 

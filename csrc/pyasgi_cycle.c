@@ -154,7 +154,8 @@ static int status_of_end(struct cycle *c)
     } else if (PyErr_Occurred() && c->body_error) {
         status = broken_body(c);
     } else if (PyErr_Occurred()) {
-        const char *where = c->complete                      ? "the application raised after its response"
+        const char *where = c->ws                            ? "the application raised; its WebSocket is closed"
+                            : c->complete                  ? "the application raised after its response"
                             : r->response != RESPONSE_OPEN ? "the application raised after the response had begun; it is cut"
                                                            : "the application raised";
         if (!c->complete && pyapp_show_exception(r))

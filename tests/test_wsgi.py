@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.client import ProtocolError, build_request
-from support.server import Server, wait_until
+from support.server import Server, open_files, wait_until
 
 RULES = (Path(__file__).parent / "apps" / "wsgi_rules.py").read_text()
 DATA = bytes(range(256)) * 1000
@@ -566,6 +566,21 @@ def test_a_client_s_end_is_not_told_to_the_next_request_of_its_greenlet(server: 
 def test_client_gone_outlives_its_request(host: Server) -> None:
     host.get("/w/gone_kept")
     assert host.get("/w/gone_kept").text == "False"
+
+
+def test_connections_that_are_reset_are_closed_while_their_applications_go_on(host: Server) -> None:
+    """Also where the request and its end come together."""
+    def sockets() -> int:
+        return sum(open_files(pid)["socket"] for pid in host.workers())
+
+    with host.client() as keeper:
+        assert keeper.request("GET", "/w/hello").body == b"hello"
+        before = sockets()
+        for _ in range(20):
+            host.client().send(build_request("GET", "/w/hang")).reset()
+        wait_until(lambda: keeper.request("GET", "/w/hanging").text != "0", "they hang")
+        wait_until(lambda: sockets() <= before, "their connections are closed")
+        assert keeper.request("GET", "/w/let_go").body == b"gone"
 
 
 # where applications are

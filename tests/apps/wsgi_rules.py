@@ -422,3 +422,22 @@ def do_threads_read(environ, start, query):
     for thread in threads:
         thread.join()
     return [results[1]]
+
+
+hanging = [0]
+let_go = threading.Event()
+
+
+def do_hang(environ, start, query):
+    hanging[0] += 1
+    let_go.wait()
+    return answer(start, "nobody hears it")
+
+
+def do_hanging(environ, start, query):
+    return answer(start, str(hanging[0]))
+
+
+def do_let_go(environ, start, query):
+    let_go.set()
+    return answer(start, "gone")
