@@ -193,7 +193,7 @@ static int content_type_apply(struct request *r, const struct header_rule *rule)
 
 static void rule_apply(struct request *r, struct table *t, const struct header_rule *rule, bool response)
 {
-    if (!env_allows(r, rule->env) || (rule->condition.text && !expr_holds(&rule->condition, r)))
+    if (!env_allows(r, rule->env) || (rule->condition.text && !expr_decides(&rule->condition, r)))
         return;
     bool type = response && !strcasecmp(rule->name, "Content-Type");
     if ((type ? content_type_apply(r, rule) : header_apply(r, t, rule)) < 0)

@@ -15,6 +15,8 @@ void expr_free(struct expr *e);
 /* Context of both: the loop thread; no GIL; texts that are made live in the request's arena. They look at files only where -d -e -f -h -L -s -x do. */
 /* Does a condition hold? What cannot be told (memory, LIMIT_EXPR_VALUE_BYTES, a pattern that needs too many steps) is logged, and false. */
 bool expr_holds(const struct expr_conf *conf, const struct request *r);
+/* The same where the answer depends on it: fields of the request that it has looked at go into the Vary of the answer, as in httpd. */
+bool expr_decides(const struct expr_conf *conf, const struct request *r);
 /* The value of an EXPR_TEXT; {NULL, 0} when it cannot be told (logged). */
 struct slice expr_value(const struct expr_conf *conf, const struct request *r);
 /* Does it ask who the user is? */

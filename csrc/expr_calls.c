@@ -205,18 +205,18 @@ EXPR_READER(call_filesize)
     return expr_number(r, name && stat(name, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : 0);
 }
 
-expr_read_fn expr_function(struct slice name, bool *restricted)
+const struct expr_function *expr_function(struct slice name)
 {
-    static const struct { const char *name; expr_read_fn read; bool restricted; } known[] = {
-        {"http", call_header, false}, {"req", call_header, false}, {"req_novary", call_header, false}, {"resp", call_response, false},
-        {"reqenv", call_variable, false}, {"env", call_any_variable, false}, {"note", call_note, false}, {"osenv", call_system, false},
-        {"tolower", call_lower, false}, {"toupper", call_upper, false}, {"escape", call_escape, false}, {"unescape", call_unescape, false},
-        {"ldap", call_ldap, false}, {"base64", call_base64, false}, {"unbase64", call_unbase64, false}, {"md5", call_md5, false},
-        {"sha1", call_sha1, false}, {"file", call_file, true}, {"filesize", call_filesize, true}};
+    static const struct expr_function known[] = {
+        {.name = "http", .read = call_header, .varies = true}, {.name = "req", .read = call_header, .varies = true},
+        {.name = "req_novary", .read = call_header}, {.name = "resp", .read = call_response}, {.name = "reqenv", .read = call_variable},
+        {.name = "env", .read = call_any_variable}, {.name = "note", .read = call_note}, {.name = "osenv", .read = call_system},
+        {.name = "tolower", .read = call_lower}, {.name = "toupper", .read = call_upper}, {.name = "escape", .read = call_escape},
+        {.name = "unescape", .read = call_unescape}, {.name = "ldap", .read = call_ldap}, {.name = "base64", .read = call_base64},
+        {.name = "unbase64", .read = call_unbase64}, {.name = "md5", .read = call_md5}, {.name = "sha1", .read = call_sha1},
+        {.name = "file", .read = call_file, .restricted = true}, {.name = "filesize", .read = call_filesize, .restricted = true}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (slice_eq_nocase(name, slice_text(known[i].name))) {
-            *restricted = known[i].restricted;
-            return known[i].read;
-        }
+        if (slice_eq_nocase(name, slice_text(known[i].name)))
+            return &known[i];
     return NULL;
 }

@@ -10,8 +10,12 @@
 #include "expr_parts.h"
 #include "log.h"
 
+enum { FIELDS_MAX = 16 };
+
 struct run {
     struct request *r;
+    struct slice fields[FIELDS_MAX]; /* of the request, that have been looked at */
+    int field_count;
     struct slice subject;  /* of the last match, for $0 … $9 */
     size_t ovector[2 * REGEX_PAIRS];
     int pairs;
@@ -19,6 +23,16 @@ struct run {
 };
 
 static struct slice value_of(struct run *run, const struct expr_node *word);
+
+/* The host is a part of the URL, and what is no name cannot have been a field. */
+static void looked_at(struct run *run, struct slice field)
+{
+    bool known = slice_eq_nocase(field, SLICE("Host")) || !http_is_token(field);
+    for (int i = 0; i < run->field_count; i++)
+        known |= slice_eq_nocase(run->fields[i], field);
+    if (!known && run->field_count < FIELDS_MAX)
+        run->fields[run->field_count++] = field;
+}
 
 static struct slice join(struct run *run, const struct expr_node *parts)
 {
@@ -44,6 +58,8 @@ static struct slice call(struct run *run, const struct expr_node *word)
         return argument;
     }
     struct slice found = word->read(run->r, argument);
+    if (word->varies)
+        looked_at(run, argument);
     if (found.at == expr_no_file)
         run->wrong = expr_no_file;
     return found;
@@ -70,6 +86,8 @@ static struct slice value_of(struct run *run, const struct expr_node *word)
         return group(run, word->op);
     case NODE_VARIABLE:
         found = word->read(run->r, slice_of(NULL, 0));
+        if (word->text.len)
+            looked_at(run, word->text);
         break;
     case NODE_CALL:
         found = call(run, word);
@@ -92,8 +110,9 @@ static const char *text_of(struct run *run, const struct expr_node *word)
 
 static int order_of(int64_t difference) { return difference < 0 ? ORDER_LESS : difference ? ORDER_GREATER : ORDER_EQUAL; }
 
-static int text_order(struct slice a, struct slice b)
+static int text_order(struct run *run, const struct expr_node *left)
 {
+    struct slice a = value_of(run, left), b = value_of(run, left->next);
     size_t len = a.len < b.len ? a.len : b.len;
     int first = len ? memcmp(a.at, b.at, len) : 0;
     return order_of(first ? first : a.len < b.len ? -1 : a.len > b.len);
@@ -193,7 +212,7 @@ static bool holds(struct run *run, const struct expr_node *n)
     case NODE_NOT: return !holds(run, n->args);
     case NODE_AND: return !any_holds(run, n->args, false);
     case NODE_OR: return any_holds(run, n->args, true);
-    case NODE_COMPARE_TEXT: return text_order(value_of(run, n->args), value_of(run, n->args->next)) & n->op;
+    case NODE_COMPARE_TEXT: return text_order(run, n->args) & n->op;
     case NODE_COMPARE_NUMBER: return number_order(run, n->args) & n->op;
     case NODE_MATCH: return matches(run, n);
     case NODE_IN: return is_listed(run, n->args);
@@ -211,14 +230,41 @@ static void say_wrong(const struct run *run, const struct expr_conf *conf)
     log_request(run->r, LEVEL_ERROR, "core", "the expression \"%.200s\" cannot be evaluated: %s", conf->text, run->wrong);
 }
 
+static bool run_condition(struct run *run, const struct expr_conf *conf)
+{
+    const struct expr *e = conf->compiled;
+    bool result = e && holds(run, e->root);
+    if (run->wrong)
+        say_wrong(run, conf);
+    return result && !run->wrong;
+}
+
 bool expr_holds(const struct expr_conf *conf, const struct request *r)
 {
     struct run run = {.r = (struct request *)r}; /* for its arena */
-    const struct expr *e = conf->compiled;
-    bool result = e && holds(&run, e->root);
-    if (run.wrong)
-        say_wrong(&run, conf);
-    return result && !run.wrong;
+    return run_condition(&run, conf);
+}
+
+/* Appends a field to those of Vary unless it is there. */
+static void vary_add(struct request *r, struct slice field)
+{
+    struct buf list = {.max = LIMIT_EXPR_VALUE_BYTES};
+    const struct table_entry *e = table_find(&r->headers_out, SLICE("Vary"));
+    struct slice before = e && e->value ? slice_of(e->value, e->value_len) : slice_of("", 0);
+    if (http_list_has(before, field) || http_list_has(before, SLICE("*")))
+        return;
+    if ((!before.len || (buf_add(&list, before.at, before.len) == 0 && buf_add(&list, ", ", 2) == 0)) && buf_add(&list, field.at, field.len) == 0)
+        table_set(&r->headers_out, SLICE("Vary"), slice_of(list.at, list.len));
+    buf_clear(&list);
+}
+
+bool expr_decides(const struct expr_conf *conf, const struct request *r)
+{
+    struct run run = {.r = (struct request *)r};
+    bool result = run_condition(&run, conf);
+    for (int i = 0; i < run.field_count; i++)
+        vary_add(run.r, run.fields[i]);
+    return result;
 }
 
 struct slice expr_value(const struct expr_conf *conf, const struct request *r)

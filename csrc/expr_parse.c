@@ -77,14 +77,49 @@ static struct expr_node *text_node(struct parse *p, char *start)
     return n;
 }
 
-static expr_read_fn function_named(struct parse *p, struct slice name)
+/* What a call of the function is; text: its argument. */
+static struct expr_node *call_node(struct parse *p, const struct expr_function *f, struct expr_node *text)
 {
-    bool restricted = false;
-    expr_read_fn read = expr_function(name, &restricted);
-    if (!read || !restricted || !p->restricted)
-        return read;
-    failed(p, "a function that .htaccess files may call");
+    struct expr_node *n = node_new(p, NODE_CALL, text);
+    if (n) {
+        n->read = f->read;
+        n->varies = f->varies;
+    }
+    return n;
+}
+
+static const struct expr_function *function_named(struct parse *p, struct slice name, const char *what)
+{
+    const struct expr_function *f = expr_function(name);
+    if (f && !(f->restricted && p->restricted))
+        return f;
+    failed(p, f ? "a function that .htaccess files may call" : what);
     return NULL;
+}
+
+/* function:text, both of len bytes. */
+static struct expr_node *parse_short_call(struct parse *p, struct slice name, size_t len)
+{
+    const struct expr_function *f = function_named(p, name, "a function such as HTTP, ENV, REQENV or RESP before the colon");
+    struct expr_node *text;
+    char *start = p->room;
+    if (!f)
+        return NULL;
+    memcpy(p->room, p->at + name.len + 1, len - name.len - 1);
+    p->room += len - name.len - 1;
+    return (text = text_node(p, start)) ? call_node(p, f, text) : NULL;
+}
+
+static struct expr_node *variable_node(struct parse *p, struct slice name)
+{
+    const struct expr_variable *v = expr_variable(name);
+    struct expr_node *n = v ? node_new(p, NODE_VARIABLE, NULL) : failed(p, "a variable such as REQUEST_URI or REMOTE_ADDR");
+    if (n) {
+        n->read = v->read;
+        n->text = slice_text(v->field);
+        p->e->asks_user |= slice_eq_nocase(name, SLICE("REMOTE_USER"));
+    }
+    return n;
 }
 
 /* Behind "%{": a variable, or function:text. */
@@ -94,21 +129,8 @@ static struct expr_node *parse_variable(struct parse *p)
     struct slice name = slice_of(p->at, strcspn(p->at, "}:"));
     if (!p->at[len])
         return failed(p, "closing } of %{");
-    struct expr_node *n, *text = NULL;
-    if (name.len < len) {
-        char *start = p->room;
-        memcpy(p->room, p->at + name.len + 1, len - name.len - 1);
-        p->room += len - name.len - 1;
-        if (!(text = text_node(p, start)))
-            return NULL;
-    }
-    if (!(n = node_new(p, text ? NODE_CALL : NODE_VARIABLE, text)))
-        return NULL;
-    n->read = text ? function_named(p, name) : expr_variable(name);
-    if (!n->read)
-        return failed(p, text ? "a function such as HTTP, ENV, REQENV or RESP before the colon" : "a variable such as REQUEST_URI or REMOTE_ADDR");
-    p->e->asks_user |= slice_eq(name, SLICE("REMOTE_USER"));
-    p->at += len + 1;
+    struct expr_node *n = name.len < len ? parse_short_call(p, name, len) : variable_node(p, name);
+    p->at += n ? len + 1 : 0;
     return n;
 }
 
@@ -160,23 +182,19 @@ static struct expr_node *parse_string(struct parse *p, char quote)
     return join->args && !join->args->next ? join->args : join;
 }
 
-
 /* name(word): a function of one argument. */
 static struct expr_node *parse_call(struct parse *p, struct slice name)
 {
-    expr_read_fn read = function_named(p, name);
-    if (!read)
-        return failed(p, "a function such as req, resp, reqenv, env, note, osenv, tolower, toupper, escape, unescape, md5 or file");
+    const struct expr_function *f = function_named(p, name, "a function such as req, resp, reqenv, env, note, osenv, tolower, toupper, escape, unescape, md5 or file");
+    if (!f)
+        return NULL;
     p->at += name.len;
     if (!take(p, "("))
         return failed(p, "(");
-    struct expr_node *word = parse_word(p), *n = word ? node_new(p, NODE_CALL, word) : NULL;
-    if (!n)
+    struct expr_node *word = parse_word(p);
+    if (!word)
         return NULL;
-    if (!take(p, ")"))
-        return failed(p, ")");
-    n->read = read;
-    return n;
+    return take(p, ")") ? call_node(p, f, word) : failed(p, ")");
 }
 
 static struct expr_node *parse_digits(struct parse *p)
@@ -352,10 +370,9 @@ static struct expr_node *parse_unary(struct parse *p)
         return failed(p, "-z, -n, -T, -R, -d, -e, -f, -s, -h, -L, -x or a word");
     p->at += 2;
     if (letter == 'R') {
-        struct expr_node *client = node_new(p, NODE_VARIABLE, NULL);
+        struct expr_node *client = variable_node(p, SLICE("REMOTE_ADDR"));
         if (!client)
             return NULL;
-        client->read = expr_variable(SLICE("REMOTE_ADDR"));
         return parse_address(p, client);
     }
     struct expr_node *word = parse_word(p), *n = word ? node_new(p, strchr("znT", letter) ? NODE_IS : NODE_FILE, word) : NULL;

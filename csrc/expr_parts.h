@@ -24,22 +24,30 @@ typedef struct slice (*expr_read_fn)(struct request *r, struct slice text);
 struct expr_node {
     struct expr_node *made; /* the one that was allocated before */
     struct expr_node *args, *next;
-    struct slice text;      /* NODE_TEXT; borrowed from the expression */
+    struct slice text;      /* NODE_TEXT, borrowed from the expression; NODE_VARIABLE: the field of the request that it is, {NULL, 0}: none */
     struct regex_conf regex;/* NODE_MATCH; owned */
     expr_read_fn read;      /* NODE_VARIABLE, NODE_CALL */
     uint8_t kind;           /* enum expr_node_kind */
     uint8_t op;             /* enum expr_order, enum expr_glob, a group's number, the letter of NODE_IS and NODE_FILE */
     bool negated;           /* != !~ */
+    bool varies;            /* NODE_CALL: its argument is the name of a field of the request */
 };
 struct expr { struct expr_node *root, *made; char *texts; bool asks_user; }; /* owned */
 
 #define EXPR_READER(name) static struct slice name(struct request *r, struct slice text)
-/* expr_vars.c: the reader of a variable, NULL: there is none. Names are read without regard to case. */
-expr_read_fn expr_variable(struct slice name);
+/* expr_vars.c: NULL: there is no such variable. Names are read without regard to case. */
+struct expr_variable { const char *name; expr_read_fn read; const char *field; /* of the request; NULL: it is none */ };
+const struct expr_variable *expr_variable(struct slice name);
 extern const struct slice expr_nothing;
 struct slice expr_number(struct request *r, int64_t value);
-/* expr_calls.c: the same for a function. restricted: it is not for .htaccess files. */
-expr_read_fn expr_function(struct slice name, bool *restricted);
+/* expr_calls.c: the same for functions. */
+struct expr_function {
+    const char *name;
+    expr_read_fn read;
+    bool restricted; /* not for .htaccess files */
+    bool varies;     /* its argument names a field of the request, for Vary */
+};
+const struct expr_function *expr_function(struct slice name);
 /* Where a text of no length begins that could not be read; it says why. */
 extern const char expr_no_file[];
 /* "10.0.0.0/8", "10.1", "::1", "fe80::/10". False: none of these. */

@@ -141,24 +141,28 @@ EXPR_READER(read_minute) { UNUSED; return moment(r, "%M"); }
 EXPR_READER(read_second) { UNUSED; return moment(r, "%S"); }
 EXPR_READER(read_weekday) { UNUSED; return moment(r, "%w"); }
 
-expr_read_fn expr_variable(struct slice name)
+const struct expr_variable *expr_variable(struct slice name)
 {
-    static const struct { const char *name; expr_read_fn read; } known[] = {
-        {"HTTP_ACCEPT", read_accept}, {"HTTP_COOKIE", read_cookie}, {"HTTP_FORWARDED", read_forwarded}, {"HTTP_HOST", read_host_field},
-        {"HTTP_PROXY_CONNECTION", read_proxy_connection}, {"HTTP_REFERER", read_referer}, {"HTTP_USER_AGENT", read_user_agent},
-        {"CONTENT_TYPE", read_content_type}, {"DOCUMENT_ROOT", read_document_root}, {"HANDLER", read_handler}, {"HTTPS", read_https},
-        {"REQUEST_STATUS", read_status}, {"REQUEST_METHOD", read_method}, {"REQUEST_SCHEME", read_scheme}, {"REQUEST_URI", read_uri},
-        {"DOCUMENT_URI", read_uri}, {"REQUEST_FILENAME", read_filename}, {"SCRIPT_FILENAME", read_filename}, {"PATH_INFO", read_path_info},
-        {"QUERY_STRING", read_query}, {"REMOTE_USER", read_user}, {"AUTH_TYPE", read_auth_type}, {"IS_SUBREQ", read_is_subreq}, {"IPV6", read_ipv6},
-        {"SERVER_NAME", read_server_name}, {"SERVER_PORT", read_server_port}, {"SERVER_ADMIN", read_server_admin}, {"SERVER_PROTOCOL", read_protocol},
-        {"SERVER_SOFTWARE", read_software}, {"SERVER_ADDR", read_server_addr}, {"REMOTE_ADDR", read_remote_addr}, {"REMOTE_PORT", read_remote_port},
-        {"REMOTE_HOST", read_remote_addr}, {"REMOTE_IDENT", read_empty}, {"CONN_REMOTE_ADDR", read_conn_remote_addr}, {"THE_REQUEST", read_the_request},
-        {"REQUEST_LOG_ID", read_log_id}, {"CONN_LOG_ID", read_conn_log_id}, {"LAST_MODIFIED", read_modified},
-        {"HTTP2", read_http2}, {"TIME", read_time}, {"TIME_YEAR", read_year}, {"TIME_MON", read_month}, {"TIME_DAY", read_day},
-        {"TIME_HOUR", read_hour}, {"TIME_MIN", read_minute}, {"TIME_SEC", read_second}, {"TIME_WDAY", read_weekday}};
+    static const struct expr_variable known[] = {
+        {"HTTP_ACCEPT", read_accept, "Accept"}, {"HTTP_COOKIE", read_cookie, "Cookie"}, {"HTTP_FORWARDED", read_forwarded, "Forwarded"},
+        {"HTTP_HOST", read_host_field, NULL}, {"HTTP_PROXY_CONNECTION", read_proxy_connection, "Proxy-Connection"},
+        {"HTTP_REFERER", read_referer, "Referer"}, {"HTTP_USER_AGENT", read_user_agent, "User-Agent"}, {"CONTENT_TYPE", read_content_type, NULL},
+        {"DOCUMENT_ROOT", read_document_root, NULL}, {"HANDLER", read_handler, NULL}, {"HTTPS", read_https, NULL},
+        {"REQUEST_STATUS", read_status, NULL}, {"REQUEST_METHOD", read_method, NULL}, {"REQUEST_SCHEME", read_scheme, NULL},
+        {"REQUEST_URI", read_uri, NULL}, {"DOCUMENT_URI", read_uri, NULL}, {"REQUEST_FILENAME", read_filename, NULL},
+        {"SCRIPT_FILENAME", read_filename, NULL}, {"PATH_INFO", read_path_info, NULL}, {"QUERY_STRING", read_query, NULL},
+        {"REMOTE_USER", read_user, NULL}, {"AUTH_TYPE", read_auth_type, NULL}, {"IS_SUBREQ", read_is_subreq, NULL}, {"IPV6", read_ipv6, NULL},
+        {"SERVER_NAME", read_server_name, NULL}, {"SERVER_PORT", read_server_port, NULL}, {"SERVER_ADMIN", read_server_admin, NULL},
+        {"SERVER_PROTOCOL", read_protocol, NULL}, {"SERVER_SOFTWARE", read_software, NULL}, {"SERVER_ADDR", read_server_addr, NULL},
+        {"REMOTE_ADDR", read_remote_addr, NULL}, {"REMOTE_PORT", read_remote_port, NULL}, {"REMOTE_HOST", read_remote_addr, NULL},
+        {"REMOTE_IDENT", read_empty, NULL}, {"CONN_REMOTE_ADDR", read_conn_remote_addr, NULL}, {"THE_REQUEST", read_the_request, NULL},
+        {"REQUEST_LOG_ID", read_log_id, NULL}, {"CONN_LOG_ID", read_conn_log_id, NULL}, {"LAST_MODIFIED", read_modified, NULL},
+        {"HTTP2", read_http2, NULL}, {"TIME", read_time, NULL}, {"TIME_YEAR", read_year, NULL}, {"TIME_MON", read_month, NULL},
+        {"TIME_DAY", read_day, NULL}, {"TIME_HOUR", read_hour, NULL}, {"TIME_MIN", read_minute, NULL}, {"TIME_SEC", read_second, NULL},
+        {"TIME_WDAY", read_weekday, NULL}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (slice_eq_nocase(name, slice_text(known[i].name)))
-            return known[i].read;
+            return &known[i];
     return NULL;
 }
 

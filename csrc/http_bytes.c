@@ -85,3 +85,29 @@ bool http_is_value(struct slice s)
             return false;
     return true;
 }
+
+bool http_list_next(struct slice *list, struct slice *element)
+{
+    const char *comma;
+    size_t len;
+    if (!list->at)
+        return false;
+    comma = list->len ? memchr(list->at, ',', list->len) : NULL;
+    len = comma ? (size_t)(comma - list->at) : list->len;
+    *element = slice_of(list->at, len);
+    *list = comma ? slice_of(comma + 1, list->len - len - 1) : slice_of(NULL, 0);
+    while (element->len && byte_is_space(element->at[0]))
+        *element = slice_of(element->at + 1, element->len - 1);
+    while (element->len && byte_is_space(element->at[element->len - 1]))
+        element->len--;
+    return true;
+}
+
+bool http_list_has(struct slice list, struct slice word)
+{
+    struct slice element;
+    while (http_list_next(&list, &element))
+        if (slice_eq_nocase(element, word))
+            return true;
+    return false;
+}

@@ -39,5 +39,7 @@ enum http_fault http_field_split(const char *bytes, uint32_t at, uint32_t len, s
 /* host [":" port] -> how long the name is without a trailing dot, and the port (0: none). False: not valid. */
 bool http_host_parse(struct slice host, uint32_t *name_len, uint32_t *port);
 enum http_field_name http_field_known(const char *name, size_t len);
+/* The next element of a comma list, trimmed; false at the end. */
+bool http_list_next(struct slice *list, struct slice *element);
 
 #endif

@@ -77,37 +77,10 @@ enum http_fault http_field_split(const char *bytes, uint32_t at, uint32_t len, s
     return FAULT_NONE;
 }
 
-/* The next element of a comma list, trimmed; false at the end. */
-static bool list_next(struct slice *list, struct slice *element)
-{
-    const char *comma;
-    size_t len;
-    if (!list->at)
-        return false;
-    comma = list->len ? memchr(list->at, ',', list->len) : NULL;
-    len = comma ? (size_t)(comma - list->at) : list->len;
-    *element = slice_of(list->at, len);
-    *list = comma ? slice_of(comma + 1, list->len - len - 1) : slice_of(NULL, 0);
-    while (element->len && byte_is_space(element->at[0]))
-        *element = slice_of(element->at + 1, element->len - 1);
-    while (element->len && byte_is_space(element->at[element->len - 1]))
-        element->len--;
-    return true;
-}
-
-bool http_list_has(struct slice list, struct slice word)
-{
-    struct slice element;
-    while (list_next(&list, &element))
-        if (slice_eq_nocase(element, word))
-            return true;
-    return false;
-}
-
 static void take_connection(struct http_head *h, struct slice list)
 {
     struct slice option;
-    while (list_next(&list, &option)) {
+    while (http_list_next(&list, &option)) {
         if (slice_eq_nocase(option, SLICE("close")))
             h->connection |= CONNECTION_CLOSE;
         else if (slice_eq_nocase(option, SLICE("keep-alive")))
@@ -156,7 +129,7 @@ static enum http_fault take_encoding(struct http_head *h, struct slice value)
         h->chunked = true;
         return FAULT_NONE;
     }
-    while (list_next(&value, &coding)) {
+    while (http_list_next(&value, &coding)) {
         if (coding_is_known(coding))
             continue;
         return !value.at && slice_eq_nocase(coding, SLICE("chunked")) ? FAULT_ENCODING_UNKNOWN : FAULT_ENCODING_INVALID;

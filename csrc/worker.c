@@ -185,7 +185,8 @@ static int worker_start(struct worker *w)
     if (!w->route)
         return -1;
     sentinel_set_held(&conn_soon_held, conn_soon_release);
-    log_expr_holds = route_expr_holds = expr_holds;
+    log_expr_holds = expr_holds;
+    route_expr_holds = expr_decides;
     log_begins_connection = gate_request_begins_connection;
     if (interp_after_fork() < 0 || coro_init(&w->loop) < 0 || pyphase_prepare(interp_main()) < 0) {
         PyErr_Print();

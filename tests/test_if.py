@@ -224,3 +224,21 @@ def test_the_order_is_that_of_httpd(server: Start) -> None:
         assert (host.get("/sub/a.txt").header("X-O") or "").split(", ") == [
             "dir", "ht", "sub", "ht-sub", "match", "files", "ht-files", "sub-files", "ht-sub-files", "match-files", "loc",
             "if", "if2", "if-last", "if-dir", "if-ht", "if-sub", "if-ht-sub", "if-match", "if-files", "if-sub-files", "if-loc", "if-if"]
+
+
+def test_the_answer_varies_with_what_decided(server: Start) -> None:
+    """As in httpd, for the caches in between; what Require and logs ask is not said."""
+    host = server("""
+CustomLog @ROOT@/some.log common "expr=%{HTTP:X-Log} == '1'"
+<Location /a.txt>
+    Require expr %{HTTP:X-Who} != 'nobody'
+    Header set X-One yes "expr=%{HTTP:X-A} == '1'"
+    <If "%{HTTP_USER_AGENT} == 'robot' && req_novary('X-B') == ''">
+        Header set X-Two yes
+    </If>
+</Location>
+""", PAGES)
+    for headers, seen in (({"User-Agent": "robot"}, ["Two"]), ({"User-Agent": "else", "X-A": "1"}, ["One"])):
+        answer = host.get("/a.txt", headers)
+        assert marks(answer) == seen and answer.all("Vary") == ["User-Agent, X-A"], answer.headers
+    assert host.get("/b.html").all("Vary") == []

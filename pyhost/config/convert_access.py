@@ -78,4 +78,4 @@ def combine(kind: RequireKind, children: Sequence[Require]) -> Require:
 
 def needs_user(tree: Require) -> bool:
     """Does some part of the tree ask who the user is?"""
-    return tree.kind in USERS or (tree.expr is not None and "REMOTE_USER" in tree.expr.text) or any(map(needs_user, tree.children))
+    return tree.kind in USERS or (tree.expr is not None and "REMOTE_USER" in tree.expr.text.upper()) or any(map(needs_user, tree.children))

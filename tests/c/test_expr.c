@@ -1,4 +1,4 @@
-// sources: expr_parse.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c access.c auth_file.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c conf.c
+// sources: expr_parse.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c access.c auth_file.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c conf.c http_bytes.c
 // libs: pcre2-8
 /* Expressions: what each operator, variable and function gives (as Apache 2.4 does), what is refused, bounds. */
 #include "route_world.h"
@@ -174,6 +174,32 @@ static void test_bounds(const struct request *r)
     free(big);
 }
 
+static const char *vary_of(struct request *r, const char *text, bool (*ask)(const struct expr_conf *, const struct request *))
+{
+    char error[64];
+    struct expr_conf conf = {.text = text, .compiled = expr_new(text, EXPR_CONDITION, error, sizeof error)};
+    table_clear(&r->headers_out);
+    table_set(&r->headers_out, SLICE("Vary"), SLICE("X-Before"));
+    ask(&conf, r);
+    expr_free(conf.compiled);
+    const struct table_entry *e = table_find(&r->headers_out, SLICE("Vary"));
+    return e ? e->value : "";
+}
+
+static void test_what_the_answer_varies_with(struct request *r)
+{
+    static const struct { const char *text, *want; } cases[] = {
+        {"true", "X-Before"}, {"%{HTTP_USER_AGENT} == 'x' || %{HTTP:accept} == 'y'", "X-Before, User-Agent, accept"}, {"req('X-A') == req('x-a')", "X-Before, X-A"},
+        {"%{HTTP_HOST} == req('Host') && req_novary('X-A') == 'one'", "X-Before"}, {"false && -z req('X-A')", "X-Before"}, {"-z req('x-before')", "X-Before"},
+        {"-n req('not a name') || -n req('')", "X-Before"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *got = vary_of(r, cases[i].text, expr_decides);
+        CHECK(strcmp(got, cases[i].want) == 0, "%s: %s", cases[i].text, got);
+        CHECK(strcmp(vary_of(r, cases[i].text, expr_holds), "X-Before") == 0, "%s", cases[i].text);
+    }
+    table_clear(&r->headers_out);
+}
+
 static void test_texts(const struct request *r)
 {
     static const struct { const char *text, *want; } cases[] = {
@@ -206,6 +232,7 @@ int main(void)
     test_files(r);
     test_what_htaccess_files_may_not();
     test_bounds(r);
+    test_what_the_answer_varies_with(r);
     test_texts(r);
     test_who_asks_for_the_user();
     request_unref(r);
