@@ -84,7 +84,7 @@ static bool hub_is_idle(const struct interp *i)
 {
     const struct hub_state *h = hub_state();
     int64_t timer_ns = timer_next_ns(&h->hub.loop->timers);
-    bool others = h->hub.ready_first && (h->hub.ready_first != i || i->next_ready);
+    bool others = h->sliced_first || (h->hub.ready_first && (h->hub.ready_first != i || i->next_ready));
     return !others && !i->ready_first && !i->woken_first && !h->hub.loop->deferred && h->now_ns < h->turn_by_ns &&
            (timer_ns < 0 || h->now_ns < timer_ns);
 }
@@ -239,18 +239,21 @@ enum coro_wake coro_park(int64_t until_ns)
     return result;
 }
 
-int coro_yield(void)
+static int give_way(void (*queue)(struct coro *))
 {
     struct coro *c = current_or_raise();
     if (!c)
         return -1;
     c->state = CORO_PARKED;
-    coro_wake(c);
+    queue(c);
     int bad = coro_switch_to_hub(c);
     if (!bad && c->thrown)
         coro_raise_thrown(c);
     return PyErr_Occurred() ? -1 : 0;
 }
+
+int coro_yield(void) { return give_way(coro_wake); }
+int coro_end_slice(void) { return give_way(coro_queue_sliced); }
 
 /* --- the hub --- */
 
@@ -343,6 +346,16 @@ static void run_jobs(struct interp *i)
     }
 }
 
+/* Those who compute share the time that is left: who has waited would otherwise wait for a slice of each of them. */
+static void run_one_sliced(void)
+{
+    struct coro *c = coro_take_sliced();
+    if (!c)
+        return;
+    interp_enter(c->interp);
+    enter(c);
+}
+
 void coro_run_ready(int64_t budget_ns)
 {
     struct hub_state *h = hub_state();
@@ -359,6 +372,7 @@ void coro_run_ready(int64_t budget_ns)
         if (h->now_ns >= h->stop_at_ns)
             break;
     }
+    run_one_sliced();
     interp_enter(interp_main());
 }
 

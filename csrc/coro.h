@@ -58,6 +58,8 @@ void coro_wake_from_anywhere(struct coro *c);
 void coro_nudge(void);
 /* Gives way once: to the end of the queue. SWITCHES. 0, or -1 with an exception. */
 int coro_yield(void);
+/* The same for one whose time slice is over: everybody who has been woken goes first. */
+int coro_end_slice(void);
 /* Waits for EPOLLIN/EPOLLOUT on a descriptor. SWITCHES. Events that came (> 0), 0: until_ns passed, -1: exception set (OSError when fd cannot be
  * waited on). Any number of greenlets may wait on one descriptor. Context: handler greenlet, GIL held. */
 int coro_wait_fd(int fd, uint32_t events, int64_t until_ns);

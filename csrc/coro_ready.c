@@ -52,7 +52,7 @@ struct job *coro_take_job(struct interp *i)
     return job;
 }
 
-bool coro_has_ready(void) { return coro_hub->ready_first != NULL; }
+bool coro_has_ready(void) { return coro_hub->ready_first || hub_state()->sliced_first; }
 
 void coro_wake(struct coro *c)
 {
@@ -79,6 +79,30 @@ struct coro *coro_take_woken(struct interp *i)
         i->woken_first = c->next;
         if (!i->woken_first)
             i->woken_last = NULL;
+    }
+    return c;
+}
+
+void coro_queue_sliced(struct coro *c)
+{
+    struct hub_state *h = hub_state();
+    c->state = CORO_READY;
+    c->next = NULL;
+    if (h->sliced_last)
+        h->sliced_last->next = c;
+    else
+        h->sliced_first = c;
+    h->sliced_last = c;
+}
+
+struct coro *coro_take_sliced(void)
+{
+    struct hub_state *h = hub_state();
+    struct coro *c = h->sliced_first;
+    if (c) {
+        h->sliced_first = c->next;
+        if (!h->sliced_first)
+            h->sliced_last = NULL;
     }
     return c;
 }

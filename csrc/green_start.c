@@ -41,7 +41,7 @@ static PyObject *raise_thrown(PyObject *self, PyObject *args)
     }
     PyObject *exception = green_take_thrown();
     if (!exception)
-        return due && coro_yield() ? NULL : Py_NewRef(Py_None);
+        return due && coro_end_slice() ? NULL : Py_NewRef(Py_None);
     PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
     Py_DECREF(exception);
     return NULL;
@@ -117,7 +117,7 @@ static int give_way(void *arg)
     if (in_own_code((PyObject *)PyEval_GetFrame()))
         return 0;
     pystate_let_calls_in(i->tstate);
-    return coro_yield();
+    return coro_end_slice();
 }
 
 /* Does the loop's thread hold the GIL? As far as another thread can see. */

@@ -162,6 +162,18 @@ def test_handlers_that_compute_give_way(interpreter: str, server: Callable[..., 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_who_has_waited_goes_before_those_who_compute(interpreter: str, server: Callable[..., Server]) -> None:
+    """It waits for the end of one slice, not of a slice of each of them."""
+    there = f"PythonInterpreter {interpreter}"
+    host = server(location("/busy", "computes_and_notes", "PyBlockedWarning Off", there) + location("/waits", "waits_beside", there))
+    busy = [host.client().send(build_request("GET", f"/busy?{number}")) for number in range(4)]
+    turns, rounds = map(int, host.request("GET", "/waits").text.split())
+    assert turns <= rounds * 2, "of 4 who compute, one has a turn in each of its sleeps"
+    assert all(int(client.read_response().text) > 0 for client in busy), "they have their turns all the same"
+
+
+@pytest.mark.slow
 def test_time_slice_off_lets_a_handler_compute_on(server: Callable[..., Server]) -> None:
     host = server(location("/busy", "computes_a_while", "PyTimeSlice Off", "PyBlockedWarning Off") + location("/quick", "quick"))
     busy = host.client().send(build_request("GET", "/busy"))

@@ -182,6 +182,33 @@ def computes_until_told(req: Any) -> int:
     return int(apache.OK)
 
 
+turns: list[str] = []  # who computes, each time that it goes on
+
+
+def computes_and_notes(req: Any) -> int:
+    mine = 0
+    while not told:
+        if not turns or turns[-1] != req.args:
+            turns.append(req.args)
+            mine += 1
+        sum(range(100))
+    req.write(str(mine))
+    return int(apache.OK)
+
+
+def waits_beside(req: Any) -> int:
+    """How many turns the others have had in so many short sleeps."""
+    while len(set(turns)) < 4:
+        time.sleep(0.001)
+    before, rounds = len(turns), 12
+    for _ in range(rounds):
+        turns.append("waits")
+        time.sleep(0.001)
+    req.write(f"{len(turns) - before - rounds} {rounds}")
+    told.append(True)
+    return int(apache.OK)
+
+
 def tells_to_end(req: Any) -> int:
     told.append(True)
     req.write(f"told {len(computing)}")
