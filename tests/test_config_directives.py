@@ -261,6 +261,7 @@ BAD_LINES = [
     ("Nonsense 1", "Nonsense: a directive expected: there is none of this name"),
     ("DocumentRot /x", "DocumentRot: a directive expected: there is none of this name (did you mean DocumentRoot?)"),
     ("Order allow,deny", "Order: not part of pyhost; use Require all granted or Require all denied"),
+    ("Protocols h2", "Protocols: not part of pyhost; use nothing: HTTP/1.1 and 1.0 are spoken"),
     ("KeepAlive", "KeepAlive: one argument expected: On|Off"),
     ("KeepAlive yes", "KeepAlive: On or Off expected, not yes"),
     ("KeepAlive On Off", "KeepAlive: one argument expected: On|Off"),

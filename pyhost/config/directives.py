@@ -22,7 +22,15 @@ INSTEAD = {
     "rewriterule": "RedirectMatch, AliasMatch or a PythonTransHandler", "rewritecond": "SetEnvIf or a PythonTransHandler",
     "wsgiscriptalias": "PyWSGIAlias", "sslengine": "a proxy in front: TLS is not built in", "proxypass": "a handler",
     "scriptsock": "nothing: the helper that starts CGI scripts has no socket in the file system",
-    "scriptlog": "ErrorLog: what scripts write to stderr goes there", "maxmemfree": "nothing", "defaulttype": "ForceType or AddType"}
+    "scriptlog": "ErrorLog: what scripts write to stderr goes there", "maxmemfree": "nothing", "defaulttype": "ForceType or AddType",
+    "sslcertificatefile": "a proxy in front: TLS is not built in", "protocols": "nothing: HTTP/1.1 and 1.0 are spoken",
+    "httpprotocoloptions": "nothing: what is no HTTP is refused", "hostnamelookups": "nothing: no name server is asked",
+    "mutex": "nothing: workers share no lock of this kind", "acceptfilter": "nothing", "enablemmap": "nothing: files go out by sendfile",
+    "scoreboardfile": "nothing: it is in memory", "coredumpdirectory": "nothing: kernel.core_pattern says where",
+    "authmerging": "one <RequireAll> or <RequireAny> in the inner section", "addencoding": "Header set Content-Encoding in <Files>",
+    "addcharset": "AddType with a charset, or AddDefaultCharset", "addlanguage": "Header set Content-Language in <Files>",
+    "fallbackresource": "ErrorDocument 404, or a handler for the <Location>", "setenvifexpr": "SetEnv in <If>",
+    "expiresactive": "Header set Cache-Control", "addoutputfilterbytype": "AddOutputFilter, or a proxy in front that compresses"}
 
 
 def rules() -> dict[str, Rule]:

@@ -39,7 +39,8 @@ static const struct dir_conf *world_merge(const struct server_conf *server, cons
     memset(set, 0, sizeof *set);
     set->conf = *server->base;
     for (int i = 0; i < count; i++) {
-        n += snprintf(set->ids + n, sizeof set->ids - (size_t)n, "%s%d", i ? "," : "", ids[i]);
+        if (n < (int)sizeof set->ids)
+            n += snprintf(set->ids + n, sizeof set->ids - (size_t)n, "%s%d", i ? "," : "", ids[i]);
         if (by_id[ids[i]].set_handler)
             set->conf.set_handler = by_id[ids[i]].set_handler;
         if (by_id[ids[i]].allow_override)
