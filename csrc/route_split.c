@@ -1,5 +1,6 @@
 /* A path and the files it meets: where file name ends and path_info begins, and which .htaccess files lie on the way. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -97,7 +98,8 @@ static enum route_result htaccess_look(const struct server_conf *server, struct 
         return ROUTE_STATUS;
     snprintf(path, room, "%.*s/%s", (int)folder.len, folder.at, name);
     if (stat(path, &st) < 0) {
-        if (errno == ENOENT || errno == ENOTDIR)
+        bool cannot_exist = errno == ENAMETOOLONG && room <= PATH_MAX; /* a component longer than any name */
+        if (errno == ENOENT || errno == ENOTDIR || cannot_exist)
             return ROUTE_OK;
         *status = 403;
         log_request(r, LEVEL_CRIT, "route", "%s: cannot be looked at (%s): access denied", path, strerror(errno));

@@ -95,3 +95,9 @@ def test_a_fault_is_told_at_each_request_and_read_once(host: Server) -> None:
     wait_until(lambda: host.error_log.count(".htaccess:100001: Nonsense") == 5, "each is told")
     assert ".htaccess:100020: Nonsense" in host.error_log and ".htaccess:100021: Nonsense" not in host.error_log
     host.allow_log("Nonsense")
+
+
+def test_a_name_that_cannot_exist_is_not_found(host: Server) -> None:
+    """Nobody can fill the log with it, either."""
+    answers = [host.get(f"/open/{'x' * length}{rest}") for length in (255, 256, 4000) for rest in ("", "/y")]
+    assert {answer.status for answer in answers} == {404}
