@@ -292,6 +292,23 @@ def test_lifespan_startup_that_fails(server: Callable[..., Server]) -> None:
     host.expect_log("StartupFailed: the database is away")
 
 
+@pytest.mark.parametrize("name,message", [("raises_too", "the database is away"), ("leaves", "no settings")])
+def test_a_lifespan_that_raises_is_logged_once(server: Callable[..., Server], name: str, message: str) -> None:
+    host = server(location("/", f"app.py:{name}"), {"app.py": RULES})
+    host.check_fds = False
+    host.allow_log(FAULTS)
+    assert host.get("/").status == 500
+    host.expect_log(f"StartupFailed.*on purpose: {message}")
+    assert host.error_log.count("on purpose:") == 1
+
+
+def test_a_shutdown_that_fails_and_raises_is_logged_once(server: Callable[..., Server]) -> None:
+    host = server(location("/", "app.py:raises_too"), {"app.py": "import os\nos.environ['shutdown'] = '1'\n" + RULES})
+    host.check_fds = False
+    assert host.get("/").text == "started" and host.stop() == 0
+    assert host.error_log.count("on purpose:") == 1 and "its shutdown failed: on purpose: the shutdown" in host.error_log
+
+
 def test_lifespan_startup_is_tried_again(server: Callable[..., Server]) -> None:
     application = """
 tries = []

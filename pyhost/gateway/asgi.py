@@ -190,6 +190,7 @@ class Lifespan:
         self.stopped = loop.create_future()
         self.supported = True
         self.asked_to_stop = False
+        self.told_of_failure = False
         self.task = loop.create_task(self.run())
 
     async def run(self) -> None:
@@ -197,8 +198,13 @@ class Lifespan:
             await self.app({"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}, self.events.get, self.send)
         except Exception as error:  # the one place: an application without lifespan support raises here, and goes on without
             self.supported = False
+            if self.started.done() and not self.told_of_failure:
+                self.report("during its shutdown" if self.asked_to_stop else "after its startup", error)
+        except SystemExit as error:  # it does not want to run
             if self.started.done():
                 self.report("during its shutdown" if self.asked_to_stop else "after its startup", error)
+            else:
+                self.started.set_exception(StartupFailed(repr(error)))
         finally:
             self.supported = self.supported and not self.stopped.done()
             for future in (self.started, self.stopped):
@@ -211,6 +217,7 @@ class Lifespan:
 
     async def send(self, message: Mapping[str, Any]) -> None:
         kind = message["type"]
+        self.told_of_failure |= kind.endswith(".failed")
         if kind == "lifespan.startup.complete" and not self.started.done():
             self.started.set_result(None)
         elif kind == "lifespan.startup.failed" and not self.started.done():

@@ -2,6 +2,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import sys
 import time
 
@@ -315,6 +316,27 @@ async def failing(scope, receive, send):
     if scope["type"] == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "the database is away"})
+
+
+async def raises_too(scope, receive, send):
+    """As Starlette: says that it has failed, and raises; with a variable in the environment its shutdown does."""
+    if scope["type"] != "lifespan":
+        return await answer(send, "started")
+    await receive()
+    if "shutdown" in os.environ:
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.failed", "message": "on purpose: the shutdown"})
+    else:
+        await send({"type": "lifespan.startup.failed", "message": "on purpose: the database is away"})
+    raise RuntimeError("on purpose: raised, too")
+
+
+async def leaves(scope, receive, send):
+    if scope["type"] != "lifespan":
+        return await answer(send, "started")
+    await receive()
+    sys.exit("on purpose: no settings")
 
 
 async def without_lifespan(scope, receive, send):
