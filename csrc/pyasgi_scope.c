@@ -130,6 +130,14 @@ static int put_method(struct asgi_state *s, PyObject *scope, const struct reques
                r->method_number < METHOD_TEXTS ? Py_NewRef(s->methods[r->method_number]) : wsgi_text(slice_text(r->method)));
 }
 
+/* None: one that came by a unix socket has no address. */
+static PyObject *client_of(const struct asgi_state *s, const struct request *r)
+{
+    if (!PyUnicode_GET_LENGTH(s->client_address))
+        return Py_NewRef(Py_None);
+    return Py_BuildValue("(Oi)", s->client_address, (int)r->peer.port);
+}
+
 PyObject *asgi_scope(struct asgi_state *s, struct request *r)
 {
     PyObject *scope = copy_template(s, r);
@@ -139,7 +147,7 @@ PyObject *asgi_scope(struct asgi_state *s, struct request *r)
         put(s, scope, ASGI_RAW_PATH, bytes_of(request_span(r, r->head.path))) < 0 ||
         (r->args && put(s, scope, ASGI_QUERY_STRING, bytes_of(slice_text(r->args))) < 0) ||
         put(s, scope, ASGI_HEADERS, scope_headers(s, r)) < 0 ||
-        put(s, scope, ASGI_CLIENT, Py_BuildValue("(Oi)", s->client_address, (int)r->peer.port)) < 0)
+        put(s, scope, ASGI_CLIENT, client_of(s, r)) < 0)
         Py_CLEAR(scope);
     return scope;
 }

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import signal
 import threading
 import time
@@ -334,6 +335,15 @@ def test_without_lifespan(server: Callable[..., Server]) -> None:
     host.allow_log(FAULTS)
     assert "state" in json.loads(host.get("/").text)
     assert host.get("/sync").status == 500
+
+
+def test_a_client_of_a_unix_socket_has_no_address(server: Callable[..., Server]) -> None:
+    host = server("Listen 127.0.0.1:@PORT@\nListen unix:@SOCK@\n" + CONF, {"app/rules.py": RULES})
+    host.check_fds = False
+    near = re.findall(r"Listen unix:(.*)", host.conf_file.read_text())[0]
+    with host.client(near) as client:
+        assert json.loads(client.request("GET", "/a/scope", {"Host": "x:81"}).text)["client"] is None
+    assert json.loads(host.get("/a/scope").text)["client"][0] == "127.0.0.1"
 
 
 def test_changes_are_seen(server: Callable[..., Server]) -> None:
