@@ -3,8 +3,8 @@
  * handler takes longer than the turns before let expect, the sentinel has the answers sent that are ready. */
 #include "conn.h"
 
+#include <errno.h>
 #include <stdatomic.h>
-
 #include <string.h>
 #include <time.h>
 
@@ -14,7 +14,13 @@
 enum { SOON_MAX = 512, SOON_ANSWER_BYTES = 2048, SOON_BYTES = 65536 };
 
 static struct {
-    struct { struct conn *c; uint32_t at, len, taken; enum outq_result result; } answers[SOON_MAX];
+    struct {
+        struct conn *c;            /* NULL: forgotten */
+        int fd;
+        uint32_t at, len, taken;   /* taken: by the sentinel's leave, before its turn */
+        int took;                  /* what the socket then took, or a negative errno */
+        enum outq_result result;
+    } answers[SOON_MAX];
     unsigned count;    /* of answers */
     unsigned asked;    /* for, in this turn */
     unsigned sent;     /* of them: given to the socket */
@@ -37,17 +43,27 @@ static void soon_set_busy(bool busy)
 
 static void soon_set_held(uint32_t number) { atomic_store_explicit(&conn_soon_held, number, memory_order_relaxed); }
 
+static struct slice soon_rest(unsigned i)
+{
+    return slice_of(soon.bytes + soon.answers[i].at + soon.answers[i].taken, soon.answers[i].len - soon.answers[i].taken);
+}
+
+/* One call after the other, and only then what they mean for the connections: the kernel's way is quicker where nothing of ours lies in between. */
 static void soon_send(void)
 {
     soon_set_busy(true);
+    for (unsigned i = soon.sent; i < soon.count; i++)
+        if (soon.answers[i].c) {
+            ssize_t n = sock_send(soon.answers[i].fd, soon_rest(i).at, soon_rest(i).len, MSG_DONTWAIT | MSG_NOSIGNAL);
+            soon.answers[i].took = n < 0 ? -errno : (int)n;
+        }
     for (; soon.sent < soon.count; soon.sent++) {
         struct conn *c = soon.answers[soon.sent].c;
-        uint32_t taken = soon.answers[soon.sent].taken;
-        struct slice rest = slice_of(soon.bytes + soon.answers[soon.sent].at + taken, soon.answers[soon.sent].len - taken);
         if (!c)
             continue;
-        c->out.sent += taken;
-        soon.answers[soon.sent].result = outq_send(&c->out, c->source.fd, &rest, 1);
+        struct slice rest = soon_rest(soon.sent);
+        c->out.sent += soon.answers[soon.sent].taken;
+        soon.answers[soon.sent].result = outq_sent(&c->out, soon.answers[soon.sent].took, rest);
     }
     soon.used = 0;
     soon_set_held(0);
@@ -62,7 +78,7 @@ void conn_soon_release(void)
     soon_set_held(0);
     for (unsigned i = soon.sent; i < soon.count; i++)
         if (soon.answers[i].c && !soon.answers[i].taken) {
-            ssize_t n = sock_send(soon.answers[i].c->source.fd, soon.bytes + soon.answers[i].at, soon.answers[i].len, MSG_DONTWAIT | MSG_NOSIGNAL);
+            ssize_t n = sock_send(soon.answers[i].fd, soon.bytes + soon.answers[i].at, soon.answers[i].len, MSG_DONTWAIT | MSG_NOSIGNAL);
             soon.answers[i].taken = n > 0 ? (uint32_t)n : 0;
         }
 }
@@ -73,6 +89,7 @@ static void soon_keep(struct conn *c, const struct slice *parts, int count, size
     if (soon.count == soon.sent)
         soon_set_held(soon.number = soon.number == UINT32_MAX ? 1 : soon.number + 1); /* watched from its first answer on */
     soon.answers[soon.count].c = c;
+    soon.answers[soon.count].fd = c->source.fd;
     soon.answers[soon.count].at = soon.used;
     soon.answers[soon.count].taken = 0;
     soon.answers[soon.count++].len = (uint32_t)len;

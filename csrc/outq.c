@@ -24,7 +24,8 @@ struct outq_piece {
     char bytes[];
 };
 
-static enum outq_result outq_fault(void) { return errno == EAGAIN || errno == EWOULDBLOCK ? OUTQ_WAITING : OUTQ_BROKEN; }
+static bool is_full(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+static enum outq_result outq_fault(void) { return is_full(errno) ? OUTQ_WAITING : OUTQ_BROKEN; }
 
 static void piece_free(struct outq_piece *p)
 {
@@ -109,6 +110,17 @@ long outq_send_now(struct outq *q, int fd, struct slice bytes)
 
 enum outq_result outq_send(struct outq *q, int fd, const struct slice *parts, int count) { return send_or_keep(q, fd, parts, count, 0); }
 enum outq_result outq_send_last(struct outq *q, int fd, const struct slice *parts, int count) { return send_or_keep(q, fd, parts, count, MSG_MORE); }
+
+enum outq_result outq_sent(struct outq *q, long result, struct slice bytes)
+{
+    if (result < 0 && !is_full((int)-result)) {
+        errno = (int)-result;
+        return OUTQ_BROKEN;
+    }
+    size_t sent = result > 0 ? (size_t)result : 0;
+    q->sent += sent;
+    return outq_keep(q, bytes.at + sent, bytes.len - sent);
+}
 
 static ssize_t file_copy(const struct outq_piece *p, int fd, size_t part)
 {

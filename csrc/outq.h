@@ -36,6 +36,8 @@ long outq_send_now(struct outq *q, int fd, struct slice bytes);
 /* Queues len bytes of file_fd from offset (takes the descriptor over, closes it when done) and sends what the socket takes.
  * copied: by read and send instead of sendfile (EnableSendfile Off). */
 enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len, bool copied);
+/* The bytes were sent past the queue, which is empty: how many the socket took, or a negative errno. Queues a copy of the rest. */
+enum outq_result outq_sent(struct outq *q, long result, struct slice bytes);
 /* Goes on sending. */
 enum outq_result outq_flush(struct outq *q, int fd);
 void outq_clear(struct outq *q);
