@@ -13,19 +13,13 @@
 
 #include "limit.h"
 #include "listener.h"
-#include "log.h"
-#include "proxy_head.h"
-#include "sock.h"
 #include "worker.h"
 
 _Static_assert(sizeof(struct conn) <= 232, "an idle connection, malloc's word and its slot among the timers are at most 256 bytes");
 
-static char read_buffer[LIMIT_READ_BYTES]; /* shared by all connections: an idle one holds no buffer */
-
 static void conn_ready(struct source *s, uint32_t events);
 static void conn_timer_fired(struct timer *t);
 static void conn_later(struct deferred *d);
-static void conn_pump(struct conn *c);
 static void conn_flush(struct conn *c);
 
 static struct conn *conn_of_timer(struct timer *t) { return (struct conn *)((char *)t - offsetof(struct conn, timer)); }
@@ -134,107 +128,6 @@ static void conn_later(struct deferred *d)
     conn_pump(c);
 }
 
-/* Whom the proxy in front speaks for. Nothing else is believed on such a listener, so that nobody gets by without it. */
-static size_t conn_take_proxy_header(struct conn *c, const char *bytes, size_t len)
-{
-    size_t used = 0;
-    switch (proxy_head_read(bytes, len, &c->peer, &used)) {
-    case PROXY_MORE:
-        return 0;
-    case PROXY_DONE:
-        c->proxy_header_due = false;
-        return used;
-    case PROXY_BAD:
-        break;
-    }
-    char who[64];
-    conn_peer_text(&c->peer, who, sizeof who);
-    log_error(NULL, LEVEL_INFO, "remoteip", "%s sent no PROXY header: RemoteIPProxyProtocol: closed", who);
-    conn_close(c);
-    return 0;
-}
-
-/* The client was told; what it goes on sending is not worth more than so much. */
-static size_t conn_read_away(struct conn *c, size_t len)
-{
-    c->lingered += (uint32_t)len;
-    if (c->lingered > LIMIT_LINGER_BYTES)
-        conn_close(c);
-    return len;
-}
-
-/* Gives bytes to the gate until it wants no more; returns how many were used. */
-static size_t conn_feed(struct conn *c, const char *bytes, size_t len)
-{
-    size_t used = c->proxy_header_due ? conn_take_proxy_header(c, bytes, len) : 0;
-    if (c->proxy_header_due)
-        return 0;
-    while (used < len && !c->paused && c->state != CONN_CLOSED) {
-        size_t n = c->state == CONN_LINGERING ? conn_read_away(c, len - used) : c->gate->input(c, bytes + used, len - used);
-        if (n == 0)
-            break;
-        used += n;
-    }
-    return used;
-}
-
-static void conn_feed_kept(struct conn *c)
-{
-    if (!c->in.len || c->paused || c->state == CONN_CLOSED)
-        return;
-    size_t used = conn_feed(c, c->in.at, c->in.len);
-    if (c->state != CONN_CLOSED && used)
-        buf_drop(&c->in, used);
-}
-
-static void conn_take(struct conn *c, size_t n)
-{
-    if (c->in.len) {
-        if (buf_add(&c->in, read_buffer, n) < 0)
-            conn_close(c);
-        else
-            conn_feed_kept(c);
-        return;
-    }
-    size_t used = conn_feed(c, read_buffer, n);
-    if (c->state != CONN_CLOSED && used < n && buf_add(&c->in, read_buffer + used, n - used) < 0)
-        conn_close(c);
-}
-
-static void conn_ended(struct conn *c, bool broken)
-{
-    c->readable = false;
-    c->eof = true;
-    if (c->state == CONN_LINGERING)
-        conn_close(c);
-    else
-        c->gate->eof(c, broken);
-}
-
-/* Reads while the edge lasts and the gate wants bytes. A short read has emptied the socket. */
-static void conn_pump(struct conn *c)
-{
-    if (c->in_input)
-        return;
-    c->in_input = true;
-    conn_feed_kept(c);
-    while (c->readable && !c->paused && c->state != CONN_CLOSED) {
-        ssize_t n = sock_recv(c->source.fd, read_buffer, sizeof read_buffer);
-        if (n > 0) {
-            if ((size_t)n < sizeof read_buffer && !c->eof)
-                c->readable = false;
-            conn_take(c, (size_t)n);
-        } else if (n < 0 && errno == EINTR) {
-            continue;
-        } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            c->readable = false;
-        } else {
-            conn_ended(c, n < 0);
-        }
-    }
-    c->in_input = false;
-}
-
 /* What the queue said: who will go on with it. A broken one is never empty, so that nobody takes the answer for sent. */
 static void conn_out(struct conn *c, enum outq_result result)
 {
@@ -271,10 +164,10 @@ void conn_start(struct conn *c)
 }
 
 /* What has come before the end is read first. Where that is a request, nothing more is read until it is over, and the edge is told once. */
-static void conn_pump_to_end(struct conn *c, bool broken)
+static void conn_pump_to_end(struct conn *c)
 {
     conn_pump(c);
-    if (broken && c->paused && c->state != CONN_CLOSED)
+    if (c->paused && c->state != CONN_CLOSED)
         c->gate->eof(c, true);
 }
 
@@ -293,8 +186,10 @@ static void conn_ready(struct source *s, uint32_t events)
         c->readable = true;
         if (c->paused && c->eof)
             c->gate->eof(c, broken);
+        else if (broken)
+            conn_pump_to_end(c);
         else
-            conn_pump_to_end(c, broken);
+            conn_read_soon(c);
     }
 }
 

@@ -146,6 +146,8 @@ int loop_turn(struct loop *l, int64_t until_ns)
         if (s->fd >= 0)
             s->ready(s, l->events[i].events);
     }
+    if (n > 0 && l->after_events)
+        l->after_events();
     timer_run(&l->timers, l->now_ns);
     errno = error;
     return n < 0 && error != EINTR ? -1 : 0;

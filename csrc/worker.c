@@ -167,6 +167,7 @@ static int worker_start(struct worker *w)
         return -1;
     w->loop.before_wait = let_gil_go;
     w->loop.after_wait = take_gil;
+    w->loop.after_events = conn_read_due;
     orders.source = (struct source){.ready = on_order, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     if (orders.source.fd < 0 || loop_add(&w->loop, &orders.source, EPOLLIN) < 0)
         return -1;

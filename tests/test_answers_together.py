@@ -1,4 +1,5 @@
-"""Answers that go out together (csrc/conn_soon.c): none is kept by a handler that takes long, none comes out of order, none is lost."""
+"""What a turn reads together (csrc/conn_read.c) and sends together (csrc/conn_soon.c): nothing is kept by a handler that takes long, comes out of order, is
+lost, or gets to another connection."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -48,6 +49,11 @@ def application(environ, start):
             write = start("200 OK", [("Content-Length", "5")])
             write(b"block")
             return []
+        case "/echo":
+            body = environ["wsgi.input"].read()
+            answer = ",".join([environ["QUERY_STRING"], str(len(environ.get("HTTP_X_LONG", ""))), str(len(body)), body[-4:].decode()]).encode()
+            start("200 OK", [("Content-Length", str(len(answer)))])
+            return [answer]
         case "/stuck":
             stay(fifo)
             whole(start)
@@ -143,3 +149,43 @@ def test_client_that_goes_before_its_answer_is_sent_harms_nobody(host: Server, f
     assert first.read_response().text == "stuck"
     assert stays.read_response().text == "block"
     assert host.get("/list").text == "block"
+
+
+def request_of_size(size: int, number: int) -> tuple[bytes, int]:
+    """A request that is size bytes long, and the length of its long field."""
+    short = len(build_request("GET", f"/echo?{number}", {"X-Long": ""}))
+    return build_request("GET", f"/echo?{number}", {"X-Long": "x" * (size - short)}), size - short
+
+
+def test_every_connection_that_a_turn_reads_gets_what_is_its_own(host: Server, fifo: Path) -> None:
+    clients = [host.client() for _ in range(200)]
+    for client in clients:
+        assert client.request("GET", "/list").text == "block"
+    first = host.client().send(build_request("GET", f"/stuck?{fifo}"))
+    wait_for_stuck(fifo)  # what comes now is read in one turn
+    wanted: list[list[str]] = []
+    for number, client in enumerate(clients):
+        match number % 8:
+            case 0 | 1 | 2:  # the bounds of what is read together
+                data, length = request_of_size(2047 + number % 8, number)
+                client.send(data)
+                wanted.append([f"{number},{length},0,"])
+            case 3:
+                body = b"%d" % (1000 + number)
+                client.send(build_request("POST", f"/echo?{number}", body=b"." * 30000 + body))
+                wanted.append([f"{number},0,{30000 + len(body)},{body.decode()}"])
+            case 4:
+                client.send(build_request("GET", f"/echo?{number}") + build_request("GET", f"/echo?{number}-again"))
+                wanted.append([f"{number},0,0,", f"{number}-again,0,0,"])
+            case 5:
+                client.send(build_request("GET", f"/echo?{number}")).half_close()
+                wanted.append([f"{number},0,0,"])
+            case 6:
+                client.reset()
+                wanted.append([])
+            case _:
+                client.send(build_request("GET", f"/echo?{number}"))
+                wanted.append([f"{number},0,0,"])
+    let_go(fifo)
+    assert first.read_response().text == "stuck"
+    assert [[client.read_response().text for _ in texts] for client, texts in zip(clients, wanted, strict=True)] == wanted
