@@ -1,6 +1,7 @@
 """Per-folder configuration files: read when they are first met, again when they have changed."""
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 
@@ -9,7 +10,7 @@ from ..errors import ConfigError, ConfigErrors
 from .build import Builder
 from .config import Config
 from .merge import Layer, SectionDraft
-from .parser import Parser
+from .parser import MAX_HTACCESS, Parser
 
 __all__ = ["HtaccessCache"]
 
@@ -18,16 +19,18 @@ SETTLED_NS = 50_000_000  # two changes within a tick of the kernel's clock may l
 
 
 class HtaccessCache:
-    """What is in .htaccess files, by path, state (times, inode, size) and the overrides that were allowed.
+    """What is in .htaccess files, by path, version and the overrides that were allowed.
 
-    by_id: every section found in one of them; their ids go on behind those of the configuration.
+    versions: the state (times, inode, size) of each path when it was last looked at, a digest of what was in it, and a number that goes up when that
+    changes; by_id: every section found in one of them; their ids go on behind those of the configuration.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.next_id = config.next_id
         self.by_id: dict[int, SectionDraft] = {}
-        self.known: dict[tuple[str, int], tuple[State, Layer, list[SectionDraft], list[ConfigError]]] = {}
+        self.versions: dict[str, tuple[State, bytes, int]] = {}
+        self.known: dict[tuple[str, int], tuple[int, Layer, list[SectionDraft], list[ConfigError]]] = {}
 
     @staticmethod
     def state(path: str) -> State:
@@ -40,13 +43,34 @@ class HtaccessCache:
         recent = now if abs(now - found.st_ctime_ns) < SETTLED_NS else 0  # no two looks at a file just changed are equal
         return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size, recent
 
+    @staticmethod
+    def digest(path: str) -> bytes:
+        """Tells one content from another; empty: it cannot be read."""
+        try:
+            with open(path, "rb") as stream:
+                return hashlib.sha256(stream.read(4 * MAX_HTACCESS + 1)).digest()
+        except OSError:
+            return b""
+
+    def version(self, path: str) -> int:
+        """The same number as long as the same is in the file, however often it is written. 0: there is none."""
+        state = self.state(path)
+        if state is None:
+            return 0
+        before = self.versions.get(path)
+        if before is None or before[0] != state:
+            digest = self.digest(path)
+            number = before[2] + (digest != before[1]) if before else 1
+            before = self.versions[path] = (state, digest, number)
+        return before[2]
+
     def read(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
         """The layer and the sections of a file. A file that has gone is empty. Raises ConfigErrors."""
-        state = self.state(path)
+        version = self.version(path)
         known = self.known.get((path, overrides))
-        if known is None or known[0] != state:
-            layer, sections, errors = self.parse(path, overrides) if state else ({}, [], [])
-            known = self.known[path, overrides] = (state, layer, sections, errors)
+        if known is None or known[0] != version:
+            layer, sections, errors = self.parse(path, overrides) if version else ({}, [], [])
+            known = self.known[path, overrides] = (version, layer, sections, errors)
             self.by_id.update({draft.section.id: draft for draft in sections})
         if known[3]:
             raise ConfigErrors(known[3])

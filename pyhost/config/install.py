@@ -192,7 +192,7 @@ class Installed:
 
         Raises ConfigErrors: an .htaccess file is bad.
         """
-        key = (server_index, tuple(ids), tuple((path, self.htaccess.state(path)) for path in htaccess))
+        key = (server_index, tuple(ids), tuple((path, self.htaccess.version(path)) for path in htaccess))
         found = self.merged.get(key)
         if found is None:
             server = self.config.servers[server_index]

@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from .lexer import MAX_LINE, LexError, logical_lines, split_word, split_words
 from .modules import BUILT_IN, is_built_in, is_known
 
-__all__ = ["MAX_FAULTS", "MAX_HTACCESS_FAULTS", "Node", "Parser", "Place"]
+__all__ = ["MAX_FAULTS", "MAX_HTACCESS", "MAX_HTACCESS_FAULTS", "Node", "Parser", "Place"]
 
 VARIABLE = re.compile(r"\$\{([^${}]*)\}")
 # Nobody writes so much; whoever does, by mistake or not, has no server that reads for hours.
