@@ -54,6 +54,11 @@ def application(environ, start):
             answer = ",".join([environ["QUERY_STRING"], str(len(environ.get("HTTP_X_LONG", ""))), str(len(body)), body[-4:].decode()]).encode()
             start("200 OK", [("Content-Length", str(len(answer)))])
             return [answer]
+        case "/page":
+            page = environ["QUERY_STRING"].encode()
+            page *= int(environ["QUERY_STRING"])
+            start("200 OK", [("Content-Length", str(len(page)))])
+            return [page]
         case "/stuck":
             stay(fifo)
             whole(start)
@@ -189,3 +194,19 @@ def test_every_connection_that_a_turn_reads_gets_what_is_its_own(host: Server, f
     let_go(fifo)
     assert first.read_response().text == "stuck"
     assert [[client.read_response().text for _ in texts] for client, texts in zip(clients, wanted, strict=True)] == wanted
+
+
+def test_pages_that_are_sent_together_are_whole(host: Server, fifo: Path) -> None:
+    """Of sizes around what may wait (16 KiB), together more than the room for what waits (256 KiB), for clients that read late."""
+    sizes = [3000, 3270, 3280, 3290, 4100] * 12  # times the four characters of the number
+    clients = [host.client() for _ in sizes]
+    for client in clients:
+        assert client.request("GET", "/list").text == "block"
+    first = host.client().send(build_request("GET", f"/stuck?{fifo}"))
+    wait_for_stuck(fifo)
+    for client, size in zip(clients, sizes, strict=True):
+        client.send(build_request("GET", f"/page?{size}") * 20)
+    let_go(fifo)
+    assert first.read_response().text == "stuck"
+    for client, size in zip(clients, sizes, strict=True):
+        assert [client.read_response().text == str(size) * size for _ in range(20)] == [True] * 20
