@@ -14,7 +14,7 @@ MODULES = [
     "test_threadsignals", "test_queue", "test_subprocess", "test_signal", "test_sqlite3", "test_asyncio.test_events", "test_asyncio.test_subprocess",
     "test_asyncio.test_sock_lowlevel", "test_asyncio.test_streams", "test_logging", "test_smtplib", "test_ftplib", "test_imaplib", "test_poplib",
     "test_httplib", "test_httpservers", "test_urllib2_localnet", "test_xmlrpc", "test_socketserver", "test_wait4", "test_fcntl", "test_context",
-    "test_io"]
+    "test_io", "test_time"]
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module != "test_signal"])  # signals of a server are the server's
