@@ -61,6 +61,10 @@ static long input_some(struct input *in, char *to, size_t n)
     if (!r)
         return 0;
     for (;;) {
+        if (r->response == RESPONSE_ENDED) { /* what has not been read is thrown away: it must not look like the end */
+            PyErr_SetString(PyExc_OSError, "the request is over, and what was left of its body is gone");
+            return -1;
+        }
         if (!coro_hub)
             coro_nudge();
         long got = request_body_read(r, to, n);

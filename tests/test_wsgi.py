@@ -457,6 +457,14 @@ def test_two_threads_do_not_wait_for_one_body(host: Server) -> None:
         client.send(b"0123456789").expect(b"0123456789")
 
 
+def test_a_body_is_gone_with_its_request(host: Server) -> None:
+    """Whoever still reads is told so, instead of what looks like its end."""
+    with host.client() as client:
+        assert client.request("POST", "/w/leave_reader", body=b"x" * 1000).body == b"over"
+        assert client.request("GET", "/w/let_read").body == b"reads"
+    host.expect_log("the reader was told: the request is over, and what was left of its body is gone")
+
+
 def test_handlers_of_signals_are_ignored_with_a_warning(server: Callable[..., Server]) -> None:
     """Applications that set some can be imported; the server's signals stay its own, timers kill nobody, and forked children have theirs."""
     app = """

@@ -424,6 +424,29 @@ def do_threads_read(environ, start, query):
     return [results[1]]
 
 
+def do_leave_reader(environ, start, query):
+    """A thread goes on reading when its request is over."""
+    stream = environ["wsgi.input"]
+
+    def read():
+        let_read.wait()
+        try:
+            print("the reader got", len(stream.read()), file=sys.stderr)
+        except OSError as error:
+            print("the reader was told:", error, file=sys.stderr)
+
+    threading.Thread(target=read).start()
+    return answer(start, "over")
+
+
+let_read = threading.Event()
+
+
+def do_let_read(environ, start, query):
+    let_read.set()
+    return answer(start, "reads")
+
+
 hanging = [0]
 let_go = threading.Event()
 
