@@ -80,7 +80,8 @@ def tick():
         seen.append(number)
         time.sleep(0.01)
 coro.spawn(tick)
-time.sleep(0.3)
+while len(seen) < 5:
+    time.sleep(0.3)
 a, b = socket.socketpair()
 coro.spawn(lambda: b.sendall(b"word"))
 box = queue.Queue()
