@@ -247,7 +247,7 @@ static int give_way(void (*queue)(struct coro *))
     c->state = CORO_PARKED;
     queue(c);
     int bad = coro_switch_to_hub(c);
-    if (!bad && c->thrown)
+    if (!bad && c->thrown && !(queue == coro_queue_sliced && coro_is_importing(c)))
         coro_raise_thrown(c);
     return PyErr_Occurred() ? -1 : 0;
 }

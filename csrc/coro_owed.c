@@ -5,6 +5,8 @@
 #include "coro_impl.h"
 #include "green_python.h"
 
+#include <string.h>
+
 /* What waits is a call that the frame below makes. GIL held. */
 void coro_note_call(struct coro *c)
 {
@@ -25,6 +27,38 @@ bool coro_call_goes_on(const struct coro *c, PyFrameObject *now)
     }
     Py_XDECREF(frame);
     return frame != NULL;
+}
+
+static bool ends_with(PyObject *text, const char *end)
+{
+    Py_ssize_t len;
+    const char *bytes = PyUnicode_AsUTF8AndSize(text, &len);
+    PyErr_Clear();
+    size_t n = strlen(end);
+    return bytes && (size_t)len >= n && memcmp(bytes + len - n, end, n) == 0;
+}
+
+/* importlib, or the importer of handlers where it runs a file. */
+static bool imports(PyFrameObject *frame)
+{
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    bool is = PyUnicode_CompareWithASCIIString(code->co_filename, "<frozen importlib._bootstrap>") == 0 ||
+              (PyUnicode_CompareWithASCIIString(code->co_name, "_run") == 0 && ends_with(code->co_filename, "/mod_python/importer.py"));
+    Py_DECREF(code);
+    return is;
+}
+
+bool coro_is_importing(const struct coro *c)
+{
+    PyFrameObject *frame = PyThreadState_GetFrame(c->interp->tstate);
+    bool is = false;
+    while (frame && !(is = imports(frame))) {
+        PyFrameObject *back = PyFrame_GetBack(frame);
+        Py_DECREF(frame);
+        frame = back;
+    }
+    Py_XDECREF(frame);
+    return is;
 }
 
 /* A pending call of its interpreter, at a safe point of any of its threads. */

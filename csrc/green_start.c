@@ -39,7 +39,8 @@ static PyObject *raise_thrown(PyObject *self, PyObject *args)
         coro_announce(c);
         Py_RETURN_NONE;
     }
-    PyObject *exception = green_take_thrown();
+    bool later = c && c->thrown && !told && coro_is_importing(c);
+    PyObject *exception = later ? NULL : green_take_thrown();
     if (!exception)
         return due && coro_end_slice() ? NULL : Py_NewRef(Py_None);
     PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);

@@ -313,3 +313,33 @@ def test_coroutine_that_holds_up_the_worker_is_named(server: Callable[..., Serve
     host.expect_log(r"sentinel:warn.*held up for \d+ ms by coroutine grinds, the 1st time of any")
     host.expect_log(r"sentinel:warn.*in grinds")
     assert host.request("GET", "/blocked").text == "{'(coroutines)': 1}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+@pytest.mark.parametrize("where", ["www", "lib"])  # beside the handler: mod_python's importer; elsewhere: importlib
+def test_import_that_computes_is_finished_before_its_request_is_ended(where: str, interpreter: str, server: Callable[..., Server]) -> None:
+    """Left half done, a package could never be imported again: its parts would be there, and the package would not name them."""
+    there = f"PythonInterpreter {interpreter}"
+    host = server(location("/imports", "x", "PyRequestTimeout 50ms", "PyBlockedWarning Off", there).replace("limit_app::x", "imports::imports")
+                  .replace(f"'{APPS}'", "'@ROOT@/www', '@ROOT@/lib'"), files={"www/imports.py": """
+import time
+from mod_python import apache
+
+def imports(req):
+    import large
+    time.sleep(0.001)
+    req.write(large.word)
+    return apache.OK
+""", f"{where}/large/__init__.py": """
+import time
+from .part import *
+end = time.monotonic() + 0.4
+while time.monotonic() < end:
+    sum(range(100))
+word = " ".join(part.__all__)
+""", f"{where}/large/part.py": "__all__ = ['complete']\ncomplete = True\n"})
+    assert host.request("GET", "/imports").status == 504
+    host.allow_log("python:error")
+    assert host.request("GET", "/imports").text == "complete"
+    host.expect_log("RequestTimeout")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
-FILES = ["test_green.py", "test_coro.py", "test_limits_of_handlers.py"]
+FILES = ["test_green.py", "test_coro.py", "test_limits_of_handlers.py", "test_asgi_limits.py"]
 
 
 def test_hazards_under_sanitizers_without_a_report() -> None:

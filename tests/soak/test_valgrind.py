@@ -28,8 +28,9 @@ PyGreenLibraries libhazard
 </Location>
 """
 CASE_SECONDS = 120.0
-CASES = [name for file in ("green_hazards.py", "green_library.py", "green_coro.py") for name in
-         re.findall(r"^def (\w+)\(\) -> None:", (APPS / file).read_text(), re.MULTILINE)]
+TIMED = {"identity", "thread_tells_its_longest_stretch", "where_tells_all_of_them"}  # they count on a clock that is not valgrind's
+FILES = ("green_cases.py", "green_hazards.py", "green_library.py", "green_coro.py")
+CASES = [name for file in FILES for name in re.findall(r"^def (\w+)\(\) -> None:", (APPS / file).read_text(), re.MULTILINE) if name not in TIMED]
 
 
 @pytest.fixture(scope="module")
