@@ -42,11 +42,14 @@ static const char *pair_find(const struct pair_conf *pairs, int count, const cha
 
 static int pair_compare(const void *key, const void *pair) { return strcmp(key, ((const struct pair_conf *)pair)->key); }
 
+/* NULL: it says nothing, or RemoveType took it back. */
 static const char *type_of_extension(const struct request *r, const char *extension)
 {
-    const char *type = pair_find(r->conf->add_type, r->conf->add_type_count, extension);
-    if (type || !r->main || !r->main->type_count || !extension[0])
-        return type;
+    for (int i = 0; i < r->conf->add_type_count; i++)
+        if (!strcmp(r->conf->add_type[i].key, extension))
+            return r->conf->add_type[i].value;
+    if (!r->main || !r->main->type_count || !extension[0])
+        return NULL;
     const struct pair_conf *found = bsearch(extension + 1, r->main->types, (size_t)r->main->type_count, sizeof *found, pair_compare);
     return found ? found->value : NULL;
 }

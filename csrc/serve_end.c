@@ -15,6 +15,7 @@ static enum step answer_text(struct request *r, int status, const char *text)
 {
     response_reset(r);
     r->status = status;
+    r->own_page = true;
     r->content_type = (char *)"text/html; charset=utf-8";
     response_write(r, text, strlen(text));
     response_finish(r);

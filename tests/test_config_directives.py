@@ -365,6 +365,13 @@ def test_all_faults_are_collected_in_order(tmp_path: Path) -> None:
     assert [error.line for error in config.errors] == [1, 3, 5, 6, 9]
 
 
+@pytest.mark.parametrize("word, message", [
+    ("Indexes=x", "All, None, AuthConfig, FileInfo, Indexes, Limit, Options or Options=Option,… expected, not Indexes=x"),
+    ("Options=Foo", "Indexes, FollowSymLinks, SymLinksIfOwnerMatch, ExecCGI, MultiViews, Includes, IncludesNOEXEC, All, None expected, not foo")])
+def test_overrides_that_are_none(word: str, message: str, tmp_path: Path) -> None:
+    assert faults(read(f"Listen 1\n<Directory />\nAllowOverride {word}\n</Directory>", tmp_path)) == [f"3: AllowOverride: {message}"]
+
+
 def test_a_configuration_without_listen_is_refused(tmp_path: Path) -> None:
     assert faults(read("", tmp_path)) == ["0: Listen: at least one expected, such as Listen 8080"]
 

@@ -725,6 +725,14 @@ def test_an_error_document_of_text_may_begin_like_a_url(server: Start) -> None:
     assert answers[0].text == "httpd says no"
 
 
+def test_fields_of_success_are_not_on_an_error_document_of_text(server: Start) -> None:
+    host = server('ErrorDocument 404 "no"\nErrorDocument 410 default\nRedirect gone /gone\nHeader set X-Good 1\nHeader always set X-Any 1\n' + ON % "")
+    put(host, "a.txt", b"a")
+    for path, status, good in (("/a.txt", 200, "1"), ("/missing", 404, None), ("/gone", 410, None)):
+        answer = host.get(path)
+        assert (answer.status, answer.header("X-Good"), answer.header("X-Any")) == (status, good, "1")
+
+
 def test_descriptors_do_not_pile_up(site: Server) -> None:
     put(site, "big.bin", bytes(1 << 20))
     before = len(os.listdir(f"/proc/{site.pid}/fd"))

@@ -12,7 +12,7 @@ from .convert_access import CONTAINERS, combine, unquoted
 from .directives import find, not_found
 from .lexer import LexError, split_words
 from .merge import Layer, SectionDraft, Within, gather
-from .model import Address, Expr, Override, Regex, Require, RequireKind, Section, SectionKind, TextKind
+from .model import OPTIONS_SHIFT, Address, Expr, Override, Regex, Require, RequireKind, Section, SectionKind, TextKind
 from .parser import MAX_FAULTS, MAX_HTACCESS_FAULTS, Node, Place
 from .table import CONTEXTS, Context, Directive, Several
 
@@ -132,7 +132,8 @@ class Builder:
         def warn(sentence: str) -> None:
             self.warnings.append((node.place, sentence))
         return Context(scope.where, node.place, self.server_root, node.name, warn, scope.directory, scope.is_location, scope.directory_is_pattern,
-                       check=self.check_text, args=node.args)
+                       check=self.check_text, args=node.args,
+                       options=self.overrides >> OPTIONS_SHIFT if self.overrides & Override.SOME_OPTIONS else -1)
 
     def check_text(self, kind: int, text: str) -> None:
         if self.in_htaccess:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .lexer import split_word
 from .model import (
+    OPTIONS_SHIFT,
     Alias,
     AliasKind,
     Expr,
@@ -266,19 +267,28 @@ def signed_words(table: Mapping[str, int], words: Sequence[str]) -> tuple[bool, 
     return (not any(signs)), int(add), int(remove)
 
 
-def options(_ctx: Context, words: Sequence[str]) -> tuple[bool, int, int]:
-    return signed_words(OPTION_WORDS, words)
+def options(ctx: Context, words: Sequence[str]) -> tuple[bool, int, int]:
+    absolute, add, remove = signed_words(OPTION_WORDS, words)
+    if (add | remove) & ~ctx.options:
+        names = [name for name, bits in OPTION_WORDS.items() if bits and not bits & ~ctx.options]
+        raise ValueError(f"{', '.join(names) or 'None'} expected here, as AllowOverride says, not {' '.join(words)}")
+    return absolute, add, remove
+
+
+OVERRIDE_WORDS: dict[str, int] = {"all": Override.ALL, "none": 0, "authconfig": Override.AUTHCONFIG, "fileinfo": Override.FILEINFO,
+                                  "indexes": Override.INDEXES, "limit": Override.LIMIT, "options": Override.OPTIONS}
 
 
 def allow_override(_ctx: Context, words: Sequence[str]) -> int:
-    table = {"all": Override.ALL, "none": 0, "authconfig": Override.AUTHCONFIG, "fileinfo": Override.FILEINFO, "indexes": Override.INDEXES,
-             "limit": Override.LIMIT, "options": Override.OPTIONS}
     bits = 0
     for word in words:
-        name = word.lower().partition("=")[0] if word.lower().startswith("options=") else word.lower()
-        if name not in table:
-            raise ValueError(f"All, None, AuthConfig, FileInfo, Indexes, Limit or Options expected, not {word}")
-        bits |= table[name]
+        name, equals, listed = word.lower().partition("=")
+        if name not in OVERRIDE_WORDS or (equals and name != "options"):
+            raise ValueError(f"All, None, AuthConfig, FileInfo, Indexes, Limit, Options or Options=Option,… expected, not {word}")
+        bits |= OVERRIDE_WORDS[name]
+        if equals:
+            some = signed_words(OPTION_WORDS, [option for option in listed.split(",") if option])[1]
+            bits |= Override.SOME_OPTIONS | some << OPTIONS_SHIFT
     return int(bits)
 
 

@@ -99,7 +99,8 @@ def requirement(found: tuple[Require, ...]) -> Require | None:
 def finish_dir(layer: Layer) -> dict[str, Any]:
     """The fields of a dir_conf."""
     out = {name[4:]: value for name, value in layer.items() if name.startswith("dir.") and name[4] != "_"}
-    for name in ("add_handler", "add_type", "python_config", "add_input_filter", "add_output_filter"):
+    out["add_type"] = pairs(out.get("add_type", {}), keep_none=True)
+    for name in ("add_handler", "python_config", "add_input_filter", "add_output_filter"):
         out[name] = pairs(out.get(name, {}))
     out["setenv"] = pairs(out.get("setenv", {}), keep_none=True)
     out["error_documents"] = tuple(ErrorDocument(status, target) for status, target in out.get("error_documents", {}).items() if target)

@@ -25,7 +25,12 @@ class Option(IntFlag):
 
 
 class Override(IntFlag):
-    AUTHCONFIG, FILEINFO, INDEXES, LIMIT, OPTIONS, ALL = 1, 2, 4, 8, 16, 31
+    """SOME_OPTIONS: not all Options, but those whose bits stand OPTIONS_SHIFT bits higher."""
+
+    AUTHCONFIG, FILEINFO, INDEXES, LIMIT, OPTIONS, ALL, SOME_OPTIONS = 1, 2, 4, 8, 16, 31, 64
+
+
+OPTIONS_SHIFT = 8
 
 
 class AliasKind(IntEnum):

@@ -44,7 +44,7 @@ class Context:
     where: one letter of CONTEXTS; place: file and line; server_root: for relative paths; name: the directive as written;
     directory: of handlers, as mod_python defines it; is_location, directory_is_pattern: of that directory; parser's defines in defines.
     warn: called with a sentence for what is allowed but probably not meant. check: called with a model.TextKind and a text in that language,
-    raises ValueError. args: the words as they stand in the file.
+    raises ValueError. args: the words as they stand in the file. options: bits of those Options that AllowOverride leaves to this file, -1: all.
     """
 
     where: str
@@ -58,6 +58,7 @@ class Context:
     check_files: bool = True
     check: Callable[[int, str], None] = unchecked
     args: str = ""
+    options: int = -1
 
 
 Convert = Callable[[Context, Sequence[str]], Any]

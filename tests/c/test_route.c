@@ -439,15 +439,15 @@ static void test_htaccess_is_seen_at_once(void)
 
 static void test_types_and_handlers(void)
 {
-    static const struct pair_conf types[] = {{"gz", "application/gzip"}, {"html", "text/html"}, {"txt", "text/plain"}};
-    static const struct pair_conf add_type[] = {{".foo", "x/foo"}}, add_handler[] = {{".py", "mod_python"}, {".cgi", "cgi-script"}};
-    struct main_conf conf = {.types = types, .type_count = 3};
-    struct dir_conf dir = {.add_type = add_type, .add_type_count = 1, .add_handler = add_handler, .add_handler_count = 2};
+    static const struct pair_conf types[] = {{"gone", "x/gone"}, {"gz", "application/gzip"}, {"html", "text/html"}, {"txt", "text/plain"}};
+    static const struct pair_conf add_type[] = {{".foo", "x/foo"}, {".gone", NULL}, {".txt", NULL}}, add_handler[] = {{".py", "mod_python"}, {".cgi", "cgi-script"}};
+    struct main_conf conf = {.types = types, .type_count = 4};
+    struct dir_conf dir = {.add_type = add_type, .add_type_count = 3, .add_handler = add_handler, .add_handler_count = 2};
     static const struct { const char *name, *type, *handler; } cases[] = {
         {"/a/x.html", "text/html", NULL}, {"/a/x.HTML", "text/html", NULL}, {"/a.html/x", NULL, NULL}, {"/a/x.txt.gz", "application/gzip", NULL},
         {"/a/x.html.unknown", "text/html", NULL}, {"/a/.html", NULL, NULL}, {"/a/..x.html", "text/html", NULL}, {"/a/x.foo", "x/foo", NULL},
         {"/a/x.py", NULL, "mod_python"}, {"/a/x.py.html", "text/html", "mod_python"}, {"/a/x.py.cgi", NULL, "cgi-script"}, {"/a/html", NULL, NULL},
-        {"/a/x.", NULL, NULL}, {"/a/x..html", "text/html", NULL},
+        {"/a/x.", NULL, NULL}, {"/a/x.txt", NULL, NULL}, {"/a/x.html.gone", "text/html", NULL}, {"/a/x..html", "text/html", NULL},
         {"/a/x.htmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtml", NULL, NULL}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct request *r = request_for(&main_server, "/");
