@@ -78,24 +78,65 @@ static bool lock_busy(void *arg)
     return t->result == EBUSY;
 }
 
-static int lock_green(pthread_mutex_t *m, const void *caller)
+static int64_t look_by(int64_t until_ns)
+{
+    int64_t look_ns = green_now_ns() + LOOK_AGAIN_NS;
+    return until_ns != GREEN_FOREVER && until_ns < look_ns ? until_ns : look_ns;
+}
+
+/* EBUSY: it cannot be waited for here. */
+static int lock_until(pthread_mutex_t *m, int64_t until_ns, const void *caller)
 {
     int error = errno;
     struct lock_try t = {m, try_lock(m)};
-    if (t.result == EBUSY && (!green_may_yield(caller) || green_on_stack(m))) {
-        t.result = green_real.pthread_mutex_lock(m);
-        if (t.result == 0)
-            note_locked(m);
-    }
-    while (t.result == EBUSY)
-        if (green_wait_address(m, lock_busy, &t, green_now_ns() + LOOK_AGAIN_NS) != GREEN_READY || t.result == EBUSY)
+    if (t.result == EBUSY && (!green_may_yield(caller) || green_on_stack(m)))
+        return EBUSY;
+    while (t.result == EBUSY) {
+        if (green_wait_address(m, lock_busy, &t, look_by(until_ns)) != GREEN_READY || t.result == EBUSY)
             t.result = try_lock(m);
+        if (t.result == EBUSY && until_ns != GREEN_FOREVER && green_now_ns() >= until_ns)
+            t.result = ETIMEDOUT;
+    }
     errno = error;
     return t.result;
 }
 
+static int locked_for_real(pthread_mutex_t *m, int result)
+{
+    if (result == 0 && green_coro)
+        note_locked(m);
+    return result;
+}
+
+static int lock_green(pthread_mutex_t *m, const void *caller)
+{
+    int result = lock_until(m, GREEN_FOREVER, caller);
+    if (result != EBUSY)
+        return result;
+    return locked_for_real(m, green_real.pthread_mutex_lock(m));
+}
+
 int pthread_mutex_lock(pthread_mutex_t *m) { return HOOKED() ? lock_green(m, GREEN_CALLER()) : green_real.pthread_mutex_lock(m); }
 int pthread_mutex_trylock(pthread_mutex_t *m) { return HOOKED() ? try_lock(m) : green_real.pthread_mutex_trylock(m); }
+
+static int64_t monotonic(clockid_t clock, const struct timespec *until)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return green_now_ns() + ((int64_t)until->tv_sec - now.tv_sec) * NS + (until->tv_nsec - now.tv_nsec);
+}
+
+int pthread_mutex_timedlock(pthread_mutex_t *restrict m, const struct timespec *restrict until)
+{
+    int result = HOOKED() ? lock_until(m, monotonic(CLOCK_REALTIME, until), GREEN_CALLER()) : EBUSY;
+    return result == EBUSY ? locked_for_real(m, green_real.pthread_mutex_timedlock(m, until)) : result;
+}
+
+int pthread_mutex_clocklock(pthread_mutex_t *restrict m, clockid_t clock, const struct timespec *restrict until)
+{
+    int result = HOOKED() ? lock_until(m, monotonic(clock, until), GREEN_CALLER()) : EBUSY;
+    return result == EBUSY ? locked_for_real(m, green_real.pthread_mutex_clocklock(m, clock, until)) : result;
+}
 
 static int unlock_any(pthread_mutex_t *m)
 {
@@ -117,13 +158,15 @@ static bool unlock_and_wait(void *mutex)
     return true;
 }
 
+/* One that processes share (bit 0 of its wrefs) is signalled where nobody here sees it: its waiters look at what they wait for now and then. */
 static int cond_green(pthread_cond_t *cond, pthread_mutex_t *m, int64_t until_ns, const void *caller)
 {
-    int result = green_wait_address(cond, unlock_and_wait, m, until_ns);
+    int64_t by_ns = cond->__data.__wrefs & 1 ? look_by(until_ns) : until_ns;
+    int result = green_wait_address(cond, unlock_and_wait, m, by_ns);
     if (result == GREEN_BLOCK)
         return -1;
     lock_green(m, caller);
-    return result == ETIMEDOUT ? ETIMEDOUT : 0;
+    return result == ETIMEDOUT && by_ns == until_ns ? ETIMEDOUT : 0;
 }
 
 static bool can_wait(const pthread_cond_t *cond, const pthread_mutex_t *m, const void *caller)
@@ -135,13 +178,6 @@ int pthread_cond_wait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict m
 {
     int result = HOOKED() && can_wait(cond, m, GREEN_CALLER()) ? cond_green(cond, m, GREEN_FOREVER, GREEN_CALLER()) : -1;
     return result < 0 ? green_real.pthread_cond_wait(cond, m) : result;
-}
-
-static int64_t monotonic(clockid_t clock, const struct timespec *until)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return green_now_ns() + ((int64_t)until->tv_sec - now.tv_sec) * NS + (until->tv_nsec - now.tv_nsec);
 }
 
 /* A condition variable made for CLOCK_MONOTONIC has bit 1 of its wrefs set. */

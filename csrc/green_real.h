@@ -57,6 +57,8 @@
     X(int, sem_post, (sem_t *))                                                                                                        \
     X(int, pthread_mutex_lock, (pthread_mutex_t *))                                                                                    \
     X(int, pthread_mutex_trylock, (pthread_mutex_t *))                                                                                 \
+    X(int, pthread_mutex_timedlock, (pthread_mutex_t *, const struct timespec *))                                                      \
+    X(int, pthread_mutex_clocklock, (pthread_mutex_t *, clockid_t, const struct timespec *))                                           \
     X(int, pthread_mutex_unlock, (pthread_mutex_t *))                                                                                  \
     X(int, pthread_cond_wait, (pthread_cond_t *, pthread_mutex_t *))                                                                   \
     X(int, pthread_cond_timedwait, (pthread_cond_t *, pthread_mutex_t *, const struct timespec *))                                     \

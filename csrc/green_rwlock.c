@@ -11,7 +11,7 @@
 #include "green_hooks.h"
 
 #define HOOKED() (green_coro && !green_in_libpython(GREEN_CALLER()))
-enum { NS = 1000000000 };
+enum { LOOK_AGAIN_NS = 10000000, NS = 1000000000 };
 
 struct rw_try {
     pthread_rwlock_t *lock;
@@ -33,6 +33,13 @@ static int64_t monotonic(clockid_t clock, const struct timespec *until)
     return green_now_ns() + ((int64_t)until->tv_sec - now.tv_sec) * NS + (until->tv_nsec - now.tv_nsec);
 }
 
+/* One that processes share is unlocked where nobody here sees it. */
+static int64_t look_by(const pthread_rwlock_t *lock, int64_t until_ns)
+{
+    int64_t look_ns = green_now_ns() + LOOK_AGAIN_NS;
+    return !lock->__data.__shared || (until_ns != GREEN_FOREVER && until_ns < look_ns) ? until_ns : look_ns;
+}
+
 /* 0 or what libc's function would say; -1: do the real call. A wait for a lock cannot be ended: an exception comes behind it. */
 static int rw_green(struct rw_try *t, int64_t until_ns, const void *caller)
 {
@@ -42,10 +49,11 @@ static int rw_green(struct rw_try *t, int64_t until_ns, const void *caller)
     if (!green_may_yield(caller) || green_on_stack(t->lock))
         return -1;
     while (t->result == EBUSY) {
-        int waited = green_wait_address(t->lock, rw_busy, t, until_ns);
+        int64_t by_ns = look_by(t->lock, until_ns);
+        int waited = green_wait_address(t->lock, rw_busy, t, by_ns);
         if (t->result == EBUSY && !rw_busy(t))
             break;
-        if (t->result == EBUSY && (waited == GREEN_BLOCK || waited == ETIMEDOUT)) {
+        if (t->result == EBUSY && (waited == GREEN_BLOCK || (waited == ETIMEDOUT && by_ns == until_ns))) {
             errno = error;
             return waited == ETIMEDOUT ? ETIMEDOUT : -1;
         }

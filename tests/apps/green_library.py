@@ -168,3 +168,64 @@ def thread_ids_of_greenlets_are_understood_by_real_threads() -> None:
     thread.start()
     thread.join()
     assert not errors, errors
+
+
+def shared_library() -> tuple[Any, Any]:
+    lib = library()
+    lib.shared_new.restype = ctypes.c_void_p
+    shared = ctypes.c_void_p(lib.shared_new())
+    return lib, shared
+
+
+def in_a_child(function: Any) -> Any:
+    """Run it in another process, which has only what is shared; a task that waits for its end."""
+    pid = os.fork()
+    if not pid:
+        try:
+            function()
+        finally:
+            os._exit(0)
+    return coro.spawn(os.waitpid, pid, 0)
+
+
+def conditions_and_locks_of_other_processes() -> None:
+    """Who signals or unlocks there is not seen here."""
+    lib, shared = shared_library()
+    began, begin = os.pipe()
+
+    def child() -> None:
+        lib.shared_write(shared)
+        os.write(begin, b"x")
+        time.sleep(0.1)
+        lib.shared_unlock(shared)
+        lib.shared_set(shared)
+
+    waits = [coro.spawn(lib.shared_wait, shared) for _ in range(3)]
+    time.sleep(0.01)
+    start = time.monotonic()
+    assert lib.shared_wait_for(shared, 30) == errno.ETIMEDOUT and time.monotonic() - start >= 0.029
+    end = in_a_child(child)
+    assert os.read(began, 1) == b"x"
+    locks = [coro.spawn(lib.shared_read, shared) for _ in range(2)]
+    ticks = coro.spawn(lambda: [time.sleep(0.002) for _ in range(5)])
+    with within(10):
+        assert [task.get(timeout=10) for task in waits + locks] == [0] * 5
+    ticks.get(), end.get()
+    assert lib.shared_wait_for(shared, 1000) == 0
+    os.close(began), os.close(begin)
+
+
+def mutex_that_is_waited_for_so_long_and_no_longer() -> None:
+    lib, shared = shared_library()
+    assert lib.shared_lock(shared) == 0
+    ticks: list[int] = []
+    beside = coro.spawn(lambda: [(time.sleep(0.002), ticks.append(1)) for _ in range(5)])
+    start = time.monotonic()
+    assert coro.spawn(lib.shared_lock_for, shared, 50).get() == errno.ETIMEDOUT
+    assert 0.049 <= time.monotonic() - start
+    beside.get()
+    waits = coro.spawn(lib.shared_lock_for, shared, 20_000)
+    time.sleep(0.005)
+    assert len(ticks) == 5 and lib.shared_let_go(shared) == 0
+    with within(10):
+        assert waits.get(timeout=10) == 0

@@ -218,3 +218,63 @@ extern "C" int wait_then_call(int fd, int deaf, void (*back)())
     back();
     return error;
 }
+
+// what processes share: who wakes may be in another one
+#include <sys/mman.h>
+
+struct shared {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    pthread_rwlock_t rwlock;
+    int flag;
+};
+
+extern "C" {
+shared *shared_new(void)
+{
+    shared *s = (shared *)mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutexattr_t mutex;
+    pthread_condattr_t cond;
+    pthread_rwlockattr_t rwlock;
+    pthread_mutexattr_init(&mutex), pthread_condattr_init(&cond), pthread_rwlockattr_init(&rwlock);
+    pthread_mutexattr_setpshared(&mutex, PTHREAD_PROCESS_SHARED);
+    pthread_condattr_setpshared(&cond, PTHREAD_PROCESS_SHARED);
+    pthread_rwlockattr_setpshared(&rwlock, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&s->mutex, &mutex), pthread_cond_init(&s->cond, &cond), pthread_rwlock_init(&s->rwlock, &rwlock);
+    return s;
+}
+int shared_wait(shared *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    while (!s->flag)
+        pthread_cond_wait(&s->cond, &s->mutex);
+    return pthread_mutex_unlock(&s->mutex);
+}
+int shared_wait_for(shared *s, int ms)
+{
+    timespec t = after_ms(ms);
+    int error = 0;
+    pthread_mutex_lock(&s->mutex);
+    while (!s->flag && !error)
+        error = pthread_cond_timedwait(&s->cond, &s->mutex, &t);
+    pthread_mutex_unlock(&s->mutex);
+    return error;
+}
+int shared_set(shared *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->flag = 1;
+    pthread_cond_broadcast(&s->cond);
+    return pthread_mutex_unlock(&s->mutex);
+}
+int shared_write(shared *s) { return pthread_rwlock_wrlock(&s->rwlock); }
+int shared_read(shared *s) { return pthread_rwlock_rdlock(&s->rwlock); }
+int shared_unlock(shared *s) { return pthread_rwlock_unlock(&s->rwlock); }
+int shared_lock_for(shared *s, int ms)
+{
+    timespec t = after_ms(ms);
+    return pthread_mutex_timedlock(&s->mutex, &t);
+}
+int shared_lock(shared *s) { return pthread_mutex_lock(&s->mutex); }
+int shared_let_go(shared *s) { return pthread_mutex_unlock(&s->mutex); }
+}
