@@ -383,6 +383,51 @@ def errno_survives_a_wait() -> None:
     assert [task.get() for task in tasks] == [1, 2, 3, 4, 5]
 
 
+class Message(ctypes.Structure):
+    """struct mmsghdr of recvmmsg and sendmmsg, with what it points to."""
+
+    _fields_ = [("name", ctypes.c_void_p), ("name_len", ctypes.c_uint32), ("iov", ctypes.c_void_p), ("iov_len", ctypes.c_size_t),
+                ("control", ctypes.c_void_p), ("control_len", ctypes.c_size_t), ("flags", ctypes.c_int), ("padding", ctypes.c_int),
+                ("length", ctypes.c_uint32)]
+
+
+def messages(*texts: bytes) -> tuple[ctypes.Array[Message], list[ctypes.Array[ctypes.c_char]], list[object]]:
+    """Return the structures, their texts, and what has to live as long."""
+    buffers = [ctypes.create_string_buffer(text, len(text)) for text in texts]
+    parts = [(ctypes.c_size_t * 2)(ctypes.addressof(buffer), len(buffer)) for buffer in buffers]
+    return (Message * len(texts))(*(Message(iov=ctypes.addressof(part), iov_len=1) for part in parts)), buffers, [parts]
+
+
+def several_messages_in_one_call() -> None:
+    """recvmmsg waits for all of them, or for one; sendmmsg for room; others go on."""
+    libc, for_one = ctypes.CDLL(None, use_errno=True), 0x10000
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    got, texts, _alive = messages(bytes(8), bytes(8), bytes(8))
+
+    def send() -> None:
+        for text in (b"one", b"three", b"fifteen"):
+            time.sleep(0.005)
+            b.send(text)
+
+    task = coro.spawn(send)
+    assert libc.recvmmsg(a.fileno(), got, 3, 0, None) == 3
+    task.get()
+    assert [text.raw[:message.length] for text, message in zip(texts, got, strict=True)] == [b"one", b"three", b"fifteen"]
+    later(0.005, b.send, b"alone")
+    assert libc.recvmmsg(a.fileno(), got, 3, for_one, None) == 1 and texts[0].raw[:got[0].length] == b"alone"
+    for text in (b"1", b"22"):
+        b.send(text)
+    assert libc.recvmmsg(a.fileno(), got, 3, for_one, None) == 2 and [each.length for each in got][:2] == [1, 2]
+    a.setblocking(False)
+    assert libc.recvmmsg(a.fileno(), got, 3, 0, None) == -1 and ctypes.get_errno() == errno.EAGAIN
+    a.setblocking(True)
+    many, _texts, _alive = messages(*(b"%04d" % number for number in range(2000)))  # more than there is room for
+    reader = coro.spawn(lambda: [a.recv(8) for _ in range(2000)])
+    assert libc.sendmmsg(b.fileno(), many, 2000, 0) == 2000 and {each.length for each in many} == {4}
+    assert reader.get(timeout=10) == [b"%04d" % number for number in range(2000)]
+    a.close(), b.close()
+
+
 def switching_to_the_hub_by_hand_is_refused() -> None:
     import greenlet
     try:
