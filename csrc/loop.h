@@ -30,6 +30,8 @@ struct loop {
     void (*before_wait)(struct loop *); /* called around a wait that may block; NULL: nothing to do */
     void (*after_wait)(struct loop *);
     void (*after_events)(void); /* called when all events of a turn have been handed out; NULL: nothing to do */
+    unsigned crowded;           /* turns in a row that had several events */
+    unsigned rest_in, rest_gap; /* occasions until the loop rests again; between the last two */
     uint64_t turns;
     struct epoll_event *events; /* owned; LOOP_EVENTS of them */
     int kept;         /* how many of them loop_look has left for the next turn */
