@@ -17,7 +17,10 @@ MODULES = [
     "test_io", "test_time"]
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "test_signal"])  # signals of a server are the server's
+SIGNALS = {"test_signal", "test_threadsignals"}  # those of a server are the server's
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in SIGNALS])
 def test_cpython_module_in_a_handler(module: str, server: Callable[..., Server]) -> None:
     check(server, module, counted=True)
 
