@@ -114,8 +114,8 @@ void conn_soon_release(void);
 /* The files' own. Reading: now, as long as the gate wants bytes; with the others of this turn, by conn_read_due. */
 void conn_pump(struct conn *c);
 void conn_read_soon(struct conn *c);
-/* Reads what conn_read_soon has put off. Context: the hub, when all events of a turn have been handed out. */
-void conn_read_due(void);
+/* Reads what conn_read_soon has put off, and returns of how many. Context: the hub, when all events of a turn have been handed out. */
+unsigned conn_read_due(void);
 /* Sending: how it went, that it has to be forgotten, and that it has to go out because more follows on the connection. */
 void conn_settle(struct conn *c, enum outq_result result);
 void conn_soon_forget(struct conn *c);

@@ -148,7 +148,7 @@ static void conn_read_first(struct conn *c, unsigned i)
     c->in_input = false;
 }
 
-void conn_read_due(void)
+unsigned conn_read_due(void)
 {
     unsigned count = soon.count;
     char *at = soon.bytes;
@@ -164,4 +164,5 @@ void conn_read_due(void)
         if (soon.reads[i].c->state != CONN_CLOSED)
             conn_read_first(soon.reads[i].c, i);
     soon.count = 0;
+    return count;
 }

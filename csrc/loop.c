@@ -9,7 +9,7 @@
 #include "kernel.h"
 
 enum { NS_PER_S = 1000000000, FETCH_AHEAD = 3 /* events */, CROWDED_TURNS = 16 };
-enum { REST_NS = 50000, REST_BEFORE_NS = 200000, REST_EVENTS = 8, REST_GAP_MAX = 255 };
+enum { REST_NS = 50000, REST_BEFORE_NS = 200000, REST_CAME = 8, REST_GAP_MAX = 255 };
 
 void loop_now(struct loop *l)
 {
@@ -138,6 +138,12 @@ static bool loop_rest(struct loop *l, int64_t until_ns)
     return (until_ns < 0 || until_ns - l->now_ns > REST_BEFORE_NS) && kernel_call(SYS_nanosleep, (long)&rest, 0, 0, 0, 0, 0) == 0;
 }
 
+static void loop_learn_rest(struct loop *l)
+{
+    l->rested = false;
+    l->rest_in = l->rest_gap = l->came >= REST_CAME ? 0 : l->rest_gap < REST_GAP_MAX ? 2 * l->rest_gap + 1 : l->rest_gap;
+}
+
 /* Where the last turn had several events, there are some now: asking costs less than letting the GIL go for a wait that will not be one. Who wants the
  * GIL gets it after CROWDED_TURNS at the latest. */
 static int loop_wait_well(struct loop *l, int64_t until_ns)
@@ -150,11 +156,9 @@ static int loop_wait_well(struct loop *l, int64_t until_ns)
         return n;
     if (l->before_wait)
         l->before_wait(l);
-    bool rested = crowded && loop_rest(l, until_ns);
+    l->rested = crowded && l->came > 1 && loop_rest(l, until_ns);
     n = loop_wait(l, until_ns);
     int error = errno;
-    if (rested)
-        l->rest_in = l->rest_gap = n >= REST_EVENTS ? 0 : l->rest_gap < REST_GAP_MAX ? 2 * l->rest_gap + 1 : l->rest_gap;
     if (l->after_wait)
         l->after_wait(l);
     errno = error;
@@ -180,8 +184,9 @@ int loop_turn(struct loop *l, int64_t until_ns)
         if (s->fd >= 0)
             s->ready(s, l->events[i].events);
     }
-    if (n > 0 && l->after_events)
-        l->after_events();
+    l->came = n > 0 && l->after_events ? l->after_events() : 0;
+    if (l->rested)
+        loop_learn_rest(l);
     timer_run(&l->timers, l->now_ns);
     errno = error;
     return n < 0 && error != EINTR ? -1 : 0;

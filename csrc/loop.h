@@ -29,9 +29,11 @@ struct loop {
     struct deferred *deferred;
     void (*before_wait)(struct loop *); /* called around a wait that may block; NULL: nothing to do */
     void (*after_wait)(struct loop *);
-    void (*after_events)(void); /* called when all events of a turn have been handed out; NULL: nothing to do */
+    unsigned (*after_events)(void); /* called when all events of a turn have been handed out; returns from how many clients something has come. NULL: none */
     unsigned crowded;           /* turns in a row that had several events */
+    unsigned came;              /* from so many clients, in the last turn */
     unsigned rest_in, rest_gap; /* occasions until the loop rests again; between the last two */
+    bool rested;                /* before this turn */
     uint64_t turns;
     struct epoll_event *events; /* owned; LOOP_EVENTS of them */
     int kept;         /* how many of them loop_look has left for the next turn */

@@ -10,18 +10,28 @@ enum { SOURCES = 10, MS = 1000000 };
 
 static struct source sources[SOURCES];
 static int told, comes_in_rest;
+static unsigned fresh; /* told in this turn */
+static bool clients = true;
 
 static void on_ready(struct source *s, uint32_t events)
 {
     eventfd_t value;
     CHECK(events & EPOLLIN && eventfd_read(s->fd, &value) == 0, "%x", events);
     told++;
+    fresh++;
 }
 
 static void tell(int count)
 {
     for (int i = 0; i < count; i++)
         eventfd_write(sources[i].fd, 1);
+}
+
+static unsigned came(void)
+{
+    unsigned count = fresh;
+    fresh = 0;
+    return clients ? count : 0;
 }
 
 static void before_wait(struct loop *l)
@@ -68,10 +78,14 @@ int main(void)
     struct loop l;
     CHECK(loop_init(&l) == 0, "init");
     l.before_wait = before_wait;
+    l.after_events = came;
     for (int i = 0; i < SOURCES; i++) {
         sources[i] = (struct source){.ready = on_ready, .fd = eventfd(0, EFD_NONBLOCK)};
         CHECK(loop_add(&l, &sources[i], EPOLLIN) == 0, "add");
     }
+    clients = false;
+    CHECK(run_dry(&l, 0) == 0 && l.rest_in == 0, "no rest for others than clients: %u", l.rest_in);
+    clients = true;
     CHECK(run_dry(&l, 0) == 1 && l.rest_in == 1, "nothing has come: %u", l.rest_in);
     CHECK(run_dry(&l, SOURCES) == 1 && l.rest_in == 0, "left out, whatever comes: %u", l.rest_in);
     CHECK(run_dry(&l, 3) == 3 && l.rest_in == 3, "little has come: %u", l.rest_in);
