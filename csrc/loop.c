@@ -144,7 +144,7 @@ static void loop_learn_rest(struct loop *l)
     l->rest_in = l->rest_gap = l->came >= REST_CAME ? 0 : l->rest_gap < REST_GAP_MAX ? 2 * l->rest_gap + 1 : l->rest_gap;
 }
 
-/* Where the last turn had several events, there are some now: asking costs less than letting the GIL go for a wait that will not be one. Who wants the
+/* Where the last turn had several requests, there are some now: asking costs less than letting the GIL go for a wait that will not be one. Who wants the
  * GIL gets it after CROWDED_TURNS at the latest. */
 static int loop_wait_well(struct loop *l, int64_t until_ns)
 {
@@ -156,7 +156,7 @@ static int loop_wait_well(struct loop *l, int64_t until_ns)
         return n;
     if (l->before_wait)
         l->before_wait(l);
-    l->rested = crowded && l->came > 1 && loop_rest(l, until_ns);
+    l->rested = crowded && loop_rest(l, until_ns);
     n = loop_wait(l, until_ns);
     int error = errno;
     if (l->after_wait)
@@ -175,7 +175,6 @@ int loop_turn(struct loop *l, int64_t until_ns)
     int n = l->kept ? l->kept : loop_wait_well(l, until_ns), error = errno;
     l->kept = 0;
     loop_now(l);
-    l->crowded = n > 1 ? l->crowded + 1 : 0;
     l->turns++;
     for (int i = 0; i < n; i++) {
         struct source *s = l->events[i].data.ptr;
@@ -185,6 +184,7 @@ int loop_turn(struct loop *l, int64_t until_ns)
             s->ready(s, l->events[i].events);
     }
     l->came = n > 0 && l->after_events ? l->after_events() : 0;
+    l->crowded = l->came > 1 ? l->crowded + 1 : 0;
     if (l->rested)
         loop_learn_rest(l);
     timer_run(&l->timers, l->now_ns);

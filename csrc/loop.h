@@ -30,7 +30,7 @@ struct loop {
     void (*before_wait)(struct loop *); /* called around a wait that may block; NULL: nothing to do */
     void (*after_wait)(struct loop *);
     unsigned (*after_events)(void); /* called when all events of a turn have been handed out; returns from how many clients something has come. NULL: none */
-    unsigned crowded;           /* turns in a row that had several events */
+    unsigned crowded;           /* turns in a row that had several requests */
     unsigned came;              /* from so many clients, in the last turn */
     unsigned rest_in, rest_gap; /* occasions until the loop rests again; between the last two */
     bool rested;                /* before this turn */

@@ -47,7 +47,7 @@ static unsigned run_dry(struct loop *l, int comes)
     comes_in_rest = 0;
     tell(2);
     loop_turn(l, l->now_ns + MS);
-    CHECK(told == 2 && l->crowded == 1, "%d told, %u crowded", told, l->crowded);
+    CHECK(told == 2 && l->crowded == clients, "%d told, %u crowded", told, l->crowded);
     comes_in_rest = comes;
     loop_turn(l, l->now_ns + MS);
     CHECK(told == 2 + comes, "%d told", told);
