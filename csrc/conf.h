@@ -341,6 +341,8 @@ struct main_conf {
     int cgi_processes;              /* PyCGIProcesses, per worker */
     int cgi_queue;                  /* PyCGIQueue, per worker */
     int cgi_expected;               /* something names cgi-script: the helper is started before the first request */
+    int expected_module_count;
+    const char *const *expected_modules; /* what handlers that are named need in the main interpreter: likewise */
     int64_t body_memory_bytes;      /* PyBodyBuffer */
     int64_t graceful_timeout_ms;    /* GracefulShutdownTimeout, 0: wait for ever */
     int type_count;

@@ -4,9 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
-#include <linux/sockios.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,7 +13,7 @@
 #include "listener.h"
 #include "worker.h"
 
-_Static_assert(sizeof(struct conn) <= 232, "an idle connection, malloc's word and its slot among the timers are at most 256 bytes");
+_Static_assert(sizeof(struct conn) <= 216, "an idle connection, malloc's word and its slot among the timers are 240 bytes at most");
 
 static void conn_ready(struct source *s, uint32_t events);
 static void conn_timer_fired(struct timer *t);
@@ -147,7 +145,7 @@ void conn_settle(struct conn *c, enum outq_result result)
 
 static void conn_flush(struct conn *c)
 {
-    uint64_t before = c->out.sent;
+    uint32_t before = c->out.sent;
     enum outq_result result = outq_flush(&c->out, c->source.fd);
     conn_out(c, result);
     if (result == OUTQ_EMPTY || (result != OUTQ_BROKEN && c->out.sent != before))
@@ -191,16 +189,6 @@ static void conn_ready(struct source *s, uint32_t events)
         else
             conn_read_soon(c);
     }
-}
-
-bool conn_progressed(struct conn *c)
-{
-    int unacked = 0;
-    if (ioctl(c->source.fd, SIOCOUTQ, &unacked) < 0)
-        return false;
-    uint64_t before = c->acked;
-    c->acked = c->out.sent - (uint64_t)unacked;
-    return c->acked != before;
 }
 
 void conn_pause(struct conn *c) { c->paused = true; }

@@ -66,7 +66,7 @@ struct conn {
         uint32_t lingered;      /* CONN_LINGERING: bytes read away */
     };
     uint8_t state;              /* enum conn_state */
-    /* bits, for an idle connection is this struct and a slot among the timers: at most 256 bytes */
+    /* bits, for an idle connection is this struct and a slot among the timers: 240 bytes */
     bool paused : 1;            /* the gate wants no input now; readable is remembered */
     bool readable : 1;          /* edge seen, EAGAIN not reached */
     bool eof : 1;
@@ -80,7 +80,6 @@ struct conn {
     bool out_more : 1;          /* the queue goes on at the end of the turn */
     bool out_soon : 1;          /* an answer lies in conn_soon.c; out_waiting is set */
     bool errors_told : 1;       /* ErrorLogFormat's lines for it have been written */
-    uint64_t acked;             /* bytes the client had taken when conn_progressed was last asked */
     struct deferred later;      /* end of turn: freed when closed, else input goes on */
 };
 
@@ -90,9 +89,8 @@ struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer
 void conn_start(struct conn *c);
 /* No later than this; 0: no deadline. Cheap to call per request. */
 void conn_set_deadline(struct conn *c, int64_t at_ns);
-/* Has the client taken any byte of the output since the last call? The kernel reports room only in large steps, which a slow reader may need
- * minutes for. */
-bool conn_progressed(struct conn *c);
+/* Has the client taken any byte of the output since the last call? */
+static inline bool conn_progressed(struct conn *c) { return outq_progressed(&c->out, c->source.fd); }
 void conn_pause(struct conn *c);
 /* Input is wanted again: what is kept and what the socket has is given to the gate, on a later turn or at the end of this one. */
 void conn_resume(struct conn *c);

@@ -2,8 +2,10 @@
 #include "outq.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -42,10 +44,9 @@ static struct outq_piece *piece_push(struct outq *q, size_t bytes)
         return NULL;
     }
     *p = (struct outq_piece){.file_fd = -1, .left = (int64_t)bytes, .counted = bytes};
+    p->next = q->last ? q->last->next : p;
     if (q->last)
         q->last->next = p;
-    else
-        q->first = p;
     q->last = p;
     return p;
 }
@@ -62,7 +63,7 @@ static enum outq_result outq_keep(struct outq *q, const char *at, size_t len)
         at += n;
         len -= n;
     }
-    return q->first ? OUTQ_WAITING : OUTQ_EMPTY;
+    return q->last ? OUTQ_WAITING : OUTQ_EMPTY;
 }
 
 /* What the socket takes of the parts right now; -1: it is broken. */
@@ -85,12 +86,12 @@ static ssize_t send_now(int fd, const struct slice *parts, int count, int flags)
 
 static enum outq_result send_or_keep(struct outq *q, int fd, const struct slice *parts, int count, int flags)
 {
-    ssize_t now = q->first ? 0 : send_now(fd, parts, count, flags);
+    ssize_t now = q->last ? 0 : send_now(fd, parts, count, flags);
     if (now < 0)
         return OUTQ_BROKEN;
     size_t sent = (size_t)now;
-    q->sent += sent;
-    enum outq_result result = q->first ? OUTQ_WAITING : OUTQ_EMPTY;
+    q->sent += (uint32_t)sent;
+    enum outq_result result = q->last ? OUTQ_WAITING : OUTQ_EMPTY;
     for (int i = 0; i < count; i++) {
         size_t skip = sent < parts[i].len ? sent : parts[i].len;
         sent -= skip;
@@ -103,8 +104,8 @@ static enum outq_result send_or_keep(struct outq *q, int fd, const struct slice 
 
 long outq_send_now(struct outq *q, int fd, struct slice bytes)
 {
-    ssize_t n = q->first ? 0 : send_now(fd, &bytes, 1, 0);
-    q->sent += n > 0 ? (uint64_t)n : 0;
+    ssize_t n = q->last ? 0 : send_now(fd, &bytes, 1, 0);
+    q->sent += n > 0 ? (uint32_t)n : 0;
     return n;
 }
 
@@ -118,7 +119,7 @@ enum outq_result outq_sent(struct outq *q, long result, struct slice bytes)
         return OUTQ_BROKEN;
     }
     size_t sent = result > 0 ? (size_t)result : 0;
-    q->sent += sent;
+    q->sent += (uint32_t)sent;
     return outq_keep(q, bytes.at + sent, bytes.len - sent);
 }
 
@@ -150,28 +151,34 @@ static ssize_t bytes_send(const struct outq *q, int fd)
 {
     struct iovec vector[GATHER];
     int used = 0;
-    for (struct outq_piece *p = q->first; p && p->file_fd < 0 && used < GATHER; p = p->next)
+    struct outq_piece *p = q->last;
+    do {
+        p = p->next;
+        if (p->file_fd >= 0)
+            break;
         vector[used++] = (struct iovec){p->bytes + p->offset, (size_t)p->left};
+    } while (p != q->last && used < GATHER);
     struct msghdr message = {.msg_iov = vector, .msg_iovlen = (size_t)used};
     return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void first_done(struct outq *q)
 {
-    struct outq_piece *p = q->first;
+    struct outq_piece *p = q->last->next;
     q->pending -= p->counted;
-    q->first = p->next;
-    if (!q->first)
+    if (p == q->last)
         q->last = NULL;
+    else
+        q->last->next = p->next;
     piece_free(p);
 }
 
 /* n bytes have gone: pieces that are over go too. */
 static void outq_advance(struct outq *q, int64_t n)
 {
-    q->sent += (uint64_t)n;
-    while (q->first && (n || !q->first->left)) {
-        struct outq_piece *p = q->first;
+    q->sent += (uint32_t)n;
+    while (q->last && (n || !q->last->next->left)) {
+        struct outq_piece *p = q->last->next;
         int64_t part = n < p->left ? n : p->left;
         p->offset += part;
         p->left -= part;
@@ -186,14 +193,24 @@ static void outq_advance(struct outq *q, int64_t n)
     }
 }
 
+bool outq_progressed(struct outq *q, int fd)
+{
+    int unacked = 0;
+    if (ioctl(fd, SIOCOUTQ, &unacked) < 0)
+        return false;
+    uint32_t before = q->taken;
+    q->taken = q->sent - (uint32_t)unacked;
+    return q->taken != before;
+}
+
 /* A reader as fast as the disk never fills its socket: without a bound it would have the loop for itself. */
 enum outq_result outq_flush(struct outq *q, int fd)
 {
-    uint64_t until = q->sent + FLUSH_MAX_BYTES;
-    while (q->first) {
-        if (q->sent >= until)
+    uint32_t before = q->sent;
+    while (q->last) {
+        if (q->sent - before >= (uint32_t)FLUSH_MAX_BYTES)
             return OUTQ_MORE;
-        ssize_t n = q->first->file_fd < 0 ? bytes_send(q, fd) : file_send(q->first, fd);
+        ssize_t n = q->last->next->file_fd < 0 ? bytes_send(q, fd) : file_send(q->last->next, fd);
         if (n >= 0)
             outq_advance(q, n);
         else if (errno != EINTR)
@@ -215,15 +232,12 @@ enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t off
     p->left = len;
     p->counted = FILE_COUNTS_AS_BYTES;
     q->pending += FILE_COUNTS_AS_BYTES;
-    return q->first == p ? outq_flush(q, fd) : OUTQ_WAITING;
+    return p->next == p ? outq_flush(q, fd) : OUTQ_WAITING;
 }
 
 void outq_clear(struct outq *q)
 {
-    while (q->first) {
-        struct outq_piece *p = q->first;
-        q->first = p->next;
-        piece_free(p);
-    }
+    while (q->last)
+        first_done(q);
     *q = (struct outq){0};
 }

@@ -37,6 +37,17 @@ int pyphase_prepare(struct interp *interp)
     return result;
 }
 
+/* The first request of a worker should not wait for what is known to be needed. Who needs it tells of what is wrong with it. */
+static void import_expected(const struct main_conf *conf)
+{
+    for (int i = 0; i < conf->expected_module_count; i++) {
+        PyObject *module = PyImport_ImportModule(conf->expected_modules[i]);
+        if (!module)
+            PyErr_Clear();
+        Py_XDECREF(module);
+    }
+}
+
 /* ---- PythonImport ---- */
 
 struct import_job {
@@ -63,6 +74,7 @@ void pyphase_import_all(struct main_conf *conf)
 {
     pyserver_use(conf);
     watch_start(coro_hub->loop);
+    import_expected(conf);
     if (!conf->script)
         pylimit_for_services(conf->servers[0]->base);
     for (int i = conf->import_count - 1; i >= 0; i--) {

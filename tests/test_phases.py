@@ -483,6 +483,22 @@ def handler(req):
     host.expect_log("ZeroDivisionError")
 
 
+@pytest.mark.parametrize(("directives", "module"), [
+    ("SetHandler mod_python", "pyhost.mod_python.apache"), ("AddHandler wsgi .w", "pyhost.gateway.loader"), ("PyASGIAlias /a @ROOT@/a.py", "pyhost.gateway.asgi"),
+    ("SetHandler mod_python\nPythonInterpreter other", "none"), ("", "none")])
+def test_what_named_handlers_need_is_there_before_the_first_request(server: Start, directives: str, module: str) -> None:
+    host = server(f"""
+        PythonImport seen main_interpreter
+        PythonPath "['@ROOT@/www'] + sys.path"
+        {directives}
+        """, {"www/seen.py": """
+import sys
+known = "pyhost.mod_python.apache", "pyhost.gateway.loader", "pyhost.gateway.asgi"
+print("found", *[name for name in known if name in sys.modules] or ["none"])
+"""})
+    host.expect_log(f"found {module}\n")
+
+
 def test_output_of_print_goes_to_the_error_log(server: Start) -> None:
     host = server(PLAIN, {"www/hello.py": """
 import sys

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ConfigError, ConfigErrors
 from .build import Builder, ServerDraft
+from .expected import expects_cgi, modules_expected
 from .finish import HTACCESS_PHASES, base_types, defaults, finish_server, hook_phases
 from .merge import Layer, SectionDraft, merge_layers, merge_order
 from .model import Alias, AliasKind, Listen, Pair, Regex, Section, SectionKind
@@ -191,18 +192,10 @@ def finish_main(config: Config, builder: Builder, parser: Parser) -> None:
     out.update(server_root=config.server_root, config_file=os.path.abspath(config.request.file) if config.request.file else None,
                types=tuple(Pair(key, types[key]) for key in sorted(types, key=os.fsencode)), one_process=one,
                defines=tuple(parser.defines), listens=listens(config, out.get("listens", ()), layer))
-    out["cgi_expected"] = any(map(expects_cgi, config.servers))
+    out.update(cgi_expected=expects_cgi(config.servers), expected_modules=modules_expected(config.servers))
     if one:
         out["start_servers"] = 0
     config.main = out
-
-
-def expects_cgi(server: Server) -> bool:
-    """Does something in the files name CGI scripts? (.htaccess files may as well, later.)"""
-    layers = [server.base, *(each.layer for each in server.sections)]
-    aliases: Sequence[Alias] = server.layer.get("server.aliases", ())
-    return any(each.kind == AliasKind.SCRIPT for each in aliases) or any(
-        layer.get("dir.set_handler") == "cgi-script" or "cgi-script" in (layer.get("dir.add_handler") or {}).values() for layer in layers)
 
 
 def listens(config: Config, found: Sequence[Listen], layer: Layer) -> tuple[dict[str, Any], ...]:
