@@ -81,7 +81,7 @@ static void check_order(bool copy)
     CHECK(put(&q, ends[0], "tail", 4) == OUTQ_WAITING, "behind the others");
     CHECK(finish(&q, ends, result) == OUTQ_EMPTY, "copy %d", copy);
     CHECK(received_len == expected_len && memcmp(received, expected, expected_len) == 0, "%zu of %zu bytes", received_len, expected_len);
-    CHECK(q.pending == 0 && !q.first && q.sent == expected_len, "%zu pending, %llu sent", q.pending, (unsigned long long)q.sent);
+    CHECK(q.pending == 0 && !q.last && q.sent == expected_len, "%zu pending, %u sent", q.pending, q.sent);
     close(ends[0]);
     close(ends[1]);
     close(file);
@@ -108,7 +108,7 @@ static void check_turns(void)
     make_pair(ends);
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
     enum outq_result result = outq_send_file(&q, ends[0], dup(file), 0, FILE_BYTES, false);
-    CHECK(result != OUTQ_EMPTY && q.sent <= 2 << 20, "%d, %llu bytes at once", result, (unsigned long long)q.sent);
+    CHECK(result != OUTQ_EMPTY && q.sent <= 2 << 20, "%d, %u bytes at once", result, q.sent);
     CHECK(finish(&q, ends, result) == OUTQ_EMPTY && received_len == FILE_BYTES, "%zu bytes", received_len);
     close(ends[0]);
     close(ends[1]);
@@ -124,7 +124,7 @@ static void check_gone(void)
     close(ends[1]);
     CHECK(outq_flush(&q, ends[0]) == OUTQ_BROKEN, "%s", strerror(errno));
     outq_clear(&q);
-    CHECK(!q.first && q.pending == 0, "cleared");
+    CHECK(!q.last && q.pending == 0, "cleared");
     close(ends[0]);
     close(file);
 }
@@ -137,8 +137,8 @@ static void check_now(void)
     struct outq q = {0};
     make_pair(ends);
     long taken = outq_send_now(&q, ends[0], slice_of(block, sizeof block));
-    CHECK(taken > 0 && taken < (long)sizeof block && !q.first && !q.pending && q.sent == (uint64_t)taken, "%ld taken", taken);
-    CHECK(outq_send_now(&q, ends[0], slice_of(block, 1)) == 0 && !q.first, "the socket is full");
+    CHECK(taken > 0 && taken < (long)sizeof block && !q.last && !q.pending && q.sent == (uint32_t)taken, "%ld taken", taken);
+    CHECK(outq_send_now(&q, ends[0], slice_of(block, 1)) == 0 && !q.last, "the socket is full");
     struct slice part = slice_of("waits", 5);
     CHECK(outq_send(&q, ends[0], &part, 1) == OUTQ_WAITING && q.pending == 5, "%zu pending", q.pending);
     take(ends[1]);
@@ -149,6 +149,27 @@ static void check_now(void)
     CHECK(outq_send_now(&q, ends[0], slice_of("x", 1)) == -1, "the other end has gone");
     outq_clear(&q);
     close(ends[0]);
+}
+
+/* The counters start again at 2^32, in the middle of a turn as well. */
+static void check_counters(void)
+{
+    int ends[2], file = make_file(FILE_BYTES), size = 16 << 20;
+    struct outq q = {.sent = UINT32_MAX - 1000, .taken = UINT32_MAX - 1000};
+    make_pair(ends);
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
+    CHECK(!outq_progressed(&q, ends[0]), "nothing was sent");
+    enum outq_result result = outq_send_file(&q, ends[0], dup(file), 0, FILE_BYTES, false);
+    CHECK(result != OUTQ_EMPTY && q.sent > 100000 && q.sent <= 2 << 20, "%d, %u sent", result, q.sent);
+    take(ends[1]);
+    CHECK(outq_progressed(&q, ends[0]) && q.taken == q.sent, "%u of %u taken", q.taken, q.sent);
+    CHECK(!outq_progressed(&q, ends[0]), "nothing since");
+    CHECK(finish(&q, ends, result) == OUTQ_EMPTY && received_len == FILE_BYTES, "%zu bytes", received_len);
+    CHECK(outq_progressed(&q, ends[0]), "all of the rest");
+    close(ends[0]);
+    CHECK(!outq_progressed(&q, ends[0]), "no socket");
+    close(ends[1]);
+    close(file);
 }
 
 int main(void)
@@ -163,6 +184,7 @@ int main(void)
     check_turns();
     check_gone();
     check_now();
+    check_counters();
     int after = dup(0);
     CHECK(after == before, "%d descriptors were left open", after - before);
     return check_result();
