@@ -145,6 +145,8 @@ void coro_sure(struct fd_wait *w);
 void coro_note_call(struct coro *c);
 /* Has the call that was ended not come back yet, as seen from the frame (borrowed, NULL: none) that runs now? */
 bool coro_call_goes_on(const struct coro *c, PyFrameObject *now);
+/* Is the ended call itself, not what it calls, about to wait once more? */
+bool coro_call_waits_again(const struct coro *c);
 /* Is a module on its way in? A package that is left half imported stays so: its parts are there, and the next import of it does not name them. */
 bool coro_is_importing(const struct coro *c);
 /* Has what was thrown or is owed raised at a safe point. 0, or -1. */

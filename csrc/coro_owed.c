@@ -29,6 +29,16 @@ bool coro_call_goes_on(const struct coro *c, PyFrameObject *now)
     return frame != NULL;
 }
 
+bool coro_call_waits_again(const struct coro *c)
+{
+    if (!c->owed || !c->call)
+        return false;
+    PyFrameObject *now = PyThreadState_GetFrame(c->interp->tstate);
+    bool again = now == c->call && coro_call_goes_on(c, now);
+    Py_XDECREF(now);
+    return again;
+}
+
 static bool ends_with(PyObject *text, const char *end)
 {
     Py_ssize_t len;

@@ -2,7 +2,8 @@
  *
  * It also carries cancellation. An exception thrown into a greenlet that waits here cannot be raised from C code of others; the call returns
  * EINTR with a synthetic signal pending, so that CPython's own PyErr_CheckSignals raises it exactly at the call. A library that retries
- * without looking gets ECANCELED the second time, and the exception at the next bytecode of its caller (coro_owed.c). */
+ * without looking gets ECANCELED the second time, and the exception at the next bytecode of its caller (coro_owed.c); until it comes back there each
+ * of its waits for descriptors and times ends so after a moment, which keeps one that tries for ever from spinning. Waits for locks go on. */
 #include "green_python.h"
 
 #include <errno.h>
@@ -14,6 +15,8 @@
 #include "coro_impl.h"
 #include "green_hooks.h"
 #include "pystate.h"
+
+enum { AGAIN_NS = 50000000 };
 
 _Thread_local struct coro *green_coro __attribute__((tls_model("initial-exec")));
 struct green_counts green_counts;
@@ -101,6 +104,16 @@ static int park_until(bool (*done)(void *), void *arg, int64_t until_ns)
     return GREEN_READY;
 }
 
+/* Waits that can be ended. A call that goes on after it was ended, to the next address of a host say, may clean up, but has no long wait any more. */
+static int park_for(bool (*done)(void *), void *arg, int64_t until_ns)
+{
+    int64_t by_ns = coro_call_waits_again(green_coro) ? coro_now_ns() + AGAIN_NS : GREEN_FOREVER;
+    if (by_ns == GREEN_FOREVER || (until_ns != GREEN_FOREVER && until_ns <= by_ns))
+        return park_until(done, arg, until_ns);
+    int result = park_until(done, arg, by_ns);
+    return result == ETIMEDOUT ? ECANCELED : result;
+}
+
 static bool fd_done(void *arg)
 {
     struct fd_wait *w = arg;
@@ -113,7 +126,7 @@ int green_wait_events(int fd, uint32_t events, int64_t until_ns, uint32_t *got)
     struct fd_wait *w = &c->fd_wait;
     struct aside aside;
     step_in(&aside);
-    int result = fd_wait_link(w, c, fd, events) < 0 ? GREEN_BLOCK : park_until(fd_done, w, until_ns);
+    int result = fd_wait_link(w, c, fd, events) < 0 ? GREEN_BLOCK : park_for(fd_done, w, until_ns);
     fd_wait_unlink(w);
     step_out(&aside);
     *got = w->got;
@@ -150,7 +163,7 @@ int green_wait_fds(const struct pollfd *fds, size_t count, int64_t until_ns)
         if (fds[i].fd >= 0 && fd_wait_link(&m->waits[m->count++], green_coro, fds[i].fd, (uint16_t)fds[i].events) < 0)
             result = GREEN_BLOCK;
     if (result == GREEN_READY)
-        result = park_until(many_done, m, until_ns);
+        result = park_for(many_done, m, until_ns);
     for (size_t i = 0; i < m->count; i++)
         fd_wait_unlink(&m->waits[i]);
     step_out(&aside);
@@ -168,7 +181,7 @@ int green_sleep_until(int64_t until_ns)
 {
     struct aside aside;
     step_in(&aside);
-    int result = park_until(never, NULL, until_ns);
+    int result = park_for(never, NULL, until_ns);
     step_out(&aside);
     return result;
 }

@@ -72,6 +72,23 @@ def test_exception_is_not_raised_in_what_the_ended_call_calls(interpreter: str, 
     host.allow_log("python:error")
 
 
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_call_that_goes_on_after_its_end_is_ended_again(interpreter: str, server: Callable[..., Server], tmp_path: Path) -> None:
+    """A library that tries one address after the other, none of which answers; also where it has waited for a lock first, a wait that cannot be ended."""
+    there = f"PythonInterpreter {interpreter}"
+    host = server("PyGreenLibraries libhazard\n" + location("/slow", "waits_again", "PyRequestTimeout 100ms", there) + location("/quick", "quick", there) +
+                  location("/hold", "holds_the_guard", there) + location("/go", "lets_go", "PyRequestTimeout 10s", there), env=build_library(tmp_path))
+    assert host.request("GET", "/quick").text == "quick"
+    for times in (3, 10):
+        assert host.request("GET", f"/slow?{times}").status == 504
+    holds = host.client().send(build_request("GET", "/hold"))
+    slow = host.client().send(build_request("GET", "/slow?5"))
+    assert host.request("GET", "/go?400").status == 200
+    assert holds.read_response().status == 200 and slow.read_response().status == 504
+    host.expect_log("RequestTimeout")
+    host.allow_log("python:error")
+
+
 def test_request_timeout_ends_a_wsgi_application(server: Callable[..., Server]) -> None:
     host = server(f"""
 PyWSGIAlias /app {APPS}/limit_app.py

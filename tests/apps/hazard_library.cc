@@ -219,6 +219,23 @@ extern "C" int wait_then_call(int fd, int deaf, void (*back)())
     return error;
 }
 
+/* Goes on when a wait has failed, as clients do that try the next address of a host; under a lock, as drivers that guard a connection do. */
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+
+extern "C" int wait_again(int fd, int times)
+{
+    int failed = 0;
+    pthread_mutex_lock(&guard);
+    while (times--) {
+        struct pollfd one = {fd, POLLIN, 0};
+        if (poll(&one, 1, -1) == 1)
+            break;
+        failed++;
+    }
+    pthread_mutex_unlock(&guard);
+    return failed;
+}
+
 // what processes share: who wakes may be in another one
 #include <sys/mman.h>
 

@@ -261,6 +261,37 @@ def calls_back(req: Any) -> int:
     return int(apache.OK)
 
 
+def waits_again(req: Any) -> int:
+    """A library that tries so many times, though its waits are ended: the query says how often."""
+    a, b = socket.socketpair()
+    with a, b:
+        failed.append(int(ctypes.CDLL(os.environ["LIBRARY"]).wait_again(a.fileno(), int(req.args))))
+        time.sleep(30)
+    return int(apache.OK)
+
+
+guarding: list[socket.socket] = []
+failed: list[int] = []
+
+
+def holds_the_guard(req: Any) -> int:
+    """Keeps others out of the library until lets_go."""
+    a, b = socket.socketpair()
+    with a, b:
+        guarding.append(b)
+        ctypes.CDLL(os.environ["LIBRARY"]).wait_again(a.fileno(), 1)
+    return int(apache.OK)
+
+
+def lets_go(req: Any) -> int:
+    """When the guard is held, and so many milliseconds later, in which somebody's time is over."""
+    while not guarding:
+        time.sleep(0.001)
+    time.sleep(int(req.args) / 1000)
+    guarding.pop().send(b"x")
+    return int(apache.OK)
+
+
 def calls_back_in_time(req: Any) -> int:
     for deaf in (0, 1, 5):
         called.clear()
