@@ -148,9 +148,14 @@ static void mem_free(void *ctx, void *piece)
 
 void coro_copy_for(struct coro_copy *copy) { copies.order = copy; }
 
+/* Who traces from the start puts back the allocators that were there before when he stops, and ours with them: nobody would know its pieces then. */
+static bool will_be_replaced(void) { return PyTraceMalloc_Untrack(0, 0) != -2; /* -2: nobody traces */ }
+
 void coro_keep_copies(void)
 {
-    void *base = copies.base ? MAP_FAILED : mmap(NULL, (size_t)SPANS * SPAN_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (copies.base || will_be_replaced())
+        return;
+    void *base = mmap(NULL, (size_t)SPANS * SPAN_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED)
         return;
     copies.base = base;

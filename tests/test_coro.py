@@ -260,3 +260,31 @@ def handler(req):
         host.check_fds = False
         host.stop()
     assert host.read("www/noted") == "0 more, flushed"
+
+
+def test_who_traces_memory_from_the_start_may_stop_it(server: Callable[..., Server]) -> None:
+    host = server("""
+<Location />
+    SetHandler mod_python
+    PythonHandler traced
+    PythonPath "['@ROOT@/www'] + sys.path"
+</Location>
+""", {"www/traced.py": """
+import tracemalloc
+from mod_python import apache
+from pyhost import coro
+
+def handler(req):
+    gate = coro.Event()
+    waiting = [coro.spawn(gate.wait) for _ in range(8)]
+    coro.sleep(0.001)
+    traced = tracemalloc.is_tracing()
+    tracemalloc.stop()
+    gate.set()
+    for task in waiting:
+        task.join()
+    req.write(str(traced))
+    return apache.OK
+"""}, env={"PYTHONTRACEMALLOC": "1"})
+    assert host.get("/").text == "True"
+    assert host.get("/").text == "False"
