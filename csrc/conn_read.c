@@ -16,6 +16,7 @@ static char read_buffer[LIMIT_READ_BYTES]; /* shared by all connections: an idle
 static struct {
     struct { struct conn *c; const char *at; ssize_t n; int error; } reads[SOON_MAX];
     unsigned count;
+    unsigned earlier; /* read in this turn before those */
     char bytes[SOON_MAX * SOON_BYTES]; /* the rest of what is longer goes through read_buffer */
 } soon;
 
@@ -129,17 +130,6 @@ void conn_pump(struct conn *c)
     c->in_input = false;
 }
 
-void conn_read_soon(struct conn *c)
-{
-    if (c->in_input || c->in.len || c->paused || c->eof) {
-        conn_pump(c);
-        return;
-    }
-    if (soon.count == SOON_MAX)
-        conn_read_due();
-    soon.reads[soon.count++].c = c;
-}
-
 static void conn_read_first(struct conn *c, unsigned i)
 {
     c->in_input = true;
@@ -148,7 +138,7 @@ static void conn_read_first(struct conn *c, unsigned i)
     c->in_input = false;
 }
 
-unsigned conn_read_due(void)
+static void read_all(void)
 {
     unsigned count = soon.count;
     char *at = soon.bytes;
@@ -163,6 +153,25 @@ unsigned conn_read_due(void)
     for (unsigned i = 0; i < count; i++)
         if (soon.reads[i].c->state != CONN_CLOSED)
             conn_read_first(soon.reads[i].c, i);
+    soon.earlier += count;
     soon.count = 0;
+}
+
+void conn_read_soon(struct conn *c)
+{
+    if (c->in_input || c->in.len || c->paused || c->eof) {
+        conn_pump(c);
+        return;
+    }
+    if (soon.count == SOON_MAX)
+        read_all();
+    soon.reads[soon.count++].c = c;
+}
+
+unsigned conn_read_due(void)
+{
+    read_all();
+    unsigned count = soon.earlier;
+    soon.earlier = 0;
     return count;
 }
