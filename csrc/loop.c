@@ -135,7 +135,10 @@ static bool loop_rest(struct loop *l, int64_t until_ns)
         l->rest_in--;
         return false;
     }
-    return (until_ns < 0 || until_ns - l->now_ns > REST_BEFORE_NS) && kernel_call(SYS_nanosleep, (long)&rest, 0, 0, 0, 0, 0) == 0;
+    if ((until_ns >= 0 && until_ns - l->now_ns <= REST_BEFORE_NS) || kernel_call(SYS_nanosleep, (long)&rest, 0, 0, 0, 0, 0) != 0)
+        return false;
+    loop_now(l); /* it is a part of the wait */
+    return true;
 }
 
 static void loop_learn_rest(struct loop *l)

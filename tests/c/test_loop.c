@@ -2,6 +2,7 @@
 // sources: loop.c timer.c
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "check.h"
 #include "loop.h"
@@ -12,6 +13,15 @@ static struct source sources[SOURCES];
 static int told, comes_in_rest;
 static unsigned fresh; /* told in this turn */
 static bool clients = true;
+
+static int64_t wait_began_ns, asked_ns;
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 static void on_ready(struct source *s, uint32_t events)
 {
@@ -38,6 +48,15 @@ static void before_wait(struct loop *l)
 {
     (void)l;
     tell(comes_in_rest);
+    wait_began_ns = monotonic_ns();
+}
+
+/* In place of libc's: how long is it to wait, at most? What is to come has come before. */
+int epoll_pwait2(int epoll_fd, struct epoll_event *events, int room, const struct timespec *wait, const sigset_t *mask)
+{
+    (void)mask;
+    asked_ns = (int64_t)wait->tv_sec * 1000000000 + wait->tv_nsec;
+    return epoll_wait(epoll_fd, events, room, 0);
 }
 
 /* Two events in one turn, then none until something comes in the rest or for a millisecond. Returns the gap that this leaves. */
@@ -73,6 +92,17 @@ static void turns_in_a_row(struct loop *l)
     CHECK(waits == 4, "%d waits", waits);
 }
 
+/* What has gone by in the rest is no longer waited for: timers come in time. */
+static void rest_is_part_of_the_wait(struct loop *l)
+{
+    l->rest_in = 0;
+    tell(2);
+    loop_turn(l, l->now_ns + MS);
+    int64_t until_ns = l->now_ns + 1000000 * (int64_t)MS;
+    loop_turn(l, until_ns);
+    CHECK(asked_ns <= until_ns - wait_began_ns - 50000, "%lld ns of %lld", (long long)asked_ns, (long long)(until_ns - wait_began_ns));
+}
+
 int main(void)
 {
     struct loop l;
@@ -102,6 +132,7 @@ int main(void)
     l.rest_in = 0;
     CHECK(run_dry(&l, 0) == 255, "no longer than that: %u", l.rest_gap);
     turns_in_a_row(&l);
+    rest_is_part_of_the_wait(&l);
     for (int i = 0; i < SOURCES; i++)
         close(sources[i].fd);
     loop_clear(&l);
