@@ -89,6 +89,7 @@ class Pool(Generic[Item]):
         `make` raises. May switch.
         """
         timeout = self._timeout if timeout is None else timeout
+        stack = tuple(line.rstrip() for line in traceback.format_stack(limit=7)[:-1])  # it may read files, and switch: nothing is ours as yet
         self._refuse_if_drained()
         if self._free() <= self._promised or (self._queue and self._queue[0].rank[0] <= priority):
             self._wait(priority, None if timeout is None else time.monotonic() + timeout)
@@ -102,10 +103,11 @@ class Pool(Generic[Item]):
             self._next()
             raise
         self._making -= 1
-        return self._note(item)
+        self._uses[id(item)] = _Use(item, coro.current(), stack=stack)
+        return item
 
     def put(self, item: Item) -> None:
-        """Give an item back. Raises ValueError when it is not one that is held. Never switches."""
+        """Give an item back. Raises ValueError when it is not one that is held. Switches only where the pool is drained and closing the item waits."""
         use = self._uses.pop(id(item), None)
         if use is None:
             raise ValueError("this item is not held")
@@ -118,7 +120,7 @@ class Pool(Generic[Item]):
             self._next()
 
     def discard(self, item: Item) -> None:
-        """Give an item back that is broken: it is closed, and a new one may be made."""
+        """Give an item back that is broken: it is closed, and a new one may be made. Raises ValueError when it is not one that is held. May switch."""
         if self._uses.pop(id(item), None) is None:
             raise ValueError("this item is not held")
         try:
@@ -229,11 +231,6 @@ class Pool(Generic[Item]):
             self.put(item)
         else:
             self.discard(item)
-
-    def _note(self, item: Item) -> Item:
-        stack = tuple(line.rstrip() for line in traceback.format_stack(limit=8)[:-2])
-        self._uses[id(item)] = _Use(item, coro.current(), stack=stack)
-        return item
 
     def _wait(self, priority: int, until: float | None) -> None:
         waiter = Waiter()

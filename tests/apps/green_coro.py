@@ -617,6 +617,29 @@ def pool_whose_connections_cannot_be_made_keeps_nobody_waiting() -> None:
     assert pool.counts() == {"size": 1, "held": 0, "idle": 0, "waiting": 0, "making": 0}
 
 
+def pool_gives_no_more_than_it_has_while_the_source_is_read() -> None:
+    """Where an item was taken is told with the line of the source; a loader that waits lets others run."""
+    read, taken = coro.Event(), []  # type: ignore[var-annotated]
+
+    class Loader:
+        def get_source(self, _name: str) -> str:
+            read.wait()
+            return "pool.get()"
+
+    pool = Pool(Connection, 1)
+    names = {"__name__": "elsewhere", "__loader__": Loader(), "pool": pool, "taken": taken}
+    takes = coro.spawn(exec, compile("taken.append(pool.get(timeout=5))", "elsewhere.py", "exec"), names)
+    coro.sleep(0.002)
+    mine = pool.get(timeout=5)
+    assert pool.counts()["held"] == 1 and not taken
+    read.set()
+    coro.sleep(0.002)
+    pool.put(mine)
+    takes.get()
+    assert taken == [mine]
+    pool.put(mine)
+
+
 def pool_loses_nothing_when_a_check_is_ended() -> None:
     made: list[Connection] = []
 
