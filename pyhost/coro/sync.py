@@ -15,9 +15,9 @@ Values = tuple[object, ...]
 
 
 class Waiter:
-    """One coroutine that waits."""
+    """One coroutine that waits. handed: it was woken alone, with what somebody else is given if it is ended before it runs."""
 
-    __slots__ = ("since", "task", "values", "woken")
+    __slots__ = ("handed", "since", "task", "values", "woken")
 
     def __init__(self) -> None:
         task = _coro.current()
@@ -26,7 +26,7 @@ class Waiter:
         self.task = task
         self.since = time.monotonic()
         self.values: Values = ()
-        self.woken = False
+        self.woken = self.handed = False
 
     def wake(self, values: Values) -> None:
         self.values, self.woken = values, True
@@ -51,7 +51,7 @@ class cond:
                     return None
                 _coro.park(left)
         except BaseException:
-            if waiter.woken:
+            if waiter.handed:
                 self._pass_on(waiter.values)
             raise
         finally:
@@ -72,14 +72,16 @@ class cond:
         """Wake who has waited longest. Returns whether anybody did."""
         if not self._waiters:
             return False
-        self._waiters.popleft().wake(values)
+        waiter = self._waiters.popleft()
+        waiter.handed = True
+        waiter.wake(values)
         return True
 
     def wake_all(self, *values: object) -> int:
         """Wake all who wait now. Returns how many."""
         count = len(self._waiters)
         for _ in range(count):
-            self.wake_one(*values)
+            self._waiters.popleft().wake(values)
         return count
 
     def _pass_on(self, values: Values) -> None:

@@ -130,6 +130,21 @@ def killed_waiter_passes_its_wake_on() -> None:
     assert second.get() == (1,)
 
 
+def wake_for_all_is_not_passed_on_to_who_came_later() -> None:
+    """Who waits for an event that has been cleared again waits for the next one, though somebody was ended who had been woken by the last one."""
+    gate, event, line = coro.Event(), coro.Event(), coro.fifo()  # type: ignore[var-annotated]
+    late = coro.spawn(lambda: gate.wait() and event.wait(0.02)), coro.spawn(lambda: gate.wait() and line.pop(5))
+    ended = coro.spawn(event.wait), coro.spawn(line.pop)
+    coro.sleep(0.002)
+    gate.set(), event.set(), event.clear(), line.wake()
+    for task in ended:
+        task.throw(SystemExit)
+    for task in ended:
+        task.join()
+    line.push("something")
+    assert late[0].get() is False and late[1].get() == "something"
+
+
 def locks_and_semaphores() -> None:
     one = coro.lock()
     inside: list[int] = []
