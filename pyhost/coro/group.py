@@ -25,9 +25,13 @@ class Pool:
         self._tasks: set[Any] = set()
 
     def spawn(self, function: Callable[..., Result], *args: Any, **kwargs: Any) -> Any:
-        """Call it in a coroutine, as soon as there is room. Returns its Task. May switch."""
+        """Call it in a coroutine, as soon as there is room. Returns its Task. Raises TypeError: it cannot be called. May switch."""
         self._room.acquire()
-        task = _coro.spawn(function, *args, **kwargs)
+        try:
+            task = _coro.spawn(function, *args, **kwargs)
+        except BaseException:
+            self._room.release()
+            raise
 
         def leave() -> None:
             self._tasks.discard(task)

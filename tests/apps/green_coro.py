@@ -523,6 +523,13 @@ def group_killed_before_it_begins_has_room_again() -> None:
         assert pool.spawn(lambda: "next").get() == "next"
 
 
+def group_has_room_again_after_what_cannot_be_called() -> None:
+    pool = coro.Pool(1)
+    raises(TypeError, pool.spawn, None)
+    with coro.deadline(5):
+        assert pool.spawn(lambda: "next").get() == "next"
+
+
 def permit_of_a_killed_waiter_is_not_lost() -> None:
     """It has been handed the permit, and is killed before it runs again."""
     for one in (coro.Semaphore(), coro.lock()):
