@@ -164,6 +164,13 @@ def test_static_files_of_django(serve: Callable[..., Served], tmp_path: Path, ta
     assert served.get("/stream").text == "0,1,2,3,4,"
 
 
+def test_links_to_nothing_among_static_files_of_django(run: Run, tmp_path: Path) -> None:
+    """As editors leave them behind."""
+    site = django_with(tmp_path, "DEBUG = True\nSTATICFILES_DIRS = [BASE / 'one', BASE / 'two']", one__x="x", two__y="y")
+    (site / "two" / "lock").symlink_to("nowhere")
+    assert f'Alias "/static/y" "{site}/two/y"\n' in printed(run, "site")
+
+
 @pytest.mark.parametrize("settings,expected", [("STATIC_ROOT = BASE / 'root'", True), ("STATIC_ROOT = BASE / 'none'", False), ("", False),
                                                ("DEBUG = True\nSTATIC_URL = 'https://cdn.example/'", False), ("INSTALLED_APPS.pop(0)", False),
                                                ("DEBUG = True\nMIDDLEWARE.append('mysite.whitenoise.Middleware')", False)])

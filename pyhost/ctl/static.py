@@ -31,6 +31,8 @@ def merged(url: str, folders: Sequence[str]) -> Iterator[Alias]:
     names = {name for folder in folders[1:] for name in entries(folder)}
     for name in sorted(names):
         having = [path for folder in folders if os.path.exists(path := os.path.join(folder, name))]
+        if not having:  # a link to nothing
+            continue
         shared = [path for path in having if os.path.isdir(path)] if os.path.isdir(having[0]) else []
         if len(shared) > 1:
             yield from merged(f"{url}{name}/", shared)
@@ -53,9 +55,11 @@ def django_aliases() -> list[Alias]:
     """The aliases of the Django project that this process has set up; none where there is no such, or where whitenoise or another server shows them."""
     if "django.contrib.staticfiles" not in sys.modules:
         return []
+    if not importlib.import_module("django.apps").apps.ready:  # before, there may be no settings to ask
+        return []
     settings: Any = importlib.import_module("django.conf").settings
     url = settings.STATIC_URL
-    if not importlib.import_module("django.apps").apps.ready or not isinstance(url, str) or not url.startswith("/") or url.startswith("//") or not url.strip("/"):
+    if not isinstance(url, str) or not url.startswith("/") or url.startswith("//") or not url.strip("/"):
         return []
     if any("whitenoise" in str(each).lower() for each in settings.MIDDLEWARE):
         return []
