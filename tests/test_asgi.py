@@ -293,7 +293,7 @@ def test_lifespan_startup_that_fails(server: Callable[..., Server]) -> None:
     host.expect_log("StartupFailed: the database is away")
 
 
-@pytest.mark.parametrize("name,message", [("raises_too", "the database is away"), ("leaves", "no settings")])
+@pytest.mark.parametrize("name,message", [("raises_too", "the database is away"), ("leaves", "no settings"), ("says_so_and_leaves", "no licence")])
 def test_a_lifespan_that_raises_is_logged_once(server: Callable[..., Server], name: str, message: str) -> None:
     host = server(location("/", f"app.py:{name}"), {"app.py": RULES})
     host.check_fds = False

@@ -188,7 +188,6 @@ class Lifespan:
         self.events: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self.started = loop.create_future()
         self.stopped = loop.create_future()
-        self.supported = True
         self.asked_to_stop = False
         self.told_of_failure = False
         self.task = loop.create_task(self.run())
@@ -196,17 +195,12 @@ class Lifespan:
     async def run(self) -> None:
         try:
             await self.app({"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}, self.events.get, self.send)
-        except Exception as error:  # the one place: an application without lifespan support raises here, and goes on without
-            self.supported = False
-            if self.started.done() and not self.told_of_failure:
-                self.report("during its shutdown" if self.asked_to_stop else "after its startup", error)
-        except SystemExit as error:  # it does not want to run
-            if self.started.done():
-                self.report("during its shutdown" if self.asked_to_stop else "after its startup", error)
-            else:
+        except (Exception, SystemExit) as error:  # the one place: an application without lifespan support raises here, and goes on without
+            if isinstance(error, SystemExit) and not self.started.done():  # it does not want to run
                 self.started.set_exception(StartupFailed(repr(error)))
+            elif self.started.done() and not self.told_of_failure:
+                self.report("during its shutdown" if self.asked_to_stop else "after its startup", error)
         finally:
-            self.supported = self.supported and not self.stopped.done()
             for future in (self.started, self.stopped):
                 if not future.done():
                     future.set_result(None)

@@ -332,6 +332,14 @@ async def raises_too(scope, receive, send):
     raise RuntimeError("on purpose: raised, too")
 
 
+async def says_so_and_leaves(scope, receive, send):
+    if scope["type"] != "lifespan":
+        return await answer(send, "started")
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "on purpose: no licence"})
+    sys.exit("on purpose: left, too")
+
+
 async def leaves(scope, receive, send):
     if scope["type"] != "lifespan":
         return await answer(send, "started")
