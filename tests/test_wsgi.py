@@ -480,7 +480,7 @@ def test_handlers_of_signals_are_ignored_with_a_warning(server: Callable[..., Se
 
         def application(environ, start):
             said = [before == signal.SIG_DFL]
-            for number, handler in ((0, signal.SIG_DFL), (999, signal.SIG_DFL), (signal.SIGTERM, "x")):
+            for number, handler in ((0, signal.SIG_DFL), (999, signal.SIG_DFL), (signal.SIGTERM, "x"), ("TERM", signal.SIG_DFL)):
                 try:
                     signal.signal(number, handler)
                 except (ValueError, TypeError) as error:
@@ -496,7 +496,7 @@ def test_handlers_of_signals_are_ignored_with_a_warning(server: Callable[..., Se
     """
     host = server('PyWSGIAlias / "@ROOT@/app.py"\n', {"app.py": textwrap.dedent(app)})
     host.check_fds = False
-    assert [host.get("/").text for _ in range(2)] == ["[True, 'ValueError', 'ValueError', 'TypeError', 1]"] * 2
+    assert [host.get("/").text for _ in range(2)] == ["[True, 'ValueError', 'ValueError', 'TypeError', 'TypeError', 1]"] * 2
     for number, line in ((15, 3), (14, 4)):
         host.expect_log(rf"python:warn.*a handler of signal {number} \(.*\) is ignored.*app.py, line {line}")
     assert host.error_log.count("is ignored") == 2 and host.stop() == 0

@@ -7,6 +7,7 @@ warning that says where it was made (as with mod_wsgi). A child that a handler f
 from __future__ import annotations
 
 import importlib
+import operator
 import os
 import sys
 from collections.abc import Callable
@@ -39,7 +40,7 @@ def ignore(signalnum: int) -> None:
 def _set_handler(signalnum: int, handler: Any, /) -> Any:
     if os.getpid() not in _server:
         return _real["signal"](signalnum, handler)
-    number = signalnum.__index__()
+    number = operator.index(signalnum)
     if not 1 <= number < _signal.NSIG:
         raise ValueError("signal number out of range")
     if not callable(handler) and handler not in (_signal.SIG_DFL, _signal.SIG_IGN):
