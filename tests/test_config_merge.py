@@ -1,6 +1,7 @@
 """Merging: httpd's order of sections and each directive's rule; .htaccess between the folders; what virtual hosts inherit."""
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from pyhost.config.config import Config, Request, read_config
 from pyhost.config.finish import HTACCESS_PHASES, finish_dir, finish_server
 from pyhost.config.htaccess import HtaccessCache
 from pyhost.config.merge import depth_of, merge_sections
-from pyhost.errors import ConfigErrors
+from pyhost.errors import ConfigError, ConfigErrors
+from support.server import wait_until
 
 
 def read(text: str, tmp_path: Path) -> Config:
@@ -211,6 +213,27 @@ def test_htaccess_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
     assert handler() is None and cache.version(paths[0]) == 0
     Path(paths[0]).write_text("SetHandler one\n")
     assert handler() == "one" and cache.read(paths[0], 31)[0] is not first
+
+
+def test_a_fault_in_htaccess_is_found_once_and_one_of_the_moment_is_forgotten(tmp_path: Path) -> None:
+    paths = tree(tmp_path, a="Nonsense\n")
+    cache = HtaccessCache(read("<Directory />\nAllowOverride All\n</Directory>", tmp_path))
+
+    def faults() -> list[ConfigError]:
+        with pytest.raises(ConfigErrors) as raised:
+            cache.read(paths[0], 31)
+        return raised.value.errors
+
+    assert faults()[0] is faults()[0] and "Nonsense" in str(faults()[0])
+    Path(paths[0]).write_text("SetHandler one\n")
+    wait_until(lambda: cache.state(paths[0]) == cache.state(paths[0]), "it is no file just changed")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        found = faults()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert "a readable file expected" in str(found[0]) and cache.read(paths[0], 31)[0] == {"dir.set_handler": "one"}
 
 
 def test_htaccess_that_is_written_again_and_again_is_one_version(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class HtaccessCache:
         if before is None or before[0] != state:
             digest = self.digest(path)
             number = before[2] + (digest != before[1]) if before else 1
-            before = self.versions[path] = (state, digest, number)
+            before = self.versions[path] = (state if digest else None, digest, number)  # what could not be read may be, the next time
         return before[2]
 
     def read(self, path: str, overrides: int) -> tuple[Layer, list[SectionDraft]]:
