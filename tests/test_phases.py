@@ -485,7 +485,9 @@ def handler(req):
 
 @pytest.mark.parametrize(("directives", "module"), [
     ("SetHandler mod_python", "pyhost.mod_python.apache"), ("AddHandler wsgi .w", "pyhost.gateway.loader"), ("PyASGIAlias /a @ROOT@/a.py", "pyhost.gateway.asgi"),
-    ("SetHandler mod_python\nPythonInterpreter other", "none"), ("", "none")])
+    ("SetHandler mod_python\nPythonInterpreter other", "none"),
+    ("PythonInterpreter other\n<Location /a>\nSetHandler mod_python\n</Location>", "none"),
+    ("PythonInterpreter other\n<Location /a>\nSetHandler wsgi\nPythonInterpreter main_interpreter\n</Location>", "pyhost.gateway.loader"), ("", "none")])
 def test_what_named_handlers_need_is_there_before_the_first_request(server: Start, directives: str, module: str) -> None:
     host = server(f"""
         PythonImport seen main_interpreter

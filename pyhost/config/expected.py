@@ -29,8 +29,8 @@ def expects_cgi(servers: Sequence[Server]) -> bool:
 
 def modules_expected(servers: Sequence[Server]) -> tuple[str, ...]:
     """Return the modules that what the files name will import in the main interpreter."""
-    found = {MODULES[name] for server in servers for layer in layers(server) if layer.get("dir.python_interpreter") in MAIN
-             for name in handlers(layer) if name in MODULES}
+    found = {MODULES[name] for server in servers for layer in layers(server)
+             if layer.get("dir.python_interpreter", server.base.get("dir.python_interpreter")) in MAIN for name in handlers(layer) if name in MODULES}
     return tuple(sorted(found))
 
 
