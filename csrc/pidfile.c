@@ -20,10 +20,19 @@ static int refuse(char *error, int room, const char *path, const char *why)
     return -1;
 }
 
+/* A device by this name would be replaced by the file, and removed with it at the end. */
+static bool is_no_file(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 /* 0: nobody holds it. */
 static int check_holder(const char *path, char *error, int room)
 {
     char text[32] = "";
+    if (is_no_file(path))
+        return refuse(error, room, path, "a regular file expected, or nothing by this name");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? 0 : refuse(error, room, path, strerror(errno));

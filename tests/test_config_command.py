@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +210,18 @@ def test_a_second_server_does_not_start(server: Callable[..., Server], run: Run,
     (tmp_path / "second.conf").write_text(f"Listen 127.0.0.1:0\nPidFile {host.root}/pyhost.pid\n")
     done = run("-X", "-f", "second.conf")
     assert done.returncode != 0 and f"the server is running already as process {host.pid}" in done.stderr
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("target", path), lambda path: socket.socket(socket.AF_UNIX).bind(str(path))],
+                         ids=["fifo", "folder", "link", "socket"])
+def test_a_pid_file_takes_the_place_of_no_other_thing(make: Callable[[Path], None], run: Run, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    make(there)
+    before = os.lstat(there)
+    (tmp_path / "t.conf").write_text(f"Listen 127.0.0.1:0\nPidFile {there}\n")
+    done = run("-X", "-f", "t.conf")
+    assert done.returncode == 1 and f"PidFile: {there}: a regular file expected" in done.stderr
+    assert os.path.samestat(os.lstat(there), before)
 
 
 def test_python_m_pyhost_becomes_the_program(binary: Path) -> None:
