@@ -224,6 +224,37 @@ def test_a_pid_file_takes_the_place_of_no_other_thing(make: Callable[[Path], Non
     assert os.path.samestat(os.lstat(there), before)
 
 
+@pytest.mark.parametrize("option", ["-h", "-v", "-V", "-l", "-M", "-L", "-S"])
+def test_a_listing_that_nobody_takes_is_an_exit_code(option: str, binary: Path, base_env: dict[str, str], conf: Callable[[str], str]) -> None:
+    command = [str(binary), "-f", conf("Listen 127.0.0.1:0\n"), option]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=base_env, timeout=30)
+    assert (done.returncode, done.stderr) == (120, "pyhost: standard output: No space left on device\n")
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False, env=base_env, timeout=30)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (120, "")
+
+
+def test_a_current_folder_that_is_gone(binary: Path, base_env: dict[str, str], conf: Callable[[str], str], tmp_path: Path) -> None:
+    path = conf("Listen 127.0.0.1:0\n")
+
+    def call(*args: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "gone").mkdir()
+        command = ["sh", "-c", 'cd "$1" && rmdir "$1" && shift && exec "$@"', "sh", str(tmp_path / "gone"), str(binary), *args]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=base_env, timeout=30)
+
+    for args in (("-f", path), ("-d", str(tmp_path), "-f", path), ("-d", str(tmp_path), "-f", path, "-S")):
+        done = call("-t", *args)
+        assert done.returncode == 0 and "Syntax OK" in done.stderr, done.stderr
+    for args in ((), ("-f", "t.conf"), ("-d", "etc", "-f", path)):
+        done = call("-t", *args)
+        assert done.returncode == 1 and "an absolute path expected" in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
 def test_python_m_pyhost_becomes_the_program(binary: Path) -> None:
     done = subprocess.run([str(binary.parent / "python"), "-m", "pyhost", "-v"], check=False, capture_output=True, text=True, cwd=ROOT,
                           env={**os.environ, "PATH": f"{binary.parent}:{os.environ['PATH']}"}, timeout=30)

@@ -14,7 +14,7 @@ from ..errors import ConfigErrors, ControlError, PyhostError
 __all__ = ["SERVE", "main"]
 
 SERVE = -1  # C goes on and serves
-GOOD, BAD = 0, 1
+GOOD, BAD, UNWRITTEN = 0, 1, 120  # 120: as Python's own, when its standard streams cannot be flushed
 USAGE = """usage: pyhost script.py [argument ...]     run a Python program with the server's loop under it
        pyhost [-f file] [-d folder] [-D name] [-C "directive"] [-c "directive"]
               [-X] [-k start|stop|graceful|graceful-stop|restart]
@@ -88,16 +88,26 @@ def parse(argv: Sequence[str]) -> Options:
     return options
 
 
+def absolute(path: str) -> str:
+    """As os.path.abspath(). Raises UsageError: it is relative to a folder that is gone."""
+    try:
+        return os.path.abspath(path)
+    except OSError as error:
+        raise UsageError(f"an absolute path expected, not {path}: the current folder: {error.strerror}") from error
+
+
 def find_file(options: Options) -> str:
     """The configuration file, absolute. Raises UsageError: there is none."""
-    root = options.root or os.getcwd()
+    if options.file is not None and os.path.isabs(options.file):
+        return absolute(options.file)
+    root = absolute(options.root)
     if options.file is not None:
-        here = os.path.abspath(options.file)
-        there = os.path.abspath(os.path.join(root, options.file))
+        here = absolute(options.file)
+        there = absolute(os.path.join(root, options.file))
         return there if not os.path.exists(here) and os.path.exists(there) else here
     for name in DEFAULT_FILES:
         if os.path.exists(os.path.join(root, name)):
-            return os.path.abspath(os.path.join(root, name))
+            return os.path.join(root, name)
     if os.path.exists(SYSTEM_FILE):
         return SYSTEM_FILE
     raise UsageError(f"no configuration: give one with -f (looked for {' and '.join(DEFAULT_FILES)} in {root}, and {SYSTEM_FILE})")
@@ -105,7 +115,7 @@ def find_file(options: Options) -> str:
 
 def request_of(options: Options) -> Request:
     defines = [*options.defines, *(("ONE_PROCESS", "NO_DETACH", "DEBUG") if options.one_process else ())]
-    root = os.path.abspath(options.root) if options.root else ""
+    root = absolute(options.root) if options.root else ""
     return Request(find_file(options), root, defines, options.before, options.after, options.one_process)
 
 
@@ -123,27 +133,46 @@ def warn(config: Config) -> None:
         print(f"pyhost: warning: {place.file}:{place.line}: {sentence}", file=sys.stderr)
 
 
-def show(options: Options) -> int:
-    """Print what was asked for, in order."""
+def listing_of(letter: str, options: Options) -> str:
+    """What an option prints. Raises ConfigErrors and UsageError."""
     from . import listing, settings
+    match letter:
+        case "h":
+            return USAGE
+        case "v":
+            return f"Server version: pyhost/{__version__}"
+        case "V":
+            return listing.build_settings()
+        case "l":
+            return listing.built_in()
+        case "M":
+            return listing.modules()
+        case "L":
+            return listing.markdown() if options.markdown else listing.directives()
+        case _:
+            return settings.dump(load(options))
+
+
+def check(options: Options) -> None:
+    """-t. Raises ConfigErrors and UsageError."""
+    config = load(options)
+    print("Syntax OK" + (f" ({len(config.warnings)} warnings)" if config.warnings else ""), file=sys.stderr)
+
+
+def show(options: Options) -> int:
+    """Print what was asked for, in order; stop where nobody takes it."""
     for letter in options.shows:
-        if letter == "h":
-            print(USAGE)
-        elif letter == "v":
-            print(f"Server version: pyhost/{__version__}")
-        elif letter == "V":
-            print(listing.build_settings())
-        elif letter == "l":
-            print(listing.built_in())
-        elif letter == "M":
-            print(listing.modules())
-        elif letter == "L":
-            print(listing.markdown() if options.markdown else listing.directives())
-        elif letter == "S":
-            print(settings.dump(load(options)))
-        else:
-            config = load(options)
-            print("Syntax OK" + (f" ({len(config.warnings)} warnings)" if config.warnings else ""), file=sys.stderr)
+        if letter == "t":
+            check(options)
+            continue
+        text = listing_of(letter, options)
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in Python's buffer
+            if not isinstance(error, BrokenPipeError):  # else: whoever read has seen enough
+                print(f"pyhost: standard output: {error.strerror}", file=sys.stderr)
+            return UNWRITTEN
     return GOOD
 
 
@@ -172,7 +201,8 @@ def serve_application(argv: Sequence[str]) -> int:
 def main(argv: Sequence[str]) -> int:
     """Carry out the command line.
 
-    argv: the program's name and its arguments. Returns the exit code: 0 good, 1 bad command line, configuration or command; or SERVE.
+    argv: the program's name and its arguments. Returns the exit code: 0 good, 1 bad command line, configuration or command,
+    120 a listing that cannot be written; or SERVE.
     """
     if len(argv) > 1 and argv[1] != "serve" and not argv[1].startswith("-") and bridge.available():
         from .. import script
@@ -196,6 +226,4 @@ def main(argv: Sequence[str]) -> int:
         print(f"pyhost: {len(errors.errors)} fault(s) in the configuration", file=sys.stderr)
     except ControlError as error:
         print(f"pyhost: {error}", file=sys.stderr)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has seen enough
     return BAD
