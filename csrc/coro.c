@@ -84,8 +84,8 @@ static bool hub_is_idle(const struct interp *i)
 {
     const struct hub_state *h = hub_state();
     int64_t timer_ns = timer_next_ns(&h->hub.loop->timers);
-    bool others = h->sliced_first || (h->hub.ready_first && (h->hub.ready_first != i || i->next_ready));
-    return !others && !i->ready_first && !i->woken_first && !h->hub.loop->deferred && h->now_ns < h->turn_by_ns &&
+    bool others = h->sliced.first || (h->hub.ready_first && (h->hub.ready_first != i || i->next_ready));
+    return !others && !i->ready.first && !i->woken.first && !h->hub.loop->deferred && h->now_ns < h->turn_by_ns &&
            (timer_ns < 0 || h->now_ns < timer_ns);
 }
 
@@ -103,8 +103,8 @@ static void look(struct coro *c)
         return;
     }
     h->looks_failed = 0;
-    h->batch_of = c->interp->woken_first ? c->interp : NULL;
-    h->batch_last = c->interp->woken_last;
+    h->batch_of = c->interp->woken.first ? c->interp : NULL;
+    h->batch_last = c->interp->woken.last;
 }
 
 /* Nobody is woken, and jobs are queued: a worker that rests takes them. One that has just gone to rest does not take the next itself: it has looked. New
@@ -112,7 +112,7 @@ static void look(struct coro *c)
 static struct coro *take_rested(struct coro *c)
 {
     struct interp *i = c->interp;
-    if (c->state == CORO_IDLE || i->woken_first || !i->ready_first || !i->idle || !PyGreenlet_ACTIVE(green(i->idle->greenlet)))
+    if (c->state == CORO_IDLE || i->woken.first || !i->ready.first || !i->idle || !PyGreenlet_ACTIVE(green(i->idle->greenlet)))
         return NULL;
     return coro_take_worker(i);
 }
@@ -125,7 +125,7 @@ static struct coro *take_next(struct coro *c)
         return NULL;
     if (!h->batch_of)
         look(c);
-    struct coro *next = c->interp->woken_first;
+    struct coro *next = c->interp->woken.first;
     if (h->batch_of != c->interp)
         return take_rested(c);
     if (!next || !PyGreenlet_ACTIVE(green(place_of(next))))
@@ -321,8 +321,8 @@ static void enter(struct coro *c)
 static void run_woken(struct interp *i)
 {
     struct hub_state *h = hub_state();
-    h->batch_of = i->woken_first ? i : NULL;
-    h->batch_last = i->woken_last;
+    h->batch_of = i->woken.first ? i : NULL;
+    h->batch_last = i->woken.last;
     while (h->batch_of && h->now_ns < h->stop_at_ns) {
         struct coro *c = coro_take_woken(i);
         if (c == h->batch_last)
@@ -334,7 +334,7 @@ static void run_woken(struct interp *i)
 
 static void run_jobs(struct interp *i)
 {
-    while (i->ready_first) {
+    while (i->ready.first) {
         struct coro *c = coro_take_worker(i);
         if (!c) {
             interp_log_exception("making a greenlet");
@@ -367,7 +367,7 @@ void coro_run_ready(int64_t budget_ns)
         interp_enter(i);
         run_woken(i);
         run_jobs(i);
-        if (i->woken_first || i->ready_first)
+        if (i->woken.first || i->ready.first)
             coro_queue_interp(i);
         if (h->now_ns >= h->stop_at_ns)
             break;

@@ -40,7 +40,7 @@ static void fetch_request(const struct request *r)
 
 void coro_fetch_ahead(const struct interp *i)
 {
-    const struct coro *c = i->woken_first ? i->woken_first : i->ready_first ? i->idle : NULL;
+    const struct coro *c = i->woken.first ? i->woken.first : i->ready.first ? i->idle : NULL;
     if (c && c->next)
         c = c->next;
     if (!c)

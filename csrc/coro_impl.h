@@ -88,7 +88,7 @@ struct hub_state {
     struct coro *batch_last;
     int64_t turn_by_ns;  /* until then greenlets may look for events themselves instead of leaving it to the hub */
     unsigned looks_failed, looks_skipped;
-    struct coro *sliced_first, *sliced_last; /* who has computed for longer than a time slice: one of them runs in each turn, behind everybody else */
+    struct coro_queue sliced; /* who has computed for longer than a time slice: one of them runs in each turn, behind everybody else */
     struct coro_heritage service; /* of those whose spawner has no limits */
     void (*describe_spawned)(void *, char *, size_t); /* NULL: spawned calls have no limits */
 };
@@ -100,7 +100,6 @@ static inline struct hub_state *hub_state(void) { return (struct hub_state *)cor
 void coro_ready_init(struct coro *c);
 void coro_queue_interp(struct interp *i);
 struct interp *coro_unqueue_interp(void); /* NULL: nothing is ready */
-struct job *coro_take_job(struct interp *i);
 struct coro *coro_take_woken(struct interp *i);
 void coro_queue_sliced(struct coro *c);
 struct coro *coro_take_sliced(void);

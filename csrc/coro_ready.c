@@ -32,27 +32,27 @@ struct interp *coro_unqueue_interp(void)
 
 void coro_submit(struct interp *i, struct job *job)
 {
-    job->next = NULL;
-    if (i->ready_last)
-        i->ready_last->next = job;
-    else
-        i->ready_first = job;
-    i->ready_last = job;
+    job_add(&i->ready, job);
     coro_queue_interp(i);
 }
 
-struct job *coro_take_job(struct interp *i)
+bool coro_has_ready(void) { return coro_hub->ready_first || hub_state()->sliced.first; }
+
+static void queue_add(struct coro_queue *q, struct coro *c)
 {
-    struct job *job = i->ready_first;
-    if (job) {
-        i->ready_first = job->next;
-        if (!i->ready_first)
-            i->ready_last = NULL;
-    }
-    return job;
+    c->state = CORO_READY;
+    c->next = NULL;
+    *(q->first ? &q->last->next : &q->first) = c;
+    q->last = c;
 }
 
-bool coro_has_ready(void) { return coro_hub->ready_first || hub_state()->sliced_first; }
+static struct coro *queue_take(struct coro_queue *q)
+{
+    struct coro *c = q->first;
+    if (c)
+        q->first = c->next;
+    return c;
+}
 
 void coro_wake(struct coro *c)
 {
@@ -60,52 +60,14 @@ void coro_wake(struct coro *c)
         c->woken = true;
         return;
     }
-    struct interp *i = c->interp;
     coro_fetch_woken(c);
-    c->state = CORO_READY;
-    c->next = NULL;
-    if (i->woken_last)
-        i->woken_last->next = c;
-    else
-        i->woken_first = c;
-    i->woken_last = c;
-    coro_queue_interp(i);
+    queue_add(&c->interp->woken, c);
+    coro_queue_interp(c->interp);
 }
 
-struct coro *coro_take_woken(struct interp *i)
-{
-    struct coro *c = i->woken_first;
-    if (c) {
-        i->woken_first = c->next;
-        if (!i->woken_first)
-            i->woken_last = NULL;
-    }
-    return c;
-}
-
-void coro_queue_sliced(struct coro *c)
-{
-    struct hub_state *h = hub_state();
-    c->state = CORO_READY;
-    c->next = NULL;
-    if (h->sliced_last)
-        h->sliced_last->next = c;
-    else
-        h->sliced_first = c;
-    h->sliced_last = c;
-}
-
-struct coro *coro_take_sliced(void)
-{
-    struct hub_state *h = hub_state();
-    struct coro *c = h->sliced_first;
-    if (c) {
-        h->sliced_first = c->next;
-        if (!h->sliced_first)
-            h->sliced_last = NULL;
-    }
-    return c;
-}
+struct coro *coro_take_woken(struct interp *i) { return queue_take(&i->woken); }
+void coro_queue_sliced(struct coro *c) { queue_add(&hub_state()->sliced, c); }
+struct coro *coro_take_sliced(void) { return queue_take(&hub_state()->sliced); }
 
 static void waker_fired(struct waker *w) { coro_wake((struct coro *)((char *)w - offsetof(struct coro, waker))); }
 

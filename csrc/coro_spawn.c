@@ -259,7 +259,7 @@ static bool is_spawned(const struct coro *c) { return c->job && c->job->run == t
 static void forget_queued(struct interp *i)
 {
     struct interp *was = interp_enter(i);
-    for (struct job *job = i->ready_first; job; job = job->next) {
+    for (struct job *job = i->ready.first; job; job = job->next) {
         struct task *t = job->run == task_run ? (struct task *)((char *)job - offsetof(struct task, job)) : NULL;
         if (t && !t->killed && !(t->killed = PyObject_CallNoArgs(coro_greenlet_exit())))
             interp_log_exception("stopping what was spawned");

@@ -80,7 +80,7 @@ static void drain_jobs(struct coro *c)
 {
     struct hub_state *h = hub_state();
     struct job *job;
-    for (unsigned n = 1; (job = coro_take_job(c->interp)); n++) {
+    for (unsigned n = 1; (job = job_take(&c->interp->ready)); n++) {
         run_job(c, job);
         if (n % CORO_CLOCK_EVERY == 0 && coro_now_ns() >= h->stop_at_ns)
             return;

@@ -10,6 +10,7 @@
 #include "request.h"
 
 struct coro;
+struct coro_queue { struct coro *first, *last; }; /* last: of no meaning where there is no first */
 struct pyapp;
 
 struct interp {
@@ -19,9 +20,9 @@ struct interp {
     struct interp *next_alike; /* of the same hash of the name */
     PyObject *boot;            /* strong: module pyhost.boot in it (None where its import failed) */
     /* coro.c's */
-    struct job *ready_first, *ready_last; /* jobs no greenlet has taken yet */
+    struct job_queue ready;    /* jobs no greenlet has taken yet */
     struct coro *idle;         /* worker greenlets waiting for jobs */
-    struct coro *woken_first, *woken_last;/* parked greenlets to be resumed, in order */
+    struct coro_queue woken;   /* parked greenlets to be resumed, in order */
     struct interp *next_ready; /* queue of interpreters that have something to run */
     bool queued;
     uint32_t greenlets, greenlets_idle, waiting;

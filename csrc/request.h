@@ -32,6 +32,20 @@ struct job {
     void (*run)(struct job *);
     bool of_request; /* it is the first member of a struct request */
 };
+struct job_queue { struct job *first, *last; }; /* last: of no meaning where there is no first */
+static inline void job_add(struct job_queue *q, struct job *job)
+{
+    job->next = NULL;
+    *(q->first ? &q->last->next : &q->first) = job;
+    q->last = job;
+}
+static inline struct job *job_take(struct job_queue *q) /* NULL: it is empty */
+{
+    struct job *job = q->first;
+    if (job)
+        q->first = job->next;
+    return job;
+}
 
 enum response_state {
     RESPONSE_OPEN,    /* nothing sent; status and headers may change; written bytes are buffered in out */

@@ -112,25 +112,13 @@ static const struct dir_conf *worker_merge(const struct server_conf *server, con
     return upcall_merge(worker->conf->generation, server->index, ids, count, htaccess);
 }
 
-void worker_on_hub(struct worker *w, struct job *job)
-{
-    job->next = NULL;
-    if (w->hub_last)
-        w->hub_last->next = job;
-    else
-        w->hub_first = job;
-    w->hub_last = job;
-}
+void worker_on_hub(struct worker *w, struct job *job) { job_add(&w->hub, job); }
 
 static void worker_run_hub_jobs(struct worker *w)
 {
-    while (w->hub_first) {
-        struct job *job = w->hub_first;
-        w->hub_first = job->next;
-        if (!w->hub_first)
-            w->hub_last = NULL;
+    struct job *job;
+    while ((job = job_take(&w->hub)))
         job->run(job);
-    }
 }
 
 static void worker_start_listeners(struct worker *w)
@@ -261,7 +249,7 @@ static void worker_do(struct worker *w)
 
 static void worker_turn(struct worker *w)
 {
-    bool busy = coro_has_ready() || w->hub_first;
+    bool busy = coro_has_ready() || w->hub.first;
     if (loop_turn(&w->loop, busy ? 0 : w->drain_until_ns ? w->drain_until_ns : -1) < 0)
         log_error(NULL, LEVEL_CRIT, "core", "epoll_wait: %s", strerror(errno));
     worker_do(w);
@@ -277,7 +265,7 @@ static void worker_end_applications(struct worker *w)
 {
     int64_t until_ns = w->loop.now_ns + LEAVE_NS;
     while ((cgi_job_end_all(&w->cgi) | pyasgi_leave()) && w->loop.now_ns < until_ns) {
-        loop_turn(&w->loop, coro_has_ready() || w->hub_first ? 0 : until_ns);
+        loop_turn(&w->loop, coro_has_ready() || w->hub.first ? 0 : until_ns);
         worker_do(w);
     }
 }

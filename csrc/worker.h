@@ -21,7 +21,7 @@ struct worker {
     bool draining;
     int64_t drain_until_ns;
     int64_t full_logged_ns;      /* when the bound on connections was last logged */
-    struct job *hub_first, *hub_last; /* requests that have to go on on the hub */
+    struct job_queue hub;        /* requests that have to go on on the hub */
     uint64_t served;
     struct cgi_pool cgi;
     unsigned long long soft_files; /* RLIMIT_NOFILE as we were started */
