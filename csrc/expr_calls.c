@@ -10,6 +10,8 @@
 #include "digest.h"
 #include "expr_parts.h"
 
+enum { SUM_MAX_BYTES = 20 /* SHA-1's */ };
+
 const char expr_no_file[] = "a file cannot be read, or is longer than LIMIT_EXPR_VALUE_BYTES";
 
 static struct slice entry(const struct table *t, struct slice name)
@@ -138,25 +140,18 @@ static struct slice hex_of(struct request *r, const unsigned char *bytes, size_t
     return out ? slice_of(out, 2 * n) : expr_nothing;
 }
 
-EXPR_READER(call_md5)
+static struct slice sum_of(struct request *r, struct slice text, void (*start)(struct digest *), void (*end)(struct digest *, unsigned char *), size_t n)
 {
-    unsigned char sum[16];
+    unsigned char sum[SUM_MAX_BYTES];
     struct digest d;
-    digest_md5_start(&d);
+    start(&d);
     digest_add(&d, text.at, text.len);
-    digest_md5_end(&d, sum);
-    return hex_of(r, sum, sizeof sum);
+    end(&d, sum);
+    return hex_of(r, sum, n);
 }
 
-EXPR_READER(call_sha1)
-{
-    unsigned char sum[20];
-    struct digest d;
-    digest_sha1_start(&d);
-    digest_add(&d, text.at, text.len);
-    digest_sha1_end(&d, sum);
-    return hex_of(r, sum, sizeof sum);
-}
+EXPR_READER(call_md5) { return sum_of(r, text, digest_md5_start, digest_md5_end, 16); }
+EXPR_READER(call_sha1) { return sum_of(r, text, digest_sha1_start, digest_sha1_end, SUM_MAX_BYTES); }
 
 /* ---- files ---- */
 

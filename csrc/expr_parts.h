@@ -34,6 +34,21 @@ struct expr_node {
 };
 struct expr { struct expr_node *root, *made; char *texts; bool asks_user; }; /* owned */
 
+/* expr_words.c. Where an expression is read: at is what comes next, room where the next text of the tree goes. What returns a node returns NULL when
+ * that is not there, and error says what was expected. */
+struct expr_parse { struct expr *e; const char *at; char *room; char *error; size_t error_room; int depth; bool restricted; };
+struct expr_node *expr_expected(struct expr_parse *p, const char *what); /* NULL; what: was expected, unless it is known what was */
+struct expr_node *expr_node_new(struct expr_parse *p, enum expr_node_kind kind, struct expr_node *args);
+void expr_skip_space(struct expr_parse *p);
+bool expr_take(struct expr_parse *p, const char *token);      /* with the space before it. False: it does not stand here */
+struct slice expr_name_here(struct expr_parse *p);            /* a name (letters, digits, _), not taken */
+bool expr_take_name(struct expr_parse *p, const char *name);
+struct expr_node *expr_variable_node(struct expr_parse *p, struct slice name);
+/* Text with %{…} and $0 … $9 in it, up to the quote (which is taken) or, quote 0, to the end. */
+struct expr_node *expr_parse_string(struct expr_parse *p, char quote);
+struct expr_node *expr_parse_word(struct expr_parse *p);
+struct expr_node *expr_parse_words(struct expr_parse *p, const char *end); /* word, word … and the end behind them */
+
 #define EXPR_READER(name) static struct slice name(struct request *r, struct slice text)
 /* expr_vars.c: NULL: there is no such variable. Names are read without regard to case. */
 struct expr_variable { const char *name; expr_read_fn read; const char *field; /* of the request; NULL: it is none */ };

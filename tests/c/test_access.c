@@ -1,5 +1,5 @@
 /* Require trees by their truth tables, networks, passwords of every kind, files that change. */
-// sources: access.c expr_parse.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c access_basic.c auth_file.c password.c env.c origin.c peer.c request.c table.c buf.c conf.c http_bytes.c
+// sources: access.c expr_parse.c expr_words.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c access_basic.c auth_file.c password.c env.c origin.c peer.c request.c table.c buf.c conf.c http_bytes.c
 // libs: pcre2-8 crypt
 #include <fcntl.h>
 

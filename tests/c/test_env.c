@@ -1,5 +1,5 @@
 /* SetEnvIf, SetEnv, Header and RequestHeader with their formats, the environment of CGI. */
-// sources: env.c env_header.c env_cgi.c expr_parse.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c access.c auth_file.c origin.c peer.c request.c table.c buf.c conf.c http_bytes.c
+// sources: env.c env_header.c env_cgi.c expr_parse.c expr_words.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c access.c auth_file.c origin.c peer.c request.c table.c buf.c conf.c http_bytes.c
 // libs: pcre2-8
 #include "env.h"
 #include "origin.h"

@@ -1,4 +1,4 @@
-// sources: expr_parse.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c access.c auth_file.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c conf.c http_bytes.c
+// sources: expr_parse.c expr_words.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c access.c auth_file.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c conf.c http_bytes.c
 // libs: pcre2-8
 /* Expressions: what each operator, variable and function gives (as Apache 2.4 does), what is refused, bounds. */
 #include "route_world.h"

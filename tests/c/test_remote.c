@@ -1,5 +1,5 @@
 /* Who is believed about the client's address and scheme. */
-// sources: remote.c access.c expr_parse.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c auth_file.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c conf.c http_bytes.c
+// sources: remote.c access.c expr_parse.c expr_words.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c auth_file.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c conf.c http_bytes.c
 // libs: pcre2-8
 #include "remote.h"
 #include "route_world.h"
