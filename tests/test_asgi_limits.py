@@ -176,19 +176,23 @@ def handler(req):
 """
 
 
+def telling(more: str = "") -> str:
+    return f"""
+<Location /tells>
+    SetHandler mod_python
+    PythonHandler tells
+    PythonPath "['@ROOT@/www'] + sys.path"
+    {more}
+</Location>
+"""
+
+
 @pytest.mark.parametrize("interpreter", ["main_interpreter", "other"])
 @pytest.mark.parametrize("name", ["computes_until_told", "computes_until_told_at_once", "computes_until_told_in_a_task"])
 def test_a_step_that_computes_gives_way_to_handlers(server: Start, name: str, interpreter: str) -> None:
     """The one that ends it could not run before; the other tasks of the loop wait until it is over, and its log names it."""
     there = f"PythonInterpreter {interpreter}"
-    host = asgi_server(server, location("/busy", "PyBlockedWarning 50ms", there) + f"""
-<Location /tells>
-    SetHandler mod_python
-    PythonHandler tells
-    PythonPath "['@ROOT@/www'] + sys.path"
-    {there}
-</Location>
-""", {"www/tells.py": TELLS})
+    host = asgi_server(server, location("/busy", "PyBlockedWarning 50ms", there) + telling(there), {"www/tells.py": TELLS})
     assert host.get("/busy/quick").text == "quick"
     busy = host.client().send(build_request("GET", f"/busy/{name}"))
     wait_until(lambda: "asyncio loop has been held up" in host.error_log, "it is named", 30)  # on a busy machine the worker as a whole may be, before
@@ -200,13 +204,7 @@ def test_a_step_that_computes_gives_way_to_handlers(server: Start, name: str, in
 
 
 def test_time_slice_off_lets_a_step_compute_on(server: Start) -> None:
-    host = asgi_server(server, location("/busy", "PyTimeSlice Off", "PyBlockedWarning Off") + """
-<Location /tells>
-    SetHandler mod_python
-    PythonHandler tells
-    PythonPath "['@ROOT@/www'] + sys.path"
-</Location>
-""", {"www/tells.py": TELLS})
+    host = asgi_server(server, location("/busy", "PyTimeSlice Off", "PyBlockedWarning Off") + telling(), {"www/tells.py": TELLS})
     assert host.get("/busy/quick").text == "quick"
     busy = host.client().send(build_request("GET", "/busy/computes_for_a_while"))
     assert host.get("/tells").text == "told"

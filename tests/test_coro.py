@@ -180,15 +180,19 @@ coro.spawn(serve)
     host.stop()
 
 
-def test_fault_of_a_task_that_was_once_thrown_into_is_logged(server: Callable[..., Server]) -> None:
-    """What was thrown in ends a task quietly; what comes after it has been caught does not."""
-    host = server("""
+def beside(handler: str) -> str:
+    return f"""
 <Location />
     SetHandler mod_python
-    PythonHandler thrown_into
+    PythonHandler {handler}
     PythonPath "['@ROOT@/www'] + sys.path"
 </Location>
-""", {"www/thrown_into.py": """
+"""
+
+
+def test_fault_of_a_task_that_was_once_thrown_into_is_logged(server: Callable[..., Server]) -> None:
+    """What was thrown in ends a task quietly; what comes after it has been caught does not."""
+    host = server(beside("thrown_into"), {"www/thrown_into.py": """
 from mod_python import apache
 from pyhost import coro
 
@@ -219,13 +223,7 @@ def handler(req):
 
 def test_task_that_has_not_begun_when_the_server_stops_never_does(server: Callable[..., Server]) -> None:
     """It would be waited for. Those that clean up may spawn, and wait for what they have spawned."""
-    host = server("""
-<Location />
-    SetHandler mod_python
-    PythonHandler late
-    PythonPath "['@ROOT@/www'] + sys.path"
-</Location>
-""", {"www/late.py": """
+    host = server(beside("late"), {"www/late.py": """
 import os, signal, time
 from mod_python import apache
 from pyhost import coro

@@ -16,13 +16,13 @@ from support.server import Server, open_files, wait_until
 APPS = Path(__file__).parent / "apps"
 
 
-def location(path: str, function: str, *more: str) -> str:
+def location(path: str, function: str, *more: str, module: str = "limit_app", folder: str = str(APPS)) -> str:
     lines = "\n".join(f"    {line}" for line in more)
     return f"""
 <Location {path}>
     SetHandler mod_python
-    PythonHandler limit_app::{function}
-    PythonPath "['{APPS}'] + sys.path"
+    PythonHandler {module}::{function}
+    PythonPath "['{folder}'] + sys.path"
 {lines}
 </Location>
 """
@@ -298,7 +298,7 @@ def start():
 
 
 def spawned(path: str, *more: str) -> str:
-    return location(path, "x", *more).replace("limit_app::x", "spawned::" + path.strip("/").partition("/")[0]).replace(str(APPS), "@ROOT@/www")
+    return location(path, path.strip("/").partition("/")[0], *more, module="spawned", folder="@ROOT@/www")
 
 
 @pytest.mark.slow
@@ -322,7 +322,8 @@ def test_service_that_computes_gives_way(server: Callable[..., Server]) -> None:
 
 @pytest.mark.slow
 def test_coroutine_that_holds_up_the_worker_is_named(server: Callable[..., Server]) -> None:
-    host = server(spawned("/spawns", "PyTimeSlice Off", "PyBlockedWarning 50ms") + spawned("/spawns/quietly", "PyBlockedWarning Off") + spawned("/blocked"),
+    host = server(spawned("/spawns", "PyTimeSlice Off", "PyBlockedWarning 50ms") + spawned("/spawns/quietly", "PyBlockedWarning Off")
+                  + spawned("/blocked", "PyBlockedWarning Off"),
                   files={"www/spawned.py": SPAWNED})
     assert host.request("GET", "/spawns/quietly?0.2").text == "not told"
     assert "held up" not in host.error_log
@@ -338,8 +339,8 @@ def test_coroutine_that_holds_up_the_worker_is_named(server: Callable[..., Serve
 def test_import_that_computes_is_finished_before_its_request_is_ended(where: str, interpreter: str, server: Callable[..., Server]) -> None:
     """Left half done, a package could never be imported again: its parts would be there, and the package would not name them."""
     there = f"PythonInterpreter {interpreter}"
-    host = server(location("/imports", "x", "PyRequestTimeout 50ms", "PyBlockedWarning Off", there).replace("limit_app::x", "imports::imports")
-                  .replace(f"'{APPS}'", "'@ROOT@/www', '@ROOT@/lib'"), files={"www/imports.py": """
+    host = server(location("/imports", "imports", "PyRequestTimeout 50ms", "PyBlockedWarning Off", there, module="imports", folder="@ROOT@/www', '@ROOT@/lib"),
+                  files={"www/imports.py": """
 import time
 from mod_python import apache
 
@@ -358,5 +359,5 @@ word = " ".join(part.__all__)
 """, f"{where}/large/part.py": "__all__ = ['complete']\ncomplete = True\n"})
     assert host.request("GET", "/imports").status == 504
     host.allow_log("python:error")
-    assert host.request("GET", "/imports").text == "complete"
+    wait_until(lambda: host.request("GET", "/imports").text == "complete", "it is imported, and said within its time")
     host.expect_log("RequestTimeout")
