@@ -1,8 +1,10 @@
 """mod_python.util: forms of every shape, query strings, redirects. The pure half needs no server; the end-to-end half is below it."""
 from __future__ import annotations
 
+import encodings
 import io
 import random
+import tracemalloc
 
 import pytest
 
@@ -150,6 +152,24 @@ def test_upload_is_a_field_with_a_file() -> None:
     assert field.headers["X-One"] == "a two" and field.headers["content-type"].startswith("text/x-log")
 
 
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode-escape", "zlib", "rot13", "undefined", "utf-7", "no-such-charset", "x" * 5000, "é", "a\0b"])
+def test_what_is_no_charset_is_read_as_utf_8(charset: str) -> None:
+    """Whatever codecs Python has: one takes time in the square of the text. And nothing is kept for each name that a client invents."""
+    known = set(encodings._cache)  # type: ignore[attr-defined]
+    head = f'Content-Disposition: form-data; name="q"\r\nContent-Type: text/plain; charset="{charset}"'
+    assert form_of(multipart((head, "a-é".encode())), "multipart/form-data; boundary=XX")["q"] == "a-é"
+    assert form_of(b"q=%C3%A9", f'{URLENCODED}; charset="{charset}"')["q"] == "é"
+    assert set(encodings._cache) <= known | {"utf_8"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("charset", ["UTF-8", "utf8", "Windows-1252", "ISO-8859-1", "latin1", "iso-8859-15", "koi8-r", "koi8-u", "shift_jis", "EUC-KR", "gb18030",
+                                     "big5", "utf-16", "windows-1251"])
+def test_charsets_of_the_web_are_read(charset: str) -> None:
+    text = {"koi8-r": "я", "koi8-u": "є", "windows-1251": "я", "shift_jis": "あ", "EUC-KR": "가", "gb18030": "中", "big5": "中"}.get(charset, "é")
+    head = f'Content-Disposition: form-data; name="q"\r\nContent-Type: text/plain; charset={charset}'
+    assert form_of(multipart((head, text.encode(charset))), "multipart/form-data; boundary=XX")["q"] == text
+
+
 def test_parts_charset_is_honoured() -> None:
     head = 'Content-Disposition: form-data; name="q"\r\nContent-Type: text/plain; charset=utf-16-le'
     assert form_of(multipart((head, "aé".encode("utf-16-le"))), "multipart/form-data; boundary=XX")["q"] == "aé"
@@ -206,6 +226,26 @@ def test_preamble_epilogue_and_padding_are_skipped() -> None:
     assert form_of(b"", "multipart/form-data; boundary=XX").keys() == []
 
 
+def test_preamble_may_look_like_boundaries() -> None:
+    body = b"x--XX\r\n--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--XX--"
+    assert form_of(body, "multipart/form-data; boundary=XX")["a"] == "1"
+
+
+def test_preamble_takes_no_more_memory_than_a_chunk() -> None:
+    """Each of its false boundaries had another chunk read, and all were held."""
+    body, taken = io.BytesIO(b"x--XX" * 100_000 + b"\n--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--XX--"), []
+
+    def read(size: int) -> bytes:
+        taken.append(size)
+        return body.read(size)
+
+    tracemalloc.start()
+    events = list(parse_multipart(read, b"XX", chunk_bytes=4096))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(events) == 3 and len(taken) > 100 and most < 64 * 1024
+
+
 # What is refused, and with which status.
 
 HEAD_A = 'Content-Disposition: form-data; name="a"'
@@ -217,6 +257,7 @@ HEAD_A = 'Content-Disposition: form-data; name="a"'
     (b"--XX\r\n", "multipart/form-data", 400),
     (b"--XX\r\n", "multipart/form-data; boundary=", 400),
     (b"--XX\r\n", "multipart/form-data; boundary=" + "X" * 201, 400),
+    (b"--XX\r\n", "multipart/form-data; boundary*=utf-8''%E2%82%AC", 400),
     (b"no boundary here at all", "multipart/form-data; boundary=XX", 400),
     (b"--XX", "multipart/form-data; boundary=XX", 400),
     (b"--XXjunk\r\n", "multipart/form-data; boundary=XX", 400),

@@ -134,8 +134,8 @@ class FormReader:
 
     def _multipart(self, options: dict[str, str]) -> Iterator[Field | StringField]:
         boundary = options.get("boundary")
-        if not boundary:
-            raise FormError(400, "multipart form without boundary")
+        if not boundary or max(boundary) > "\xff":  # boundary*=utf-8''… could say anything
+            raise FormError(400, "multipart form without a boundary of bytes" if boundary else "multipart form without boundary")
         events = parse_multipart(self.req.read, boundary.encode("latin-1"), self.limits.max_header_bytes or 1 << 30, _CHUNK_BYTES)
         for event in events:
             if not isinstance(event, Begin):

@@ -99,7 +99,7 @@ def _skip_preamble(source: _Source, delimiter: bytes) -> bool:
         if len(source.buffer) > keep:
             del source.buffer[:len(source.buffer) - keep]
             at_start = False
-        if not source.more():
+        if at < 0 and not source.more():
             if at_start and not source.buffer.strip():
                 return False
             raise MultipartError("no boundary line in the multipart body")

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from typing import TypeVar, overload
 
 __all__ = ["decode", "pairs_of", "parse_qs", "parse_qsl"]
@@ -10,15 +12,28 @@ __all__ = ["decode", "pairs_of", "parse_qs", "parse_qsl"]
 Text = TypeVar("Text", str, bytes)
 _HEX = re.compile(rb"%([0-9A-Fa-f]{2})")
 _SEPARATOR = re.compile(rb"[&;]")
+_NAME_MAX = 40
+# A client names the charset. Python's other codecs are none (zlib), take time in the square of the text (punycode: minutes for 1 MB) or run what is
+# not text (unicode_escape); and a name that no codec has would be looked for in files, and remembered for ever.
+_CHARSETS = frozenset(aliases.values()).union(
+    "cp1006 cp720 cp737 cp856 cp874 cp875 koi8_t koi8_u mac_arabic mac_croatian mac_farsi mac_romanian utf_8_sig".split()).difference(
+    "base64_codec bz2_codec hex_codec mbcs quopri_codec rot_13 utf_7 uu_codec zlib_codec".split())
+
+
+def _charset(name: str) -> str | None:
+    """The codec of a charset, or None."""
+    codec = normalize_encoding(name).lower() if len(name) <= _NAME_MAX else ""
+    codec = aliases.get(codec, codec)
+    return codec if codec in _CHARSETS else None
 
 
 def decode(data: bytes, charset: str | None = None) -> str:
     """Return form bytes as str: in the charset that was declared, else UTF-8, else (where they are neither) Latin-1. Never fails."""
-    for name in (charset, "utf-8"):
+    for name in (_charset(charset) if charset else None, "utf-8"):
         if name:
             try:
                 return data.decode(name)
-            except (UnicodeDecodeError, LookupError, ValueError):
+            except (ValueError, LookupError):
                 pass
     return data.decode("latin-1")
 
