@@ -97,6 +97,16 @@ def test_a_fault_is_told_at_each_request_and_read_once(host: Server) -> None:
     host.allow_log("Nonsense")
 
 
+@pytest.mark.parametrize("text", ["<RequireAll>\n" + "Nonsense\n" * 100 + "</RequireAll>\n", "</Nonsense>\n" * 15 + "Nonsense\n" * 15])
+def test_faults_of_every_kind_are_bounded(host: Server, text: str) -> None:
+    host.write("www/open/.htaccess", text)
+    assert host.get("/open/a.txt").status == 500
+    host.expect_log("Nonsense")
+    host.allow_log("Nonsense|Require")
+    host.stop()
+    assert host.error_log.count("Nonsense") == 20
+
+
 def test_a_name_that_cannot_exist_is_not_found(host: Server) -> None:
     """Nobody can fill the log with it, either."""
     answers = [host.get(f"/open/{'x' * length}{rest}") for length in (255, 256, 4000) for rest in ("", "/y")]

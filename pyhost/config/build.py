@@ -61,7 +61,7 @@ class Scope:
 @dataclass(slots=True)
 class Builder:
     """Settings gathered from trees. regex_error: says what is wrong with a pattern, None when it is good (PCRE2's word, by install).
-    text_error: the same for texts of a TextKind."""
+    text_error: the same for texts of a TextKind. errors: those that the parser has found, too: they count."""
 
     server_root: str
     regex_error: Callable[[Regex], str | None] | None = None
@@ -74,8 +74,13 @@ class Builder:
     warnings: list[tuple[Place, str]] = field(default_factory=list)
     next_id: int = 1
 
+    def full(self) -> bool:
+        """Are there as many faults as are told?"""
+        return len(self.errors) >= (MAX_HTACCESS_FAULTS if self.in_htaccess else MAX_FAULTS)
+
     def fail(self, place: Place, name: str, expected: str) -> None:
-        self.errors.append(ConfigError(place.file, place.line, name, expected))
+        if not self.full():
+            self.errors.append(ConfigError(place.file, place.line, name, expected))
 
     def build(self, tree: Sequence[Node]) -> None:
         """Walk the tree of a whole configuration."""
@@ -95,7 +100,7 @@ class Builder:
 
     def walk(self, nodes: Sequence[Node], scope: Scope) -> None:
         for node in nodes:
-            if len(self.errors) >= (MAX_HTACCESS_FAULTS if self.in_htaccess else MAX_FAULTS):
+            if self.full():
                 return
             if node.children is None:
                 self.directive(node, scope)

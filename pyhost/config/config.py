@@ -105,9 +105,9 @@ def read_config(request: Request, regex_error: Callable[[Regex], str | None] | N
         parser.read_file(request.file)
     for line in request.after:
         parser.read_text("-c", line)
-    builder = Builder(os.path.abspath(root), regex_error, text_error)
+    builder = Builder(os.path.abspath(root), regex_error, text_error, errors=list(parser.errors))
     builder.build(parser.tree)
-    config = Config(request, builder.server_root, tree=parser.tree, errors=parser.errors if parser.stopped else [*parser.errors, *builder.errors],
+    config = Config(request, builder.server_root, tree=parser.tree, errors=parser.errors if parser.stopped else builder.errors,
                     warnings=[*parser.warnings, *builder.warnings], notes=parser.notes, files=parser.files)
     inherit(config, builder)
     finish_main(config, builder, parser)

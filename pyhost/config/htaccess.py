@@ -81,7 +81,7 @@ class HtaccessCache:
         parser.read_file(path)
         there = bridge.available()
         builder = Builder(self.config.server_root, bridge.regex_error if there else None, bridge.text_error if there else None, overrides,
-                          next_id=self.next_id)
+                          errors=list(parser.errors), next_id=self.next_id)
         layer, sections = builder.build_htaccess(parser.tree, os.path.dirname(path))
         self.next_id = builder.next_id
-        return layer, sections, parser.errors if parser.stopped else [*parser.errors, *builder.errors]
+        return layer, sections, parser.errors if parser.stopped else builder.errors
