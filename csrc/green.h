@@ -36,6 +36,11 @@ void green_link_python(const void *inside);
 void green_allow_library(const char *prefix);
 bool green_on_stack(const void *address);
 int64_t green_now_ns(void);
+/* Until when, of green_now_ns: a moment of a clock, or so long from now on (NULL: GREEN_FOREVER). What cannot be counted in
+ * nanoseconds is 0 where it is over, else INT64_MAX. */
+struct timespec;
+int64_t green_until(int clock, const struct timespec *moment);
+int64_t green_after(const struct timespec *wait);
 
 /* The waits. All SWITCH; context: handler greenlet, GIL not held, green_may_yield. Return GREEN_READY, ETIMEDOUT, EBADF (closed by another
  * greenlet), EINTR (an exception is to be raised: CPython finds it by PyErr_CheckSignals), ECANCELED (the caller did not look), ENOMEM,

@@ -13,7 +13,7 @@
 
 #include "green_hooks.h"
 
-enum { LOOK_AGAIN_NS = 10000000, NS = 1000000000 };
+enum { LOOK_AGAIN_NS = 10000000 };
 
 struct futex_wait { const _Atomic uint32_t *word; uint32_t value; bool changed; };
 
@@ -27,14 +27,9 @@ static bool unchanged(void *arg)
 /* FUTEX_WAIT counts from now, FUTEX_WAIT_BITSET names a moment of one of two clocks. */
 static int64_t end_of(int op, const struct timespec *timeout)
 {
-    if (!timeout)
-        return GREEN_FOREVER;
-    int64_t ns = (int64_t)timeout->tv_sec * NS + timeout->tv_nsec;
-    if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT)
-        return green_now_ns() + ns;
-    struct timespec now;
-    clock_gettime(op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC, &now);
-    return green_now_ns() + ns - ((int64_t)now.tv_sec * NS + now.tv_nsec);
+    if (!timeout || (op & FUTEX_CMD_MASK) == FUTEX_WAIT)
+        return green_after(timeout);
+    return green_until(op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC, timeout);
 }
 
 static int64_t earlier(int64_t look_ns, int64_t until_ns) { return until_ns != GREEN_FOREVER && until_ns < look_ns ? until_ns : look_ns; }

@@ -12,7 +12,7 @@
 #include "green_hooks.h"
 
 #define HOOKED() (green_coro && !green_in_libpython(GREEN_CALLER()))
-enum { LOOK_AGAIN_NS = 10000000, RECURSIVE_SLOTS = 256, NS = 1000000000 };
+enum { LOOK_AGAIN_NS = 10000000, RECURSIVE_SLOTS = 256 };
 
 /* glibc lets the same thread lock a recursive mutex again; here the same thread may be another greenlet. */
 struct owned_mutex {
@@ -119,22 +119,15 @@ static int lock_green(pthread_mutex_t *m, const void *caller)
 int pthread_mutex_lock(pthread_mutex_t *m) { return HOOKED() ? lock_green(m, GREEN_CALLER()) : green_real.pthread_mutex_lock(m); }
 int pthread_mutex_trylock(pthread_mutex_t *m) { return HOOKED() ? try_lock(m) : green_real.pthread_mutex_trylock(m); }
 
-static int64_t monotonic(clockid_t clock, const struct timespec *until)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return green_now_ns() + ((int64_t)until->tv_sec - now.tv_sec) * NS + (until->tv_nsec - now.tv_nsec);
-}
-
 int pthread_mutex_timedlock(pthread_mutex_t *restrict m, const struct timespec *restrict until)
 {
-    int result = HOOKED() ? lock_until(m, monotonic(CLOCK_REALTIME, until), GREEN_CALLER()) : EBUSY;
+    int result = HOOKED() ? lock_until(m, green_until(CLOCK_REALTIME, until), GREEN_CALLER()) : EBUSY;
     return result == EBUSY ? locked_for_real(m, green_real.pthread_mutex_timedlock(m, until)) : result;
 }
 
 int pthread_mutex_clocklock(pthread_mutex_t *restrict m, clockid_t clock, const struct timespec *restrict until)
 {
-    int result = HOOKED() ? lock_until(m, monotonic(clock, until), GREEN_CALLER()) : EBUSY;
+    int result = HOOKED() ? lock_until(m, green_until(clock, until), GREEN_CALLER()) : EBUSY;
     return result == EBUSY ? locked_for_real(m, green_real.pthread_mutex_clocklock(m, clock, until)) : result;
 }
 
@@ -186,7 +179,7 @@ int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restr
     int result = -1;
     if (HOOKED() && can_wait(cond, m, GREEN_CALLER())) {
         clockid_t clock = cond->__data.__wrefs & 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME;
-        result = cond_green(cond, m, monotonic(clock, until), GREEN_CALLER());
+        result = cond_green(cond, m, green_until(clock, until), GREEN_CALLER());
     }
     return result < 0 ? green_real.pthread_cond_timedwait(cond, m, until) : result;
 }
@@ -195,7 +188,7 @@ int pthread_cond_clockwait(pthread_cond_t *restrict cond, pthread_mutex_t *restr
 {
     int result = -1;
     if (HOOKED() && can_wait(cond, m, GREEN_CALLER()))
-        result = cond_green(cond, m, monotonic(clock, until), GREEN_CALLER());
+        result = cond_green(cond, m, green_until(clock, until), GREEN_CALLER());
     return result < 0 ? green_real.pthread_cond_clockwait(cond, m, clock, until) : result;
 }
 

@@ -3,7 +3,6 @@
 #include "green.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,13 +12,6 @@
 #define HOOKED() (green_coro && green_gil_released())
 
 static int64_t deadline_ms(int timeout_ms) { return timeout_ms < 0 ? GREEN_FOREVER : green_now_ns() + (int64_t)timeout_ms * 1000000; }
-
-static int64_t deadline_timespec(const struct timespec *t)
-{
-    if (!t || t->tv_sec > INT_MAX)
-        return GREEN_FOREVER;
-    return green_now_ns() + (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
 
 /* 1: look again; 0: the time is over; -1: errno; -2: do the real call. */
 static int wait_any(const struct pollfd *fds, size_t count, int64_t until_ns)
@@ -108,7 +100,7 @@ static int ppoll_any(struct pollfd *fds, nfds_t count, const struct timespec *ti
     int n = green_real.poll(fds, count, 0);
     if (n || (timeout && !timeout->tv_sec && !timeout->tv_nsec))
         return n;
-    n = green_may_yield(caller) ? poll_green(fds, count, deadline_timespec(timeout)) : -2;
+    n = green_may_yield(caller) ? poll_green(fds, count, green_after(timeout)) : -2;
     return n == -2 ? green_real.ppoll(fds, count, timeout, mask) : n;
 }
 
@@ -225,7 +217,7 @@ int pselect(int count, fd_set *restrict in, fd_set *restrict out, fd_set *restri
     if (mask || !HOOKED() || count < 0 || count > 1 << 20)
         return green_real.pselect(count, in, out, except, timeout, mask);
     fd_set *given[3] = {in, out, except};
-    int n = select_green(count, given, deadline_timespec(timeout), timeout && !timeout->tv_sec && !timeout->tv_nsec, GREEN_CALLER());
+    int n = select_green(count, given, green_after(timeout), timeout && !timeout->tv_sec && !timeout->tv_nsec, GREEN_CALLER());
     return n == -2 ? green_real.pselect(count, in, out, except, timeout, mask) : n;
 }
 

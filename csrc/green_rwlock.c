@@ -6,12 +6,11 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "green_hooks.h"
 
 #define HOOKED() (green_coro && !green_in_libpython(GREEN_CALLER()))
-enum { LOOK_AGAIN_NS = 10000000, NS = 1000000000 };
+enum { LOOK_AGAIN_NS = 10000000 };
 
 struct rw_try {
     pthread_rwlock_t *lock;
@@ -24,13 +23,6 @@ static bool rw_busy(void *arg)
     struct rw_try *t = arg;
     t->result = t->attempt(t->lock);
     return t->result == EBUSY;
-}
-
-static int64_t monotonic(clockid_t clock, const struct timespec *until)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return green_now_ns() + ((int64_t)until->tv_sec - now.tv_sec) * NS + (until->tv_nsec - now.tv_nsec);
 }
 
 /* One that processes share is unlocked where nobody here sees it. */
@@ -92,25 +84,25 @@ int pthread_rwlock_wrlock(pthread_rwlock_t *lock)
 
 int pthread_rwlock_timedrdlock(pthread_rwlock_t *restrict lock, const struct timespec *restrict until)
 {
-    int result = HOOKED() ? read_lock(lock, monotonic(CLOCK_REALTIME, until), GREEN_CALLER()) : -1;
+    int result = HOOKED() ? read_lock(lock, green_until(CLOCK_REALTIME, until), GREEN_CALLER()) : -1;
     return result < 0 ? green_real.pthread_rwlock_timedrdlock(lock, until) : result;
 }
 
 int pthread_rwlock_timedwrlock(pthread_rwlock_t *restrict lock, const struct timespec *restrict until)
 {
-    int result = HOOKED() ? write_lock(lock, monotonic(CLOCK_REALTIME, until), GREEN_CALLER()) : -1;
+    int result = HOOKED() ? write_lock(lock, green_until(CLOCK_REALTIME, until), GREEN_CALLER()) : -1;
     return result < 0 ? green_real.pthread_rwlock_timedwrlock(lock, until) : result;
 }
 
 int pthread_rwlock_clockrdlock(pthread_rwlock_t *restrict lock, clockid_t clock, const struct timespec *restrict until)
 {
-    int result = HOOKED() ? read_lock(lock, monotonic(clock, until), GREEN_CALLER()) : -1;
+    int result = HOOKED() ? read_lock(lock, green_until(clock, until), GREEN_CALLER()) : -1;
     return result < 0 ? green_real.pthread_rwlock_clockrdlock(lock, clock, until) : result;
 }
 
 int pthread_rwlock_clockwrlock(pthread_rwlock_t *restrict lock, clockid_t clock, const struct timespec *restrict until)
 {
-    int result = HOOKED() ? write_lock(lock, monotonic(clock, until), GREEN_CALLER()) : -1;
+    int result = HOOKED() ? write_lock(lock, green_until(clock, until), GREEN_CALLER()) : -1;
     return result < 0 ? green_real.pthread_rwlock_clockwrlock(lock, clock, until) : result;
 }
 

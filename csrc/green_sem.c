@@ -8,7 +8,7 @@
 #include "green_hooks.h"
 
 #define HOOKED() (green_coro && green_gil_released())
-enum { NS = 1000000000, BACK_OFF_FIRST_NS = 1000000, BACK_OFF_MAX_NS = 30000000 };
+enum { BACK_OFF_FIRST_NS = 1000000, BACK_OFF_MAX_NS = 30000000 };
 
 static bool still_taken(void *sem) { return sem_trywait(sem) != 0; }
 
@@ -64,20 +64,13 @@ int sem_wait(sem_t *sem)
     return result == -2 ? green_real.sem_wait(sem) : result;
 }
 
-static int64_t monotonic(clockid_t clock, const struct timespec *until)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return green_now_ns() + ((int64_t)until->tv_sec - now.tv_sec) * NS + (until->tv_nsec - now.tv_nsec);
-}
-
 int sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until)
 {
     if (!HOOKED())
         return green_real.sem_clockwait(sem, clock, until);
     if (sem_trywait(sem) == 0)
         return 0;
-    int result = can_wait(sem, GREEN_CALLER()) ? sem_green(sem, monotonic(clock, until)) : -2;
+    int result = can_wait(sem, GREEN_CALLER()) ? sem_green(sem, green_until(clock, until)) : -2;
     return result == -2 ? green_real.sem_clockwait(sem, clock, until) : result;
 }
 
@@ -87,7 +80,7 @@ int sem_timedwait(sem_t *sem, const struct timespec *until)
         return green_real.sem_timedwait(sem, until);
     if (sem_trywait(sem) == 0)
         return 0;
-    int result = can_wait(sem, GREEN_CALLER()) ? sem_green(sem, monotonic(CLOCK_REALTIME, until)) : -2;
+    int result = can_wait(sem, GREEN_CALLER()) ? sem_green(sem, green_until(CLOCK_REALTIME, until)) : -2;
     return result == -2 ? green_real.sem_timedwait(sem, until) : result;
 }
 

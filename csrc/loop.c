@@ -2,6 +2,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,7 +97,7 @@ static int loop_wait(struct loop *l, int64_t until_ns)
     struct timespec wait = {.tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S};
     int n = epoll_pwait2(l->epoll_fd, l->events, LOOP_EVENTS, &wait, NULL);
     if (n < 0 && errno == ENOSYS)
-        n = epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, (int)((left + 999999) / 1000000));
+        n = epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, left / 1000000 < INT_MAX ? (int)((left + 999999) / 1000000) : INT_MAX);
     return n;
 }
 

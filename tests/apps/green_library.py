@@ -229,3 +229,19 @@ def mutex_that_is_waited_for_so_long_and_no_longer() -> None:
     assert len(ticks) == 5 and lib.shared_let_go(shared) == 0
     with within(10):
         assert waits.get(timeout=10) == 0
+
+
+def waits_until_long_ago_and_for_ever() -> None:
+    """Moments before this machine was started are over, those that no 64 bits of nanoseconds hold are not."""
+    lib = library()
+    lib.waits_new.restype = ctypes.c_void_p
+    waits = ctypes.c_void_p(lib.waits_new())
+    kinds = range(6)
+    assert [coro.spawn(lib.waits_until, waits, kind, ctypes.c_long(0)).get(timeout=10) for kind in kinds] == [errno.ETIMEDOUT] * 6
+    assert coro.spawn(lib.sleep_until_1970).get(timeout=10) == 0
+    last = 2**63 // 10**9  # the last second that C++ can name
+    tasks = [coro.spawn(lib.waits_until, waits, kind, ctypes.c_long(seconds)) for kind in kinds for seconds in (last, 2**63 - 1)]
+    time.sleep(0.02)
+    assert not any(task.done for task in tasks)
+    lib.waits_open(waits)
+    assert [task.get(timeout=10) for task in tasks] == [0] * 12

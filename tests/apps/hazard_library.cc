@@ -295,3 +295,68 @@ int shared_lock_for(shared *s, int ms)
 int shared_lock(shared *s) { return pthread_mutex_lock(&s->mutex); }
 int shared_let_go(shared *s) { return pthread_mutex_unlock(&s->mutex); }
 }
+
+// waits of every kind that end at a moment of a clock
+#include <semaphore.h>
+
+struct waits {
+    pthread_mutex_t mutex, held;
+    pthread_cond_t cond;
+    pthread_rwlock_t rwlock;
+    sem_t sem;
+    uint32_t word;
+    int open;
+};
+
+extern "C" {
+waits *waits_new(void)
+{
+    waits *w = (waits *)calloc(1, sizeof *w);
+    pthread_mutex_init(&w->mutex, NULL), pthread_mutex_init(&w->held, NULL);
+    pthread_cond_init(&w->cond, NULL), pthread_rwlock_init(&w->rwlock, NULL), sem_init(&w->sem, 0, 0);
+    pthread_mutex_lock(&w->held), pthread_rwlock_wrlock(&w->rwlock);
+    return w;
+}
+// 0 or errno; seconds: of the clock
+int waits_until(waits *w, int kind, long seconds)
+{
+    timespec t = {seconds, 854775807};
+    int error = 0;
+    switch (kind) {
+    case 0:
+    case 1:
+        pthread_mutex_lock(&w->mutex);
+        while (!w->open && !error)
+            error = kind ? pthread_cond_clockwait(&w->cond, &w->mutex, CLOCK_MONOTONIC, &t) : pthread_cond_timedwait(&w->cond, &w->mutex, &t);
+        pthread_mutex_unlock(&w->mutex);
+        return error;
+    case 2:
+        if (!(error = pthread_mutex_timedlock(&w->held, &t)))
+            pthread_mutex_unlock(&w->held);
+        return error;
+    case 3:
+        if (!(error = pthread_rwlock_timedwrlock(&w->rwlock, &t)))
+            pthread_rwlock_unlock(&w->rwlock);
+        return error;
+    case 4:
+        return sem_timedwait(&w->sem, &t) ? errno : 0;
+    default:
+        return syscall(SYS_futex, &w->word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &t, NULL, FUTEX_BITSET_MATCH_ANY) ? errno : 0;
+    }
+}
+void waits_open(waits *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->open = 1;
+    pthread_cond_broadcast(&w->cond);
+    pthread_mutex_unlock(&w->mutex);
+    pthread_mutex_unlock(&w->held), pthread_rwlock_unlock(&w->rwlock);
+    sem_post(&w->sem), sem_post(&w->sem);
+    futex_set(&w->word, 1, 100);
+}
+int sleep_until_1970(void)
+{
+    timespec t = {0, 0};
+    return clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &t, NULL);
+}
+}
