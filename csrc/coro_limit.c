@@ -77,17 +77,25 @@ void coro_limit_clear(struct coro *c)
         timer_disarm(&coro_hub->loop->timers, &c->deadline);
 }
 
+static void watch_job(struct coro *c, int64_t slice_ns, int64_t blocked_ns, void (*describe)(void *, char *, size_t), void *arg)
+{
+    c->describe = NULL; /* a signal may ask between these lines */
+    atomic_signal_fence(memory_order_seq_cst);
+    c->describe_arg = arg;
+    c->slice_ns = slice_ns;
+    c->blocked_ns = blocked_ns;
+    atomic_signal_fence(memory_order_seq_cst);
+    c->describe = describe;
+    sentinel_watch_job(slice_ns, blocked_ns);
+}
+
 int coro_set_limits(const struct coro_limits *limits)
 {
     struct coro *c = coro_current();
     if (!c)
         return 0;
     coro_set_green(limits->green);
-    c->slice_ns = limits->slice_ms * NS_PER_MS;
-    c->blocked_ns = limits->blocked_ms * NS_PER_MS;
-    c->describe = limits->describe;
-    c->describe_arg = limits->arg;
-    sentinel_watch_job(c->slice_ns, c->blocked_ns);
+    watch_job(c, limits->slice_ms * NS_PER_MS, limits->blocked_ms * NS_PER_MS, limits->describe, limits->arg);
     if (!limits->timeout_ms || timer_armed(&c->deadline))
         return 0;
     if (need_types(c->interp))
@@ -118,26 +126,14 @@ struct coro_heritage coro_leave_heritage(void)
 void coro_take_heritage(struct coro *c, const struct coro_heritage *heritage, void *arg)
 {
     coro_set_green(heritage->green);
-    c->slice_ns = heritage->slice_ns;
-    c->blocked_ns = heritage->blocked_ns;
-    c->describe = hub_state()->describe_spawned;
-    c->describe_arg = arg;
-    sentinel_watch_job(c->slice_ns, c->blocked_ns);
+    watch_job(c, heritage->slice_ns, heritage->blocked_ns, hub_state()->describe_spawned, arg);
 }
 
 void coro_watch(int64_t slice_ms, int64_t blocked_ms, void (*describe)(void *, char *, size_t), void *arg)
 {
     struct coro *c = coro_current();
-    if (!c)
-        return;
-    c->describe = NULL; /* a signal may ask between these lines */
-    atomic_signal_fence(memory_order_seq_cst);
-    c->describe_arg = arg;
-    c->slice_ns = slice_ms * NS_PER_MS;
-    c->blocked_ns = blocked_ms * NS_PER_MS;
-    atomic_signal_fence(memory_order_seq_cst);
-    c->describe = describe;
-    sentinel_watch_job(c->slice_ns, c->blocked_ns);
+    if (c)
+        watch_job(c, slice_ms * NS_PER_MS, blocked_ms * NS_PER_MS, describe, arg);
 }
 
 void coro_end_limits(void)
