@@ -68,11 +68,10 @@ void cgi_body_gather(struct cgi_job *job)
             broken(job, errno);
         if (n <= 0)
             return;
-        for (long done = 0, m; done < n; done += m)
-            if ((m = write(job->body_fd, job->piece + done, (size_t)(n - done))) < 0) {
-                file_failed(job, "write");
-                return;
-            }
+        if (spool_write(job->body_fd, job->piece, (size_t)n) < 0) {
+            file_failed(job, "write");
+            return;
+        }
     }
 }
 
