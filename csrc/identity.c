@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,14 +10,14 @@
 
 #include "master_parts.h"
 
-/* "#1000" as httpd writes a number. */
+/* "#1000" as httpd writes a number. The system takes the largest, (uid_t)-1, for "as before"; larger ones would lose their upper bits. */
 static bool number_of(const char *text, long *out)
 {
     char *end;
     if (*text != '#')
         return false;
     *out = strtol(text + 1, &end, 10);
-    return end != text + 1 && *end == 0 && *out >= 0;
+    return end != text + 1 && *end == 0 && *out >= 0 && *out < UINT32_MAX;
 }
 
 static int find_user(const char *user, struct identity *out)

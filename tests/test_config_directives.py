@@ -64,6 +64,7 @@ SERVER_LINES: list[tuple[str, str, Any]] = [
     ("PyMaxRequestsInFlight 10", "main.max_requests_in_flight", 10),
     ("PyBodyBuffer 4096", "main.body_memory_bytes", 4096),
     ("User #33", "main.user", "#33"),
+    ("User #4294967294", "main.user", "#4294967294"),
     ("User root", "main.user", "root"),
     ("Group #33", "main.group", "#33"),
     ("PythonImport a.b::f one", "main.imports", (Import("a.b", "f", "one"),)),
@@ -319,6 +320,9 @@ BAD_LINES = [
     ("RemoteIPTrustedProxy x", "RemoteIPTrustedProxy: an address, the beginning of one, or address/bits expected, not x"),
     ("TypesConfig none.types", "TypesConfig: a readable file of media types expected"),
     ("User no-such-user-here", "User: a user of this system or #number expected: there is no no-such-user-here"),
+    ("User #4294967295", "User: a user of this system or #number expected: there is no #4294967295"),  # -1: "as before"
+    ("User #4294967296", "User: a user of this system or #number expected: there is no #4294967296"),  # root, with its upper bits cut off
+    ("Group #4294967295", "Group: a group of this system or #number expected: there is no #4294967295"),
     ("PyListenMode 999", "PyListenMode: permissions such as 0660 expected, not 999"),
     ("PythonHandler", "PythonHandler: one argument expected: handler [handler …] [| .ext …]"),
     ("PythonHandler | .x", "PythonHandler: a handler (module or module::object) expected"),

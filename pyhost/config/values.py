@@ -169,10 +169,13 @@ def unix_address(server_root: str, word: str) -> Address:
     return Address(family=1, path=path)
 
 
+UNCHANGED_ID = 0xFFFFFFFF  # (uid_t)-1, which the system takes for "as before"
+
+
 def user_group(find: Callable[[str], Any], what: str) -> Convert:
     """The name of a user or group of the system, or #number."""
     def convert(_ctx: Context, words: Sequence[str]) -> str:
-        if re.fullmatch(r"#\d{1,10}", words[0]):
+        if re.fullmatch(r"#[0-9]{1,10}", words[0]) and int(words[0][1:]) < UNCHANGED_ID:
             return words[0]
         try:
             find(words[0])
