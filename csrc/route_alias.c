@@ -196,6 +196,7 @@ char *route_filename(const struct server_index *index, struct request *r, const 
     }
     if (!name || strlen(name) <= LIMIT_PATH_BYTES)
         return name;
+    log_request(r, LEVEL_INFO, "route", "answered 414: the file's name would be longer than LIMIT_PATH_BYTES");
     *status = 414;
     return NULL;
 }

@@ -269,6 +269,7 @@ def test_path_too_long_is_414(server: Start) -> None:
     room = 4096 - len(str(host.root / "www"))
     assert host.get("/" + "a/" * ((room - 1) // 2)).status == 404
     assert host.get("/" + "a" * room).status == 414
+    host.expect_log(r"answered 414: .* LIMIT_PATH_BYTES")
 
 
 def test_hot_path_is_remembered_exactly(server: Start) -> None:
