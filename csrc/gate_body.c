@@ -1,6 +1,7 @@
 /* The body of a request on a connection that has it to itself: decoded, bounded by memory and time, given to whoever waits for it. */
 #include "gate_body.h"
 #include "http_body.h"
+#include "limit.h"
 #include "log.h"
 #include "shm.h"
 
@@ -161,7 +162,7 @@ size_t stream_body_input(struct conn *c, const char *bytes, size_t len)
         stream_body_deadline(c);
     else if (r->body == BODY_WHOLE)
         r->continue_due = false;
-    if (r->response == RESPONSE_ENDED && (r->body != BODY_READING || r->body_bytes_in > STREAM_DISCARD_BYTES))
+    if (r->response == RESPONSE_ENDED && (r->body != BODY_READING || r->body_bytes_in > LIMIT_DISCARD_BYTES))
         stream_go_on(c);
     return used;
 }

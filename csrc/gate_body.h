@@ -5,8 +5,6 @@
 #include "gate_stream.h"
 #include "listener.h"
 
-enum { STREAM_DISCARD_BYTES = 262144 /* of a body that nobody has read: more of it costs the connection */ };
-
 static inline const struct server_conf *stream_server(const struct conn *c)
 {
     return c->req && c->req->server ? c->req->server : c->listener->default_server;

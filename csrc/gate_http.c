@@ -9,7 +9,7 @@
 #include "http_body.h"
 #include "limit.h"
 #include "log.h"
-#include "response.h"
+#include "response_head.h"
 #include "route.h"
 #include "serve.h"
 #include "shm.h"
@@ -209,8 +209,7 @@ void stream_go_on(struct conn *c)
 {
     struct request *r = c->req;
     if (r->body == BODY_READING && !r->close_after) {
-        uint64_t left = r->head.chunked ? 0 : r->head.length - r->body_bytes_in;
-        if (r->continue_due || c->eof || left > STREAM_DISCARD_BYTES || r->body_bytes_in > STREAM_DISCARD_BYTES) {
+        if (r->continue_due || c->eof || response_leaves_too_much(r)) {
             r->close_after = true;
         } else {
             stream_rate_deadline(c, &r->server->read_body, conn_loop(c)->now_ns, 0);

@@ -24,6 +24,7 @@ enum {
     LIMIT_READ_BYTES = 65536,            /* one read() from a socket, into a buffer that all connections share */
     LIMIT_CHUNK_LINE_BYTES = 1024,       /* a chunk-size line with its extensions */
     LIMIT_CHUNK_EXTENSIONS_BYTES = 16384,/* all chunk extensions of one message */
+    LIMIT_DISCARD_BYTES = 262144,        /* of a body that nobody has read: what is above it costs the connection */
     LIMIT_ANSWERS_TOGETHER = 64,         /* short answers that are sent together at the end of a turn */
     LIMIT_ANSWER_WAITS_NS = 500000,      /* how long one of them may wait for the others, as far as the turns before can tell */
     LIMIT_LINGER_MS = 2000,              /* lingering close: how long it goes on */

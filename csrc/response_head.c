@@ -7,6 +7,7 @@
 
 #include "conn.h"
 #include "env.h"
+#include "limit.h"
 #include "log.h"
 #include "static.h"
 #include "version.h"
@@ -155,6 +156,12 @@ bool response_has_no_body(const struct request *r)
     return r->header_only || r->status < 200 || r->status == 204 || r->status == 205 || r->status == 304;
 }
 
+bool response_leaves_too_much(const struct request *r)
+{
+    uint64_t left = r->head.chunked ? 0 : r->head.length - r->body_bytes_in;
+    return r->body == BODY_READING && (left > LIMIT_DISCARD_BYTES || r->body_bytes_in > LIMIT_DISCARD_BYTES);
+}
+
 static void head_frame(struct request *r, bool may_chunk, bool last)
 {
     r->no_body_out = response_has_no_body(r);
@@ -219,6 +226,7 @@ int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, 
         errno = EPROTO;
         return -1;
     }
+    r->close_after |= !cgi && last && response_leaves_too_much(r);
     r->close_after |= r->continue_due; /* the client was never asked for its body, and may or may not send it */
     if (r->conf && r->conf->header_rule_count)
         env_response_headers(r, r->own_page || r->error_document);

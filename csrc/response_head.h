@@ -12,5 +12,7 @@ int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, 
 /* "Date: …\r\nServer: …\r\n" of this second; valid until the next call. */
 struct slice response_common_fields(const struct loop *loop, const struct server_conf *server);
 bool response_has_no_body(const struct request *r);
+/* The answer ends here: is there more of the request's body than is read away (LIMIT_DISCARD_BYTES), so that the connection has to close? */
+bool response_leaves_too_much(const struct request *r);
 
 #endif

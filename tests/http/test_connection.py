@@ -189,3 +189,20 @@ def test_lingering_reads_away_only_so_much(host):
                 client.send(b"x" * 65536)
                 sent += 65536
         assert sent < 32 << 20
+
+
+DISCARDED = 262144  # LIMIT_DISCARD_BYTES
+
+
+@pytest.mark.parametrize("method,target,status", [("POST", "/index.html", 405), ("GET", "/index.html", 200), ("HEAD", "/index.html", 200), ("PUT", "/sub/deep/file.txt", 405)])
+def test_an_answer_says_whether_the_body_that_nobody_reads_costs_the_connection(host, method, target, status):
+    """RFC 9112 9.6: so that a client with more to ask takes another connection, and does not learn of it by a reset."""
+    for more in (0, 1):
+        with host.client() as client:
+            client.send(build_request(method, target, {"Content-Length": str(DISCARDED + more)}, b"hello"))
+            response = client.read_response(head=method == "HEAD")
+            assert response.status == status and response.closes == bool(more)
+            if more:
+                client.expect_close()
+            else:
+                assert client.send(b"x" * (DISCARDED - 5)).request("GET", "/index.html").body == b"hello"
