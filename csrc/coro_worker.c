@@ -57,11 +57,11 @@ static void run_job(struct coro *c, struct job *job)
     coro_limit_begin(c);
     c->job = job;
     job->run(job);
+    c->job = NULL; /* it may be gone, and what it leaves behind may wait */
     interp_log_exception("exception that left a job");
     coro_check_child();
     coro_limit_clear(c);
     task_over(c);
-    c->job = NULL;
     coro_forget_exceptions(c); /* what this job has not met is not for the next one */
     leave_context(c, context);
 }

@@ -422,6 +422,47 @@ def test_the_stderr_stream(host: Server, target: str, words: str) -> None:
     host.allow_log("wsgi|Traceback|File|KeyError|gateway_app")
 
 
+def test_what_a_request_leaves_behind_says_nothing_to_the_next(server: Start) -> None:
+    """Its locals go after it; a destructor among them may wait until another request has taken its place in memory."""
+    host = server("""
+Listen 127.0.0.1:@PORT@
+Listen 127.0.0.1:@PORT2@ fastcgi
+<Location />
+    SetHandler mod_python
+    PythonHandler leaves
+    PythonPath "['@ROOT@/www'] + sys.path"
+</Location>
+""", {"www/leaves.py": """
+import sys, time
+import _coro
+from mod_python import apache
+
+begun = ended = False
+
+class Left:
+    def __del__(self):
+        global ended
+        while not begun:
+            time.sleep(0.005)
+        print("left behind", file=sys.stderr)
+        ended = True
+
+def handler(req):
+    global begun
+    if req.args:
+        begun = True
+        while not ended:
+            time.sleep(0.005)
+    else:
+        _coro.current().locals["left"] = Left()
+    return apache.OK
+"""})
+    with fast(host) as client:
+        assert client.get("/").status == 200
+        assert client.get("/?next").err == b""
+    host.expect_log("left behind")
+
+
 @pytest.mark.parametrize("name, data, log", [
     ("version", record(fcgi.BEGIN, 1, bytes(8), version=2), "not of version 1"),
     ("http", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "not of version 1"),
