@@ -2,24 +2,16 @@
  * call takes one for each message then. */
 #include "green.h"
 
-#include <time.h>
-
 #include "green_hooks.h"
 #include "green_real.h"
 
 #define HOOKED() (green_coro && green_gil_released())
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* The kernel looks at the time behind each message only, and so does this. A fault behind the first is left for the next call, which meets it again. */
+/* The kernel looks at the time behind each message only, and so does this. A fault behind the first
+ * is not told: the next call meets it again, unless it is one that a datagram socket tells once. */
 static int receive_all(int fd, struct mmsghdr *messages, unsigned count, int flags, const struct timespec *timeout, const void *caller)
 {
-    int64_t end_ns = timeout ? now_ns() + (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec : INT64_MAX;
+    int64_t end_ns = green_after(timeout);
     bool for_one = flags & MSG_WAITFORONE;
     flags &= ~MSG_WAITFORONE;
     unsigned got = 0;
@@ -28,7 +20,7 @@ static int receive_all(int fd, struct mmsghdr *messages, unsigned count, int fla
         if (n < 0)
             break;
         messages[got++].msg_len = (unsigned)n;
-        if (timeout && now_ns() >= end_ns)
+        if (timeout && green_now_ns() >= end_ns)
             break;
     }
     return got || !count ? (int)got : -1;
