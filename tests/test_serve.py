@@ -164,11 +164,14 @@ def test_static_files_of_django(serve: Callable[..., Served], tmp_path: Path, ta
     assert served.get("/stream").text == "0,1,2,3,4,"
 
 
-def test_links_to_nothing_among_static_files_of_django(run: Run, tmp_path: Path) -> None:
-    """As editors leave them behind."""
+def test_strange_files_among_the_static_ones_of_django(run: Run, tmp_path: Path) -> None:
+    """Links to nothing, as editors leave them behind, and names that no line of a configuration can hold."""
     site = django_with(tmp_path, "DEBUG = True\nSTATICFILES_DIRS = [BASE / 'one', BASE / 'two']", one__x="x", two__y="y")
     (site / "two" / "lock").symlink_to("nowhere")
-    assert f'Alias "/static/y" "{site}/two/y"\n' in printed(run, "site")
+    for name in ("a\nb.css", "a\rb.css", "${HOME}.css", 'a"\\'):
+        (site / "two" / name).write_text("x")
+    wanted = [rf'Alias "/static/a\"\\" "{site}/two/a\"\\"', f'Alias "/static/y" "{site}/two/y"']
+    assert [line for line in printed(run, "site").splitlines() if "/two/" in line] == wanted
 
 
 @pytest.mark.parametrize("settings,expected", [("STATIC_ROOT = BASE / 'root'", True), ("STATIC_ROOT = BASE / 'none'", False), ("", False),

@@ -17,8 +17,9 @@ Alias = tuple[str, str]  # path of the URL, folder or file
 
 
 def entries(folder: str) -> list[str]:
+    """Names that are shown, and that a line of a configuration can hold."""
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        return sorted(name for name in os.listdir(folder) if not name.startswith(".") and not any(part in name for part in ("\n", "\r", "${")))
     except OSError:
         return []
 
