@@ -194,8 +194,44 @@ static int flush_vectors(struct slot *s, int fd, size_t skip, struct iovec *vect
     return n;
 }
 
-/* Writes a file's records but the first skip bytes of them; what a broken file does not take is lost, and counted. */
-static void flush_write(struct slot *s, int fd, size_t skip)
+static int64_t file_size(const struct log_file *file, int fd)
+{
+    struct stat st;
+    return file && file->kind == LOG_FILE && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : -1;
+}
+
+/* How many bytes of a file's records are lines that end within the first `written` ones; and how many lines come behind them. */
+static size_t whole_lines(struct slot *s, int fd, size_t written, uint64_t *behind)
+{
+    size_t seen = 0, whole = 0;
+    *behind = 0;
+    for (uint32_t at = 0, end = records_end(s); at < end; at = record_next(s, at)) {
+        struct record *record = record_at(s, at);
+        uint32_t len = record->fd == fd ? record_len(s, at) : 0;
+        for (uint32_t i = 0; i < len; i++) {
+            seen++;
+            if (record->bytes[i] == '\n' && seen <= written)
+                whole = seen;
+            else if (record->bytes[i] == '\n')
+                ++*behind;
+        }
+    }
+    return whole;
+}
+
+/* The file takes no more: a full disk. The beginning of a line is taken back, or the next one to come would stand behind it. */
+static void give_up(struct slot *s, int fd, size_t written, int64_t offset)
+{
+    uint64_t lost;
+    size_t whole = whole_lines(s, fd, written, &lost);
+    s->log_lost += lost;
+    if (whole < written && offset >= 0 && file_size(log_file_of(fd), fd) == offset + (int64_t)written && ftruncate(fd, offset + (int64_t)whole) < 0)
+        gather.error = errno;
+}
+
+/* Writes a file's records, which begin at its offset (-1: nobody knows), but the first skip bytes of them; what a broken file does not take is
+ * lost, and counted. */
+static void flush_write(struct slot *s, int fd, size_t skip, int64_t offset)
 {
     struct iovec vectors[VECTORS];
     int count;
@@ -205,16 +241,10 @@ static void flush_write(struct slot *s, int fd, size_t skip)
             skip += (size_t)done;
         else if (errno != EINTR && (errno != EAGAIN || !log_pipe_wait(fd))) {
             gather.error = errno;
-            s->log_lost++;
+            give_up(s, fd, skip, offset);
             break;
         }
     }
-}
-
-static int64_t file_size(const struct log_file *file, int fd)
-{
-    struct stat st;
-    return file && file->kind == LOG_FILE && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : -1;
 }
 
 static void flush_file(struct slot *s, int slot, uint32_t index, int fd)
@@ -227,7 +257,7 @@ static void flush_file(struct slot *s, int slot, uint32_t index, int fd)
         lock->offset = file_size(file, fd);
     }
     if (file)
-        flush_write(s, fd, 0);
+        flush_write(s, fd, 0, locked ? lock->offset : -1);
     s->log_flushed = index + 1;
     if (locked) {
         lock->offset = -1;
@@ -273,7 +303,7 @@ static void rescue_lock(struct slot *s, struct shm_log_lock *lock)
     int fd = lock->offset >= 0 && s->log_flushed <= index ? flush_fd(s, index) : -1; /* else not begun, or done */
     int64_t size = fd >= 0 ? file_size(log_file_of(fd), fd) : -1;
     if (size >= 0) {
-        flush_write(s, fd, size > lock->offset ? (size_t)(size - lock->offset) : 0);
+        flush_write(s, fd, size > lock->offset ? (size_t)(size - lock->offset) : 0, lock->offset);
         s->log_flushed = index + 1;
     }
     lock->offset = -1;

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import resource
 import signal
 import socket
 import threading
@@ -261,6 +262,30 @@ def test_no_line_is_lost_while_logs_are_rotated_under_load(server: Start) -> Non
     assert all(map(COMBINED.fullmatch, lines))
     assert sorted(line.split('"')[1].split(" ")[1] for line in lines) == sorted(sent)
     assert len(answered) == 1500
+
+
+def test_a_full_disk_costs_whole_lines_that_are_counted(server: Start) -> None:
+    """No beginning of a line stays, where the next one would be written behind it once there is room again."""
+    host = server("<Location /status>\nSetHandler server-status\n</Location>\nMaxKeepAliveRequests 0", PAGE)
+    host.allow_log("access lines could not be written")
+    asked = 0
+    with host.client() as client:
+        for room in range(1000, 1100, 10):
+            resource.prlimit(host.pid, resource.RLIMIT_FSIZE, (len(host.access_log) + room, resource.RLIM_INFINITY))
+            for _ in range(4):
+                client.send(build_request("GET", "/a.txt", {"User-Agent": "y" * room}) * 5)
+                asked += 5
+                for _ in range(5):
+                    assert client.read_response().status == 200
+            resource.prlimit(host.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            assert client.request("GET", f"/a.txt?{room}").status == 200
+            wait_until(lambda wanted=f"/a.txt?{room} ": wanted in host.access_log, "a line that has room")
+        status = client.request("GET", "/status?auto").text
+    lost = int(re.search(r"Total Lost Log Lines: (\d+)", status)[1])  # type: ignore[index]
+    wait_until(lambda: "?auto" in host.access_log, "the last line")
+    lines = host.access_log.splitlines()
+    assert all(map(COMBINED.fullmatch, lines))
+    assert lost and len(lines) - 11 + lost == asked
 
 
 # commands
