@@ -140,6 +140,9 @@ struct dir_conf {
     const struct pair_conf *add_type;     /* key ".ext" lower case, value type */
     const char *force_type;               /* NULL: none */
     const char *default_charset;          /* AddDefaultCharset, NULL: off */
+    int add_charset_count, add_encoding_count, add_language_count; /* keys ".ext" lower case; removed ones are gone */
+    const struct pair_conf *add_charset, *add_encoding, *add_language;
+    const char *default_language;         /* NULL: none */
     int options;                          /* enum options_bit */
     int allow_override;                   /* enum override_bit; of Directory sections only */
     int directory_index_count;

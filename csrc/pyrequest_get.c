@@ -164,7 +164,7 @@ static PyObject *view_get(PyObject *object, void *closure)
 /* Other requests and what they belong to. */
 enum object_field {
     OBJECT_CONNECTION, OBJECT_SERVER, OBJECT_NEXT, OBJECT_PREV, OBJECT_MAIN, OBJECT_HLIST, OBJECT_PHASE, OBJECT_INTERPRETER, OBJECT_METHOD,
-    OBJECT_PROTOCOL, OBJECT_THE_REQUEST, OBJECT_REQUEST_TIME, OBJECT_MTIME, OBJECT_RANGE, OBJECT_EMPTY_TUPLE, OBJECT_NONE, OBJECT_XMETHODS, OBJECT_ALLOWED_METHODS,
+    OBJECT_PROTOCOL, OBJECT_THE_REQUEST, OBJECT_REQUEST_TIME, OBJECT_MTIME, OBJECT_RANGE, OBJECT_LANGUAGES, OBJECT_NONE, OBJECT_XMETHODS, OBJECT_ALLOWED_METHODS,
     OBJECT_PARSED_URI, OBJECT_USERAGENT_ADDR, OBJECT_USERAGENT_IP, OBJECT_REC
 };
 
@@ -235,6 +235,18 @@ static PyObject *range_get(struct request *r)
     return s.at ? pytext_from(s) : Py_NewRef(Py_None);
 }
 
+static PyObject *languages_get(const struct request *r)
+{
+    PyObject *text = PyUnicode_DecodeLatin1(r->content_languages ? r->content_languages : "", r->content_languages ? (Py_ssize_t)strlen(r->content_languages) : 0, NULL);
+    PyObject *comma = text ? PyUnicode_FromString(",") : NULL;
+    PyObject *list = comma ? (r->content_languages ? PyUnicode_Split(text, comma, -1) : PyList_New(0)) : NULL;
+    PyObject *languages = list ? PyList_AsTuple(list) : NULL;
+    Py_XDECREF(text);
+    Py_XDECREF(comma);
+    Py_XDECREF(list);
+    return languages;
+}
+
 static PyObject *object_get(PyObject *object, void *closure)
 {
     struct pyrequest *self = pyreq(object);
@@ -254,7 +266,7 @@ static PyObject *object_get(PyObject *object, void *closure)
     case OBJECT_REQUEST_TIME: return PyFloat_FromDouble((double)r->start_us / 1e6);
     case OBJECT_MTIME: return PyFloat_FromDouble((double)r->mtime_us / 1e6);
     case OBJECT_RANGE: return range_get(r);
-    case OBJECT_EMPTY_TUPLE: return PyTuple_New(0);
+    case OBJECT_LANGUAGES: return languages_get(r);
     case OBJECT_NONE: Py_RETURN_NONE;
     case OBJECT_XMETHODS: return self->xmethods ? Py_NewRef(self->xmethods) : PyTuple_New(0);
     case OBJECT_ALLOWED_METHODS: return allowed_methods_get(r);
@@ -324,7 +336,7 @@ PyGetSetDef pyrequest_getset[] = {
     OBJECT("main", OBJECT_MAIN), OBJECT("hlist", OBJECT_HLIST), OBJECT("phase", OBJECT_PHASE), OBJECT("interpreter", OBJECT_INTERPRETER),
     OBJECT("method", OBJECT_METHOD), OBJECT("protocol", OBJECT_PROTOCOL), OBJECT("the_request", OBJECT_THE_REQUEST),
     OBJECT("request_time", OBJECT_REQUEST_TIME), OBJECT("mtime", OBJECT_MTIME), OBJECT("range", OBJECT_RANGE),
-    OBJECT("content_languages", OBJECT_EMPTY_TUPLE), OBJECT("vlist_validator", OBJECT_NONE), OBJECT("allowed_xmethods", OBJECT_XMETHODS),
+    OBJECT("content_languages", OBJECT_LANGUAGES), OBJECT("vlist_validator", OBJECT_NONE), OBJECT("allowed_xmethods", OBJECT_XMETHODS),
     OBJECT("allowed_methods", OBJECT_ALLOWED_METHODS), OBJECT("parsed_uri", OBJECT_PARSED_URI), OBJECT("useragent_addr", OBJECT_USERAGENT_ADDR),
     OBJECT("useragent_ip", OBJECT_USERAGENT_IP), OBJECT("_request_rec", OBJECT_REC),
     {"finfo", finfo_get, finfo_set, NULL, NULL}, {"__dict__", dict_get, PyObject_GenericSetDict, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL},

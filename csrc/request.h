@@ -132,6 +132,7 @@ struct request {
     char *status_line;           /* "404 Not here"; NULL: the standard words */
     char *content_type;          /* NULL: none is sent */
     char *content_encoding;
+    char *content_languages; /* as in the header: "en,fr"; NULL: none */
     int64_t clength;             /* Content-Length the producer announced; -1: not known */
     int64_t mtime_us;            /* request.mtime, microseconds; 0: unknown */
     struct table headers_out, err_headers_out, subprocess_env, notes, trailers_in;

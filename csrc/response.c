@@ -310,7 +310,7 @@ void response_reset(struct request *r)
     buf_clear(&r->out);
     r->body_bytes_out = 0;
     r->clength = -1;
-    r->content_type = r->content_encoding = r->status_line = NULL;
+    r->content_type = r->content_encoding = r->content_languages = r->status_line = NULL;
 }
 
 static void add_allow(struct request *r)

@@ -199,6 +199,12 @@ static int head_framing_fields(struct request *r, struct buf *to)
     return r->head.minor == 0 ? buf_add(to, "Connection: keep-alive\r\n", 24) : 0;
 }
 
+/* Where there is one that can be sent. */
+static int head_text(struct buf *to, struct slice name, const char *value)
+{
+    return value && http_is_value(slice_text(value)) ? head_field(to, name, slice_text(value)) : 0;
+}
+
 /* AddDefaultCharset: for text/plain and text/html that do not say theirs. */
 static bool wants_charset(const struct request *r)
 {
@@ -216,6 +222,16 @@ static int head_content_type(struct request *r, struct buf *to)
     if (!wants_charset(r))
         return head_field(to, SLICE("Content-Type"), slice_text(r->content_type));
     return buf_addf(to, "Content-Type: %s; charset=%s\r\n", r->content_type, r->conf->default_charset);
+}
+
+/* What the body is, where there is one. */
+static int head_content(struct request *r, struct buf *to)
+{
+    if (r->content_type && head_content_type(r, to) < 0)
+        return -1;
+    if (head_text(to, SLICE("Content-Encoding"), r->content_encoding) < 0)
+        return -1;
+    return head_text(to, SLICE("Content-Language"), r->content_languages);
 }
 
 int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, struct buf *to)
@@ -241,10 +257,7 @@ int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, 
     }
     if (head_expires(r, to) < 0 || head_table(r, &r->err_headers_out, to) < 0 || head_table(r, &r->headers_out, to) < 0)
         return -1;
-    if (r->content_type && r->status != 304 && r->status != 204 && r->status != 205 && head_content_type(r, to) < 0)
-        return -1;
-    if (r->content_encoding && http_is_value(slice_text(r->content_encoding)) &&
-        head_field(to, SLICE("Content-Encoding"), slice_text(r->content_encoding)) < 0)
+    if (r->status != 304 && r->status != 204 && r->status != 205 && head_content(r, to) < 0)
         return -1;
     if (!cgi && head_framing_fields(r, to) < 0)
         return -1;

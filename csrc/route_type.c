@@ -1,12 +1,10 @@
 /* Handler and media type of a file by its name, as mod_mime: each extension behind the base name counts, the last that says something wins. */
 #include <stdlib.h>
 
-#include "route.h"
+#include "route_mime.h"
 
-enum { EXTENSION_BYTES = 64 };
-
-/* The extensions of the base name: from the first dot on, leading dots aside. */
-static struct slice extensions_of(const char *name)
+/* From the first dot on, leading dots aside. */
+struct slice route_extensions(const char *name)
 {
     const char *slash = strrchr(name, '/');
     const char *base = slash ? slash + 1 : name;
@@ -16,8 +14,7 @@ static struct slice extensions_of(const char *name)
     return slice_text(dot ? dot : "");
 }
 
-/* Takes ".ext" off the front of *rest into out, lower case with its dot; false: none left. Those too long for any table come out empty. */
-static bool extension_next(struct slice *rest, char out[EXTENSION_BYTES])
+bool route_extension_next(struct slice *rest, char out[EXTENSION_BYTES])
 {
     if (!rest->len)
         return false;
@@ -32,7 +29,7 @@ static bool extension_next(struct slice *rest, char out[EXTENSION_BYTES])
     return true;
 }
 
-static const char *pair_find(const struct pair_conf *pairs, int count, const char *key)
+const char *route_pair_find(const struct pair_conf *pairs, int count, const char *key)
 {
     for (int i = 0; i < count; i++)
         if (!strcmp(pairs[i].key, key))
@@ -58,10 +55,10 @@ const char *route_type(const struct request *r, const char *name)
 {
     const char *type = NULL, *forced = r->conf->force_type;
     char extension[EXTENSION_BYTES];
-    struct slice rest = extensions_of(name);
+    struct slice rest = route_extensions(name);
     if (forced && strcasecmp(forced, "none") != 0)
         return forced;
-    while (extension_next(&rest, extension)) {
+    while (route_extension_next(&rest, extension)) {
         const char *found = type_of_extension(r, extension);
         type = found ? found : type;
     }
@@ -74,9 +71,9 @@ static const char *handler_of(const struct request *r)
     char extension[EXTENSION_BYTES];
     if (set && *set && strcasecmp(set, "none") != 0)
         return set;
-    struct slice rest = r->conf->add_handler_count && r->filename ? extensions_of(r->filename) : slice_of(NULL, 0);
-    while (extension_next(&rest, extension)) {
-        const char *found = pair_find(r->conf->add_handler, r->conf->add_handler_count, extension);
+    struct slice rest = r->conf->add_handler_count && r->filename ? route_extensions(r->filename) : slice_of(NULL, 0);
+    while (route_extension_next(&rest, extension)) {
+        const char *found = route_pair_find(r->conf->add_handler, r->conf->add_handler_count, extension);
         handler = found ? found : handler;
     }
     return handler;
@@ -88,5 +85,5 @@ void route_handler(struct request *r)
     if (!r->handler)
         r->handler = (char *)handler_of(r);
     if (!r->content_type && r->filename && !(r->file_known && S_ISDIR(r->finfo.st_mode)))
-        r->content_type = (char *)(r->filename == r->typed_name ? r->type : route_type(r, r->filename));
+        route_describe(r, r->filename == r->typed_name ? r->type : route_type(r, r->filename));
 }

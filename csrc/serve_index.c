@@ -90,6 +90,7 @@ static void adopt(struct request *r, struct request *index)
     r->content_type = kept(r, index->content_type);
     r->content_type_set = index->content_type_set;
     r->content_encoding = kept(r, index->content_encoding);
+    r->content_languages = kept(r, index->content_languages);
     r->extension = kept(r, index->extension);
     r->script_aliased = index->script_aliased;
     r->user = kept(r, index->user);

@@ -196,6 +196,21 @@ def by_extension(lower_value: bool = False) -> Convert:
     return convert
 
 
+def mark_extensions(expected: str) -> Convert:
+    """A word for extensions. expected: what it is, with an example."""
+    def convert(ctx: Context, words: Sequence[str]) -> dict[str, str | None]:
+        if not TOKEN.fullmatch(words[0]):
+            raise ValueError(f"{expected} expected, not {words[0]}")
+        return dict(by_extension(True)(ctx, words))
+    return convert
+
+
+def language(_ctx: Context, words: Sequence[str]) -> str:
+    if not TOKEN.fullmatch(words[0]):
+        raise ValueError(f"a language such as en or pt-br expected, not {words[0]}")
+    return words[0].lower()
+
+
 def remove_extension(_ctx: Context, words: Sequence[str]) -> dict[str, str | None]:
     return {"." + word.lower().removeprefix("."): None for word in words}
 

@@ -27,8 +27,7 @@ INSTEAD = {
     "httpprotocoloptions": "nothing: what is no HTTP is refused", "hostnamelookups": "nothing: no name server is asked",
     "mutex": "nothing: workers share no lock of this kind", "acceptfilter": "nothing", "enablemmap": "nothing: files go out by sendfile",
     "scoreboardfile": "nothing: it is in memory", "coredumpdirectory": "nothing: kernel.core_pattern says where",
-    "authmerging": "one <RequireAll> or <RequireAny> in the inner section", "addencoding": "Header set Content-Encoding in <Files>",
-    "addcharset": "AddType with a charset, or AddDefaultCharset", "addlanguage": "Header set Content-Language in <Files>",
+    "authmerging": "one <RequireAll> or <RequireAny> in the inner section",
     "fallbackresource": "ErrorDocument 404, or a handler for the <Location>", "setenvifexpr": "SetEnv in <If>",
     "expiresactive": "Header set Cache-Control", "addoutputfilterbytype": "AddOutputFilter, or a proxy in front that compresses"}
 

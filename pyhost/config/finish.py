@@ -100,7 +100,7 @@ def finish_dir(layer: Layer) -> dict[str, Any]:
     """The fields of a dir_conf."""
     out = {name[4:]: value for name, value in layer.items() if name.startswith("dir.") and name[4] != "_"}
     out["add_type"] = pairs(out.get("add_type", {}), keep_none=True)
-    for name in ("add_handler", "python_config", "add_input_filter", "add_output_filter"):
+    for name in ("add_handler", "add_charset", "add_encoding", "add_language", "python_config", "add_input_filter", "add_output_filter"):
         out[name] = pairs(out.get(name, {}))
     out["setenv"] = pairs(out.get("setenv", {}), keep_none=True)
     out["error_documents"] = tuple(ErrorDocument(status, target) for status, target in out.get("error_documents", {}).items() if target)

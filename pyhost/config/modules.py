@@ -24,7 +24,7 @@ BUILT_IN: dict[str, str] = {  # identifier without "_module": what of it pyhost 
     "env": "SetEnv, PassEnv, UnsetEnv",
     "headers": "Header, RequestHeader",
     "log_config": "CustomLog, LogFormat",
-    "mime": "AddType, AddHandler, TypesConfig",
+    "mime": "AddType, AddHandler, AddCharset, AddEncoding, AddLanguage, TypesConfig",
     "python": "mod_python's directives and API",
     "remoteip": "RemoteIPHeader and its kin",
     "reqtimeout": "RequestReadTimeout",

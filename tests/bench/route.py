@@ -10,7 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CSRC = HERE.parent.parent / "csrc"
-SOURCES = ["route", "route_server", "route_section", "route_cache", "route_alias", "route_split", "route_type", "glob", "prefix", "origin", "peer", "errors", "request", "table", "buf", "conf", "http_bytes"]
+SOURCES = ["route", "route_server", "route_section", "route_cache", "route_alias", "route_split", "route_type", "route_mime", "glob", "prefix", "origin", "peer", "errors", "request", "table", "buf", "conf", "http_bytes"]
 
 
 def main() -> int:

@@ -1,5 +1,5 @@
 /* Virtual hosts, sections and their order, aliases, redirects, the caches. */
-// sources: route.c route_server.c route_section.c route_cache.c route_alias.c route_split.c route_type.c glob.c prefix.c origin.c peer.c errors.c
+// sources: route.c route_server.c route_section.c route_cache.c route_alias.c route_split.c route_type.c route_mime.c glob.c prefix.c origin.c peer.c errors.c
 // sources: request.c table.c buf.c conf.c http_bytes.c
 // libs: pcre2-8
 #include <fcntl.h>
