@@ -7,7 +7,10 @@
 #include "log.h"
 #include "route.h"
 
-void log_request(const struct request *r, int level, const char *module, const char *format, ...) { (void)r, (void)level, (void)module, (void)format; }
+void log_request_at(const char *place, const struct request *r, int level, const char *module, const char *format, ...)
+{
+    (void)place, (void)r, (void)level, (void)module, (void)format;
+}
 
 static struct dir_conf merged = {.set_handler = "mod_python"};
 static const struct dir_conf *merge(const struct server_conf *server, const int *ids, int count, const char *const *htaccess)
