@@ -60,7 +60,7 @@ class cond:
         return waiter.values
 
     def wake(self, task: object, *values: object) -> bool:
-        """Wake that one, if it waits here. Returns whether it did."""
+        """Wake that one, if it waits here. Returns whether it did. Never switches."""
         for waiter in self._waiters:
             if waiter.task is task:
                 self._waiters.remove(waiter)
@@ -69,7 +69,7 @@ class cond:
         return False
 
     def wake_one(self, *values: object) -> bool:
-        """Wake who has waited longest. Returns whether anybody did."""
+        """Wake who has waited longest, or the next one if that one is ended before it runs. Returns whether anybody waited. Never switches."""
         if not self._waiters:
             return False
         waiter = self._waiters.popleft()
@@ -78,7 +78,7 @@ class cond:
         return True
 
     def wake_all(self, *values: object) -> int:
-        """Wake all who wait now. Returns how many."""
+        """Wake all who wait now, and nobody who comes later. Returns how many. Never switches."""
         count = len(self._waiters)
         for _ in range(count):
             self._waiters.popleft().wake(values)
