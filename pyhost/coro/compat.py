@@ -32,15 +32,33 @@ def install() -> None:
         replace_import_lock()
 
 
+class Forget:
+    """Takes a _DummyThread out of threading's list when the locals of its greenlet go, as 3.13 has it. This may be in the hub, which must not wait for
+    the list's lock, as 3.13 does: a greenlet may have been made to give way while it holds it.
+    """
+
+    def __init__(self, thread: threading.Thread) -> None:
+        self.thread = thread
+
+    def __del__(self) -> None:
+        active: Any = vars(threading)["_active"]
+        if active.get(self.thread.ident) is self.thread:
+            active.pop(self.thread.ident, None)
+
+
 def replace_dummy_thread() -> None:
-    """Let threading.current_thread() be a thread that is no daemon in a handler; elsewhere what it was."""
+    """Let threading.current_thread() be a thread that is no daemon in a handler; elsewhere what it was. It is forgotten with its greenlet."""
     dummy: Any = vars(threading)["_DummyThread"]
+    local = threading.local()
+    if "_DeleteDummyThreadOnDel" in vars(threading):
+        setattr(threading, "_DeleteDummyThreadOnDel", lambda thread: None)  # noqa: B010
 
     class HandlerThread(dummy):  # type: ignore[misc]
         """What threading knows of a handler greenlet."""
 
         def __init__(self) -> None:
             super().__init__()
+            local.forget = Forget(self)
             self.is_handler = _coro.current() is not None
             if self.is_handler:
                 self._daemonic = False

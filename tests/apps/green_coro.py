@@ -529,6 +529,27 @@ def group_has_room_again_after_what_cannot_be_called() -> None:
         assert pool.spawn(lambda: "next").get() == "next"
 
 
+def threads_of_coroutines_are_forgotten_with_them() -> None:
+    """Of more than the pool has room for. Meanwhile their list's lock is held, as by somebody who was made to give way: the hub waits for nobody."""
+    go, running = coro.Event(), []
+
+    def asks() -> None:
+        running.append(threading.current_thread())
+        go.wait()
+
+    before, tasks = threading.active_count(), [coro.spawn(asks) for _ in range(1200)]
+    while len(running) < len(tasks):
+        coro.sleep(0.001)
+    assert threading.active_count() >= 1200
+    with vars(threading)["_active_limbo_lock"]:
+        go.set()
+        for task in tasks:
+            task.get(30)
+        coro.sleep(0.001)
+    running.clear()
+    assert threading.active_count() <= before + 1024
+
+
 def permit_of_a_killed_waiter_is_not_lost() -> None:
     """It has been handed the permit, and is killed before it runs again."""
     for one in (coro.Semaphore(), coro.lock()):
