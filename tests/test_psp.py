@@ -1,6 +1,7 @@
 """mod_python.psp: how pages become programs (pure), and pages in the server."""
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 from pathlib import Path
@@ -134,6 +135,13 @@ def test_any_page_is_a_program_or_a_syntax_error() -> None:
             parse_page(page, "/p.psp")
         except (SyntaxError, ValueError) as error:
             assert not isinstance(error, SyntaxError) or 1 <= (error.lineno or 0) <= page.count("\n") + 1
+
+
+@pytest.mark.parametrize("page", ["a<% x = 1\r\xd3 %>b", "<% if x:\r\xd3\n %>y<% # %>"])
+def test_bare_cr_before_a_letter_is_a_syntax_error_if_anything(page: str) -> None:
+    """3.12's tokenizer says UnicodeDecodeError."""
+    with contextlib.suppress(SyntaxError):
+        parse_page(page, "x.psp")
 
 
 def test_parse_functions_give_the_program(tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ def _last_line(code: str) -> tuple[str, bool]:
                     start, fresh = token.start[0], False
                 last = token.string
         row = rows[start - 2] if 2 <= start < len(rows) + 2 else rows[-1]
-    except (tokenize.TokenError, IndentationError, SyntaxError):
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):  # the last is 3.12's answer to a bare CR before a character that is not ASCII
         row = next((one for one in reversed(rows) if one.strip()), "")
         last = ":" if row.partition("#")[0].rstrip().endswith(":") else ""
     return row[:len(row) - len(row.lstrip())], last == ":"
