@@ -8,10 +8,13 @@ need() { # need "shell test" package
     sh -c "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 need 'command -v cc' gcc
-need 'printf "#define PCRE2_CODE_UNIT_WIDTH 8\n#include <pcre2.h>\n" | cc -E -x c -' libpcre2-dev
-need 'printf "#include <crypt.h>\n" | cc -E -x c -' libcrypt-dev
-need 'printf "#include <zlib.h>\n" | cc -E -x c -' zlib1g-dev
-need 'printf "#include <stdlib.h>\n" | cc -E -x c -' libc6-dev
+header() { # name package "what stands before the #include": without a compiler, where Debian has it
+    if command -v cc >/dev/null; then need "printf '${3-}#include <$1>\n' | cc -E -x c -" "$2"; else need "test -e /usr/include/$1" "$2"; fi
+}
+header pcre2.h libpcre2-dev '#define PCRE2_CODE_UNIT_WIDTH 8\n'
+header crypt.h libcrypt-dev
+header zlib.h zlib1g-dev
+header stdlib.h libc6-dev
 need "$python -m venv --help && $python -c 'import ensurepip'" python3-venv
 need "test -e \$($python -c 'import sysconfig; print(sysconfig.get_paths()[\"include\"])')/Python.h" python3-dev
 if [ "$what" = test ]; then

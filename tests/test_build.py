@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,15 @@ def test_a_missing_compiler_is_named_with_its_package(tmp_path: Path) -> None:
     done = built_with("/nonexistent/cc", tmp_path / "pyhost")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "/nonexistent/cc" in done.stderr and "apt-get install gcc" in done.stderr
+
+
+def test_make_names_the_compiler_only_where_nothing_else_is_missing(tmp_path: Path) -> None:
+    """Without a compiler nothing can be preprocessed, which must not look as if each header were missing. No apt-get is there, so nothing is installed."""
+    for name in ("sh", "id", "dirname"):
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
+    done = subprocess.run(["sh", str(ROOT / "tests/system.sh"), "build", sys.executable], env={"PATH": str(tmp_path)}, capture_output=True, text=True,
+                          check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "missing system packages; install them with: apt-get install gcc\n")
 
 
 @pytest.mark.parametrize("header,package", [("pcre2.h", "libpcre2-dev"), ("crypt.h", "libcrypt-dev"), ("zlib.h", "zlib1g-dev")])
