@@ -313,6 +313,30 @@ def test_coroutine_that_computes_gives_way_and_has_the_bounds_of_its_spawner(nam
 
 
 @pytest.mark.slow
+def test_children_may_end_while_they_are_counted(server: Callable[..., Server]) -> None:
+    """Its parent gives way in the midst of it."""
+    host = server(location("/counts", "counts", "PyTimeSlice 1ms", "PyBlockedWarning Off", module="counts", folder="@ROOT@/www"), files={"www/counts.py": """
+import time
+from mod_python import apache
+from pyhost import coro
+
+def counts(req):
+    def run():
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            if parent.child_count() < 200:
+                coro.Thread(target=coro.sleep, args=(0.005,)).start()
+        return "counted"
+    parent = coro.Thread(target=run)
+    parent.start()
+    parent.join()
+    req.write(parent.result or repr(parent.exception))
+    return apache.OK
+"""})
+    assert host.request("GET", "/counts").text == "counted"
+
+
+@pytest.mark.slow
 def test_service_that_computes_gives_way(server: Callable[..., Server]) -> None:
     host = server("PythonPath \"['@ROOT@/www'] + sys.path\"\nPythonImport spawned::start main_interpreter\n" + spawned("/tells") + spawned("/asks_service"),
                   files={"www/spawned.py": SPAWNED})

@@ -1,6 +1,7 @@
 """gogreen's Thread: a coroutine with a name, a parent and children, to be subclassed or given a target."""
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 import weakref
@@ -31,12 +32,12 @@ class Thread:
         self._task: Any = None
         self._resumed: object = _NOTHING
         self._locals: dict[str, object] = {}
-        self._children: weakref.WeakSet[Thread] = weakref.WeakSet()
+        self._children: set[Thread] = set()  # that have been started, and not ended
+        self._family = object()  # what they have of their parent, until it abandons them
         self.daemon = False
         parent = current_thread()
-        self._parent = weakref.ref(parent) if parent else None
-        if parent:
-            parent._children.add(self)
+        self._parent = weakref.ref(parent) if parent is not None else None
+        self._parents_family = parent._family if parent is not None else None
 
     def init(self) -> None:
         """Override: first thing in the new coroutine."""
@@ -54,6 +55,10 @@ class Thread:
             raise CoroutineError("a thread can be started once")
         self._task = _coro.spawn(self._main)
         self._task.name = self._name
+        parent = self.parent()
+        if parent is not None:
+            parent._children.add(self)
+            self._task._at_end = functools.partial(parent._children.discard, self)
 
     def _main(self) -> object:
         self._task.locals[_KEY] = self
@@ -63,12 +68,7 @@ class Thread:
         except GreenletExit:
             return None
         finally:
-            try:
-                self.complete()
-            finally:
-                parent = self.parent()
-                if parent:
-                    parent._children.discard(self)
+            self.complete()
 
     def join(self, timeout: float | None = None) -> bool | None:
         """Wait for its end. timeout: seconds, None waits for ever. Returns True, False on timeout, None when it never began. May switch."""
@@ -164,10 +164,11 @@ class Thread:
     # parent and children
 
     def parent(self) -> Thread | None:
-        return self._parent() if self._parent else None
+        found = self._parent() if self._parent is not None else None
+        return found if found is not None and found._family is self._parents_family else None
 
     def child_list(self) -> list[Thread]:
-        return [child for child in self._children if child.isAlive()]
+        return [child for child in tuple(self._children) if child.isAlive()]
 
     def child_count(self) -> int:
         return len(self.child_list())
@@ -184,8 +185,7 @@ class Thread:
 
     def abandon(self) -> None:
         """Let the children be nobody's."""
-        for child in list(self._children):
-            child._parent = None
+        self._family = object()
         self._children.clear()
 
 

@@ -594,6 +594,28 @@ def child_killed_before_it_begins_is_waited_for() -> None:
     assert parent.join(5) and parent.result == 0
 
 
+def children_are_those_that_live() -> None:
+    """Those that have not been started, or have ended, or were abandoned before they were started, are none."""
+    def run() -> list[object]:
+        early, later_, never = (coro.Thread(target=coro.sleep, args=(10,)) for _ in range(3))
+        early.start()
+        killed = coro.Thread(target=coro.sleep, args=(10,))
+        killed.start(), killed.kill()
+        coro.sleep(0.002)
+        found: list[object] = [parent.child_list() == [early], early.parent() is later_.parent() is parent]
+        parent.abandon()
+        later_.start()
+        found += [parent.child_list() == [], early.parent() is later_.parent() is never.parent() is None, parent.child_wait(5) == 0]
+        for child in (early, later_):
+            child.kill()
+            child.join()
+        return found
+
+    parent = coro.Thread(target=run)
+    parent.start()
+    assert parent.join(5) and parent.result == [True] * 5, (parent.result, parent.exception)
+
+
 def what_was_thrown_in_and_caught_holds_nothing() -> None:
     """As long as the task lives, that is; and a later fault of it is a fault like any other."""
     class Thing:
