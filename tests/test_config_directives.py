@@ -378,6 +378,7 @@ def test_all_faults_are_collected_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word, message", [
     ("Indexes=x", "All, None, AuthConfig, FileInfo, Indexes, Limit, Options or Options=Option,… expected, not Indexes=x"),
+    ("Options=-Indexes", "All, None, AuthConfig, FileInfo, Indexes, Limit, Options or Options=Option,… expected, not Options=-Indexes"),
     ("Options=Foo", "Indexes, FollowSymLinks, SymLinksIfOwnerMatch, ExecCGI, MultiViews, Includes, IncludesNOEXEC, All, None expected, not foo")])
 def test_overrides_that_are_none(word: str, message: str, tmp_path: Path) -> None:
     assert faults(read(f"Listen 1\n<Directory />\nAllowOverride {word}\n</Directory>", tmp_path)) == [f"3: AllowOverride: {message}"]

@@ -298,12 +298,12 @@ def allow_override(_ctx: Context, words: Sequence[str]) -> int:
     bits = 0
     for word in words:
         name, equals, listed = word.lower().partition("=")
-        if name not in OVERRIDE_WORDS or (equals and name != "options"):
+        options_ = [option for option in listed.split(",") if option]
+        if name not in OVERRIDE_WORDS or (equals and name != "options") or any(option[0] in "+-" for option in options_):
             raise ValueError(f"All, None, AuthConfig, FileInfo, Indexes, Limit, Options or Options=Option,… expected, not {word}")
         bits |= OVERRIDE_WORDS[name]
         if equals:
-            some = signed_words(OPTION_WORDS, [option for option in listed.split(",") if option])[1]
-            bits |= Override.SOME_OPTIONS | some << OPTIONS_SHIFT
+            bits |= Override.SOME_OPTIONS | signed_words(OPTION_WORDS, options_)[1] << OPTIONS_SHIFT
     return int(bits)
 
 
