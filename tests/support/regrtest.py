@@ -27,7 +27,7 @@ LIMIT_SECONDS = 900.0
 SKIPPED = ["VSOCK", "Vsock"]  # hang in the plain interpreter too, on machines without such sockets
 SKIPPED_IN_THREADS = ["InterruptMainTests"]  # fail in a plain thread from 3.12 on; in a handler the interrupt comes later, in another test
 # wait for handlers of signals that they set: ValueError in a plain thread, ignored with a warning in a handler of pyhost
-SKIPPED_IN_THREADS += ["sendall_interrupted", "InterruptedRecvTimeoutTest", "InterruptedSendTimeoutTest", "SocketWriterTest.test_write"]
+SKIPPED_IN_THREADS += ["sendall_interrupted", "InterruptedRecvTimeoutTest", "InterruptedSendTimeoutTest", "SocketWriterTest.test_write", "SignalsTest"]
 if sys.version_info >= (3, 13):
     SKIPPED_IN_THREADS.append("SubinterpThreadingTests")  # abort in any thread of the plain interpreter that is not its main one
 NETWORK = {"test_socketserver"}  # "network" for it means the loopback interface
