@@ -346,3 +346,41 @@ def test_module_of_a_python_path_is_reloaded_under_its_plain_name(server: object
     assert host.get("/p").text == "plainly 1 True"
     host.write("lib/part.py", "V = 22\n")
     assert host.get("/p").text == "plainly 22 True"
+
+
+BOTH = """
+import os, sys, time
+open("{root}/began", "w").close()
+while not os.path.exists("{root}/go"):
+    time.sleep(0.001)
+open("{root}/loads", "a").write("x")
+def handler(req):
+    req.write("handler")
+    return 0
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"wsgi"]
+async def asgi(scope, receive, send):
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    await send({{"type": "http.response.body", "body": b"asgi"}})
+"""
+
+
+@pytest.mark.parametrize("first", ["handler", "wsgi", "asgi", "plain"])
+@pytest.mark.parametrize("second", ["handler", "wsgi", "asgi"])
+def test_module_that_somebody_else_is_loading_is_waited_for(server: object, tmp_path: Path, first: str, second: str) -> None:
+    host: Server = server("""PythonPath "['@ROOT@/lib'] + sys.path"
+PyWSGIAlias /wsgi both:application
+PyASGIAlias /asgi both:asgi
+""" + "".join(f"<Location /{name}>\nSetHandler mod_python\nPythonHandler {name}\n</Location>\n" for name in ("both", "plain", "quick")), {  # type: ignore[operator]
+        "lib/both.py": BOTH.format(root=tmp_path), "lib/quick.py": "def handler(req):\n    req.write('quick')\n    return 0\n",
+        "lib/plain.py": "def handler(req):\n    __import__('importlib').import_module('both')\n    req.write('plain')\n    return 0\n"})
+    host.check_fds = False  # asyncio's loop
+    assert host.get("/quick").text == "quick"
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(host.get, "/both" if first == "handler" else f"/{first}")
+        wait_until(lambda: (tmp_path / "began").exists(), "it is being loaded")
+        other = pool.submit(host.get, "/both" if second == "handler" else f"/{second}")
+        wait_until(lambda: len(host.workers()) == 1 and host.get("/quick").text == "quick", "others are served")
+        (tmp_path / "go").touch()
+        assert (one.result().text, other.result().text) == (first, second)

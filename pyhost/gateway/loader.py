@@ -6,7 +6,6 @@ import importlib
 import os
 import sys
 import sysconfig
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from ..boot import run_path
+from ..mod_python._wait import LOADS
 
 __all__ = ["Loader", "debug_page", "load", "load_object"]
 
@@ -172,7 +172,6 @@ class Loader:
 
 loaders: dict[tuple[str, str | None, str | None], Loader] = {}
 hosts: dict[tuple[str, str | None, str | None], tuple[Any, Any]] = {}
-lock = threading.RLock()
 
 
 def load(spec: str, reload: bool, python_path: str | None = None, home: str | None = None, asgi: bool = False) -> tuple[Callable[..., Any], list[str]]:
@@ -182,20 +181,27 @@ def load(spec: str, reload: bool, python_path: str | None = None, home: str | No
     Raises as load_object, and TypeError when it cannot be called.
     """
     key = (spec, python_path, home)
-    with lock:
-        if python_path or home:
-            run_path(python_path, home)
-        loader = loaders.setdefault(key, Loader(spec))
-        if loader.loaded and reload and loader.has_changed():
-            loader.forget()
-            loader.loaded = False
-        found = loader.found if loader.loaded else loader.load()
-        if not callable(found):
-            loader.loaded = False
-            raise TypeError(f"{spec} is a {type(found).__name__}, not something that can be called")
-        if not asgi and (is_coroutine_function(found) or is_coroutine_function(type(found).__call__)):
-            raise TypeError(f"{spec} is an ASGI application: PyASGIAlias or SetHandler asgi serves it")
-        return host_of(key, found) if asgi else found, loader.folders()
+    loader = loaders.get(key)
+    if loader is None or not loader.loaded or reload:
+        with LOADS:
+            if python_path or home:
+                run_path(python_path, home)
+            loader = loaders.setdefault(key, Loader(spec))
+            if loader.loaded and reload and loader.has_changed():
+                loader.forget()
+                loader.loaded = False
+            if not loader.loaded:
+                loader.load()
+    found = loader.found
+    if not callable(found):
+        loader.loaded = False
+        raise TypeError(f"{spec} is a {type(found).__name__}, not something that can be called")
+    if not asgi and (is_coroutine_function(found) or is_coroutine_function(type(found).__call__)):
+        raise TypeError(f"{spec} is an ASGI application: PyASGIAlias or SetHandler asgi serves it")
+    if not asgi:
+        return found, loader.folders()
+    with LOADS:
+        return host_of(key, found), loader.folders()
 
 
 def is_coroutine_function(found: object) -> bool:

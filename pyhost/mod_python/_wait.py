@@ -11,7 +11,7 @@ import greenlet
 
 from ._native import INSIDE, native
 
-__all__ = ["Turn", "pause", "wait_for", "wake"]
+__all__ = ["LOADS", "Turn", "pause", "wait_for", "wake"]
 
 _FIRST_PAUSE_S = 0.0005
 _LONGEST_PAUSE_S = 0.01
@@ -111,3 +111,7 @@ class Turn:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
+
+
+#: Of whoever loads a handler's module or an application: nobody finds the half of one that somebody else is at.
+LOADS = Turn()

@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote
 
 from ._native import native
 from ._near import NEAR, compile_near
-from ._wait import Turn
+from ._wait import LOADS
 from .constants import APLOG_NOTICE
 
 __all__ = ["files_of", "is_near", "load", "load_file", "module_stamp", "near_directory", "near_of", "source_of"]
@@ -59,7 +59,7 @@ class _Importer:
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         self.directories: set[str] = set()
-        self.turn = Turn()
+        self.turn = LOADS
         self.serial = 0
         self.loading: dict[str, Record] = {}  # in the order of their begin
         self.pending: list[Record] = []       # whole, but part of a cycle with one that is still loading
@@ -176,6 +176,8 @@ class _Importer:
         module = sys.modules.get(name)
         if path in self.records or module is None or getattr(module, "__file__", None) != path:
             return None
+        if getattr(module.__spec__, "_initializing", False):
+            module = importlib.import_module(name)  # waits for who is at it
         self.serial += 1
         record = self.records[path] = Record(path, module, module_stamp(path), self.serial)
         return record
