@@ -68,25 +68,43 @@ static bool watch_open(struct loop *loop)
 
 void watch_start(struct loop *loop) { watch_open(loop); }
 
-bool watch_folder(struct loop *loop, const char *path)
+static struct folder *folder_of(const char *path)
 {
     struct folder *f = watch.folders;
     while (f && strcmp(f->path, path))
         f = f->next;
-    if (f && f->wd >= 0)
-        return true;
-    if (!watch_open(loop))
-        return false;
+    if (f)
+        return f;
     size_t len = strlen(path);
-    if (!f) {
-        f = malloc(sizeof *f + len + 1);
-        if (!f)
-            return false;
-        memcpy(f->path, path, len + 1);
-        f->next = watch.folders;
-        watch.folders = f;
-    }
+    f = malloc(sizeof *f + len + 1);
+    if (!f)
+        return NULL;
+    f->wd = -1;
+    memcpy(f->path, path, len + 1);
+    f->next = watch.folders;
+    watch.folders = f;
+    return f;
+}
+
+static bool is_watched(int wd)
+{
+    const struct folder *f = watch.folders;
+    while (f && f->wd != wd)
+        f = f->next;
+    return f != NULL;
+}
+
+/* Asked for again each time: a link that leads elsewhere by now, or an ancestor that was renamed, has put another folder in the place of the one that
+ * is watched, and nobody is told. For the same folder the kernel gives the same number. */
+bool watch_folder(struct loop *loop, const char *path)
+{
+    struct folder *f = watch_open(loop) ? folder_of(path) : NULL;
+    if (!f)
+        return false;
+    int before = f->wd;
     f->wd = inotify_add_watch(watch.source.fd, path, IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVE | IN_CREATE | IN_DELETE | IN_DELETE_SELF |
                                                           IN_MOVE_SELF | IN_ONLYDIR);
+    if (before >= 0 && before != f->wd && !is_watched(before))
+        inotify_rm_watch(watch.source.fd, before);
     return f->wd >= 0;
 }

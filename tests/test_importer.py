@@ -384,3 +384,28 @@ PyASGIAlias /asgi both:asgi
         wait_until(lambda: len(host.workers()) == 1 and host.get("/quick").text == "quick", "others are served")
         (tmp_path / "go").touch()
         assert (one.result().text, other.result().text) == (first, second)
+
+
+@pytest.mark.parametrize("how", ["link", "folder"])
+def test_a_release_that_takes_the_place_of_another_is_watched_like_the_first(server: object, how: str) -> None:
+    """A link that points elsewhere, or an ancestor that was renamed: the folder's name is the same, what is watched by it is not. It is noticed when
+    the files are looked at again; from then on the next request runs the new code, as before."""
+    code = "def handler(req):\n    req.write({!r})\n    return 0\n"
+    host: Server = server("<Location /app>\nSetHandler mod_python\nPythonHandler main\nPythonPath \"['@ROOT@/current/code']\"\n</Location>",  # type: ignore[operator]
+                          files={"one/code/main.py": code.format("one"), "two/code/main.py": code.format("two")})
+    current, release = host.root / "current", host.root / "two"
+    if how == "link":
+        current.symlink_to("one")
+    else:
+        (host.root / "one").rename(current)
+    assert host.get("/app").text == "one"
+    if how == "link":
+        (host.root / "next").symlink_to("two")
+        (host.root / "next").rename(current)
+    else:
+        current.rename(host.root / "old")
+        release.rename(current)
+    wait_until(lambda: host.get("/app").text == "two", "the new release")
+    for number in range(5):
+        (current / "code/main.py").write_text(code.format("edited" * number))
+        assert host.get("/app").text == "edited" * number
