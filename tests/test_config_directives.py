@@ -325,6 +325,7 @@ BAD_LINES = [
     ("RequestReadTimeout header=20-40", "RequestReadTimeout: MinRate expected with two times"),
     ("RequestReadTimeout foo=1", "RequestReadTimeout: header=20-40,MinRate=500 or body=20,MinRate=500 expected, not foo=1"),
     ("RemoteIPTrustedProxy x", "RemoteIPTrustedProxy: an address, the beginning of one, or address/bits expected, not x"),
+    ("TypesConfig /dev/zero", "TypesConfig: a file of media types of at most 16777216 bytes expected, not /dev/zero"),
     ("TypesConfig none.types", "TypesConfig: a readable file of media types expected"),
     ("User no-such-user-here", "User: a user of this system or #number expected: there is no no-such-user-here"),
     ("User #4294967295", "User: a user of this system or #number expected: there is no #4294967295"),  # -1: "as before"

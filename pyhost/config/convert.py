@@ -27,6 +27,7 @@ from .table import Context, Convert, Several
 from .values import absolute_path, address_list, milliseconds, number, regex, split_port, unix_address
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+MAX_TYPES = 16 << 20  # bytes of a TypesConfig file
 STATUS_WORDS = {"permanent": 301, "temp": 302, "seeother": 303, "gone": 410}
 
 
@@ -249,9 +250,12 @@ def types_file(ctx: Context, words: Sequence[str]) -> dict[str, str]:
     name = absolute_path(ctx, words[0])
     try:
         with open(name, encoding="latin-1") as stream:
-            lines = stream.read().splitlines()
+            text = stream.read(MAX_TYPES + 1)
     except OSError as error:
         raise ValueError(f"a readable file of media types expected: {name}: {error.strerror}") from None
+    if len(text) > MAX_TYPES:
+        raise ValueError(f"a file of media types of at most {MAX_TYPES} bytes expected, not {name}")
+    lines = text.splitlines()
     split = [line.split() for line in lines if not line.lstrip().startswith("#")]
     return {extension.lower(): words_[0] for words_ in split for extension in words_[1:]}
 
