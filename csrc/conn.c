@@ -230,6 +230,8 @@ int conn_send(struct conn *c, const struct slice *parts, int count)
 {
     if (c->out_soon && slices_are_empty(parts, count))
         return 0;
+    if (c->out_soon && conn_soon_append(c, parts, count))
+        return conn_sent(c, conn_soon_hurry(c));
     conn_hurry(c);
     return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send(&c->out, c->source.fd, parts, count));
 }
@@ -282,7 +284,7 @@ void conn_close(struct conn *c)
     struct worker *w = c->listener->worker;
     c->state = CONN_CLOSED;
     if (c->out_soon)
-        conn_soon_forget(c);
+        conn_soon_hurry(c);
     c->gate->close(c);
     timer_disarm(&w->loop.timers, &c->timer);
     int fd = c->source.fd;

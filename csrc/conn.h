@@ -100,7 +100,7 @@ int conn_send(struct conn *c, const struct slice *parts, int count);
 long conn_send_now(struct conn *c, struct slice bytes);
 /* As conn_send where conn_close follows before anything else: the answer and the end of the connection go out together. */
 int conn_send_last(struct conn *c, const struct slice *parts, int count);
-/* As conn_send for bytes that complete an answer, which may wait for those of other connections until conn_send_due; out_waiting is set meanwhile and
+/* As conn_send for bytes that may wait for those of other connections, and for more of this one, until conn_send_due; out_waiting is set meanwhile and
  * gate->drained is called as for any output. */
 int conn_send_soon(struct conn *c, const struct slice *parts, int count);
 /* Sends what waits. since_ns: when the turn began. Context: the hub, each turn before the next wait. */
@@ -114,10 +114,11 @@ void conn_pump(struct conn *c);
 void conn_read_soon(struct conn *c);
 /* Reads what conn_read_soon has put off, and returns of how many. Context: the hub, when all events of a turn have been handed out. */
 unsigned conn_read_due(void);
-/* Sending: how it went, that it has to be forgotten, and that it has to go out because more follows on the connection. */
+/* Sending: how it went, and that it has to go out because more follows on the connection, or its end. */
 void conn_settle(struct conn *c, enum outq_result result);
-void conn_soon_forget(struct conn *c);
 enum outq_result conn_soon_hurry(struct conn *c);
+/* Adds to what waits for c. False: it is to go out by itself, behind that. */
+bool conn_soon_append(struct conn *c, const struct slice *parts, int count);
 int conn_send_file(struct conn *c, int file_fd, int64_t offset, int64_t len, bool copied);
 /* Closes when the queue is empty: shuts down our side and reads the client's bytes away for LIMIT_LINGER_MS. */
 void conn_linger(struct conn *c);

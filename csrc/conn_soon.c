@@ -84,29 +84,59 @@ void conn_soon_release(void)
         }
 }
 
+static void soon_copy(const struct slice *parts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (parts[i].len)
+            memcpy(soon.bytes + soon.used, parts[i].at, parts[i].len);
+        soon.used += (uint32_t)parts[i].len;
+    }
+}
+
 static void soon_keep(struct conn *c, const struct slice *parts, int count, size_t len)
 {
     soon_set_busy(true);
-    if (soon.count == soon.sent)
+    if (soon.count == soon.sent || !atomic_load_explicit(&conn_soon_held, memory_order_relaxed))
         soon_set_held(soon.number = soon.number == UINT32_MAX ? 1 : soon.number + 1); /* watched from its first answer on */
     soon.answers[soon.count].c = c;
     soon.answers[soon.count].fd = c->source.fd;
     soon.answers[soon.count].at = soon.used;
     soon.answers[soon.count].taken = 0;
     soon.answers[soon.count++].len = (uint32_t)len;
-    for (int i = 0; i < count; i++) {
-        if (parts[i].len)
-            memcpy(soon.bytes + soon.used, parts[i].at, parts[i].len);
-        soon.used += (uint32_t)parts[i].len;
-    }
+    soon_copy(parts, count);
     soon_set_busy(false);
 }
 
-int conn_send_soon(struct conn *c, const struct slice *parts, int count)
+static size_t length_of(const struct slice *parts, int count)
 {
     size_t len = 0;
     for (int i = 0; i < count; i++)
         len += parts[i].len;
+    return len;
+}
+
+/* Nobody has written since, nothing of it has gone out, and there is room. */
+bool conn_soon_append(struct conn *c, const struct slice *parts, int count)
+{
+    size_t len = length_of(parts, count);
+    if (soon.count == soon.sent || soon.answers[soon.count - 1].c != c || soon.answers[soon.count - 1].len + len > SOON_ANSWER_BYTES
+        || soon.used + len > SOON_BYTES)
+        return false;
+    soon_set_busy(true);
+    bool whole = !soon.answers[soon.count - 1].taken;
+    if (whole) {
+        soon_copy(parts, count);
+        soon.answers[soon.count - 1].len += (uint32_t)len;
+    }
+    soon_set_busy(false);
+    return whole;
+}
+
+int conn_send_soon(struct conn *c, const struct slice *parts, int count)
+{
+    if (c->out_soon && conn_soon_append(c, parts, count))
+        return 0;
+    size_t len = length_of(parts, count);
     soon.asked += len > 0;
     if (soon.together < 2 || len > SOON_ANSWER_BYTES || c->out_waiting || c->out_broken || soon.count == SOON_MAX)
         return conn_send(c, parts, count);
@@ -131,8 +161,6 @@ static enum outq_result soon_take(struct conn *c)
     c->out_soon = false;
     return result;
 }
-
-void conn_soon_forget(struct conn *c) { soon_take(c); }
 
 enum outq_result conn_soon_hurry(struct conn *c)
 {

@@ -61,7 +61,7 @@ static int write_waiting(struct request *r, struct slice data)
 /* What is kept for one write with the head, or for fewer packets. */
 static int write_gathering(struct request *r, struct slice data, bool flush)
 {
-    if (response_write(r, data.at, data.len) || (flush && response_flush(r))) {
+    if (response_write(r, data.at, data.len) || (flush && response_flush_soon(r))) {
         write_failed();
         return -1;
     }

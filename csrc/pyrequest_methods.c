@@ -231,8 +231,9 @@ static PyObject *request_send_http_header(PyObject *object, PyObject *unused)
 
 #define FAST(name, function, doc) {name, (PyCFunction)(void (*)(void))(function), METH_FASTCALL, doc}
 PyMethodDef pyrequest_methods[] = {
-    FAST("write", pyrequest_write, "write(data[, flush=1]): str (as UTF-8) or bytes into the response. May switch."),
-    FAST("flush", pyrequest_flush, "flush(): sends what has been written. May switch."),
+    FAST("write", pyrequest_write, "write(data[, flush=1]): str (as UTF-8) or bytes into the response; flushed, it goes out when the handler gives way or ends, or within "
+         "milliseconds. May switch."),
+    FAST("flush", pyrequest_flush, "flush(): sends what has been written, at once. May switch."),
     FAST("read", pyrequest_read, "read([n]): bytes of the request body, all of it without n. May switch."),
     FAST("readline", pyrequest_readline, "readline([n]): a line of the request body. May switch."),
     FAST("readlines", pyrequest_readlines, "readlines([sizehint]): list of lines. May switch."),

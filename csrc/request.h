@@ -85,7 +85,7 @@ struct request {
     bool no_body_out;    /* HEAD, 1xx, 204, 205, 304: body bytes are counted and dropped */
     bool aborted;        /* client gone before the response was out */
     bool continue_due;   /* 100 Continue has to be sent when the body is first asked for */
-    bool send_soon;      /* what ends it is only C: its last bytes may wait for those of other requests */
+    bool send_soon;      /* what is sent may wait for what other requests send */
     bool logged, phases_over, out_over /* response out or client gone */, in_phases /* serve's frame is on a stack */, mapped, handed_over /* an internal redirect answers in its place */, waits /* for that one to rest */, resting /* only its clean-up is left */, looking /* sub-requests look for what the folder shows */, needs_user, errors_told /* ErrorLogFormat's lines for it have been written */, error_document, own_page /* the body is the server's error page, or a text of ErrorDocument */, file_known /* finfo is valid */, no_cache, no_local_copy, content_type_set, script_aliased /* a ScriptAlias mapped it: no Options ExecCGI is needed */, assbackwards;
     struct conn *conn;   /* borrowed; NULL once the connection has let go */
     struct peer peer, local; /* the connection's two ends; for the log, which comes when it may be gone */

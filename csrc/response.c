@@ -81,6 +81,14 @@ static int send_pieces(struct request *r, struct slice first, struct slice body,
     return result;
 }
 
+int response_flush_soon(struct request *r)
+{
+    r->send_soon = true;
+    int result = response_flush(r);
+    r->send_soon = false;
+    return result;
+}
+
 int response_flush(struct request *r)
 {
     enum may_write may = may_write(r);

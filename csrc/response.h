@@ -15,6 +15,8 @@ int response_write(struct request *r, const void *data, size_t n);
 long response_write_some(struct request *r, const void *data, size_t n);
 /* Sends the head if it has not been sent, and hands over everything written so far. As response_write. */
 int response_flush(struct request *r);
+/* The same, but that it may wait until the turn is over, for more of this answer as well: for a few milliseconds at most, whatever its handler does. */
+int response_flush_soon(struct request *r);
 /* Hands over len bytes of a file from offset by sendfile; takes a duplicate of fd. As response_write. */
 int response_send_file(struct request *r, int fd, int64_t offset, int64_t len);
 /* The body is whole: sends what is left (with Content-Length when nothing was sent before) and lets the connection go on. */

@@ -36,7 +36,7 @@ from mod_python import apache
 
 def handler(req):
     req.content_type = "text/plain"
-    req.write("Hello World!\\n", 0)
+    req.write("Hello World!\\n", *[0] * (req.args != "flush"))
     return apache.OK
 
 def application(environ, start_response):
@@ -96,7 +96,7 @@ def traced(server: Callable[..., Server]) -> Server:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("target", "write"), [("/app", "sendto"), ("/wsgi", "sendto"), ("/frameworks", "sendto")])
+@pytest.mark.parametrize(("target", "write"), [("/app", "sendto"), ("/app?flush", "sendto"), ("/wsgi", "sendto"), ("/frameworks", "sendto")])
 def test_a_request_on_a_kept_connection_is_one_read_and_one_write(traced: Server, tmp_path: Path, target: str, write: str) -> None:
     client = traced.client()
     rounds([client], target, 5)
