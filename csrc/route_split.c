@@ -86,7 +86,7 @@ static void htaccess_add(struct htaccess *out, char *path, const struct stat *st
     out->paths[out->count++] = path;
 }
 
-/* A file that cannot be looked at might forbid something: 403, as httpd. */
+/* What cannot be looked at or read might be there to forbid something: 403, as httpd. */
 static enum route_result htaccess_look(const struct server_conf *server, struct request *r, struct slice folder, struct htaccess *out, int *status)
 {
     const char *name = server->access_file_name ? server->access_file_name : ".htaccess";
@@ -105,8 +105,11 @@ static enum route_result htaccess_look(const struct server_conf *server, struct 
         log_request(r, LEVEL_CRIT, "route", "%s: cannot be looked at (%s): access denied", path, strerror(errno));
         return ROUTE_STATUS;
     }
-    if (!S_ISREG(st.st_mode))
-        return ROUTE_OK;
+    if (!S_ISREG(st.st_mode)) {
+        *status = 403;
+        log_request(r, LEVEL_CRIT, "route", "%s: no regular file: access denied", path);
+        return ROUTE_STATUS;
+    }
     if (out->count == LIMIT_HTACCESS_FILES) {
         log_request(r, LEVEL_ERROR, "route", "more than %d %s files hold for one request", LIMIT_HTACCESS_FILES, name);
         return ROUTE_STATUS;

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -199,6 +200,14 @@ def test_htaccess_with_a_fault_is_500_and_says_where(server: Start) -> None:
     host.expect_log(r"htaccess:1: Require: AllowOverride AuthConfig")
     host.write("www/d/.htaccess", "")
     assert host.get("/d/x.txt").body == b"fine"
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_htaccess_that_is_no_file_forbids(server: Start, make: Callable[[Path], None]) -> None:
+    host = server('<Directory "@ROOT@/www">\nAllowOverride FileInfo\n</Directory>', files={"www/d/x.txt": "fine"})
+    make(host.root / "www/d/.htaccess")
+    assert host.get("/d/x.txt").status == 403
+    host.expect_log(r"www/d/\.htaccess: no regular file: access denied")
 
 
 def test_files_in_htaccess(server: Start) -> None:
