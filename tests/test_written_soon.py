@@ -1,13 +1,15 @@
 """req.write() flushes: what it has written waits for more of the answer and for other answers (csrc/conn_soon.c), never for a handler that takes long."""
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.client import Client, build_request
-from support.server import Server
+from support.server import Server, wait_until
 from support.stuck import STAY, let_go, make_fifo, wait_for_stuck
 
 HANDLER = STAY + '''
@@ -78,6 +80,9 @@ PythonPath "['@ROOT@/www'] + sys.path"
 """
 
 
+FUTEX = "202" if platform.machine() == "x86_64" else "98"
+
+
 @pytest.fixture(scope="module")
 def shared(module_server: Callable[..., Server]) -> Server:
     return module_server(CONF, {"www/writes.py": HANDLER}, workers=1)
@@ -116,6 +121,15 @@ def test_what_was_written_goes_out_while_its_handler_is_stuck(path: str, host: S
     read_chunk(client, b"last")
     read_chunk(client, b"")
     assert client.request("GET", "/?whole").text == "whole"
+
+
+def test_it_goes_out_where_nothing_was_watched_for_long(host: Server, fifo: Path) -> None:
+    [pid] = host.workers()
+    [watcher] = [task for task in Path(f"/proc/{pid}/task").iterdir() if task.name != str(pid)]
+    if not os.access(watcher / "syscall", os.R_OK):
+        pytest.skip("/proc does not show system calls here")
+    wait_until(lambda: (watcher / "syscall").read_text().split()[0] == FUTEX, "the sentinel rests")
+    test_what_was_written_goes_out_while_its_handler_is_stuck("/", host, fifo)
 
 
 def test_what_was_written_goes_out_while_its_handler_waits(host: Server, tmp_path: Path) -> None:
