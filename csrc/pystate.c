@@ -149,7 +149,8 @@ bool pystate_context_is_copy(PyObject *context)
  * the moment between the signal and its handler the greenlet counts as both. Where memory does not depend on which interpreter is the main one
  * (3.11, 3.13), the named one is made that; 3.12 keeps its allocator there, so the thread state is lent to the real main interpreter instead. */
 static struct {
-    volatile bool raised;       /* the sentinel's signal handler may come between any two steps below */
+    volatile bool raised;
+    volatile bool changing;     /* the sentinel's signal handler may come between any two steps below; it leaves alone what is half done */
     unsigned long main_thread;
     PyInterpreterState *main;   /* _PyRuntime's; NULL: not changed */
     PyThreadState *lent;        /* 3.12: counts as main's; NULL: none */
@@ -189,24 +190,31 @@ static void count_as_main(PyThreadState *tstate)
 
 int pystate_raise_signal(PyThreadState *tstate, unsigned long thread_id)
 {
+    if (signalled.changing)
+        return -1;
     pystate_end_signal();
-    signalled.main_thread = _PyRuntime.main_thread;
+    signalled.changing = true;
     atomic_signal_fence(memory_order_seq_cst);
+    signalled.main_thread = _PyRuntime.main_thread;
     signalled.raised = true;
     _PyRuntime.main_thread = thread_id;
     count_as_main(tstate);
-    if (PyErr_SetInterruptEx(pystate_signal_number())) {
+    int bad = PyErr_SetInterruptEx(pystate_signal_number());
+    atomic_signal_fence(memory_order_seq_cst);
+    signalled.changing = false;
+    if (bad)
         pystate_end_signal();
-        return -1;
-    }
-    pystate_look_for_signals(tstate);
-    return 0;
+    else
+        pystate_look_for_signals(tstate);
+    return bad ? -1 : 0;
 }
 
 void pystate_end_signal(void)
 {
     if (!signalled.raised)
         return;
+    signalled.changing = true;
+    atomic_signal_fence(memory_order_seq_cst);
     _PyRuntime.main_thread = signalled.main_thread;
     if (signalled.main)
         _PyRuntime.interpreters.main = signalled.main;
@@ -214,8 +222,9 @@ void pystate_end_signal(void)
         signalled.lent->interp = signalled.owner;
     signalled.main = NULL;
     signalled.lent = NULL;
-    atomic_signal_fence(memory_order_seq_cst);
     signalled.raised = false;
+    atomic_signal_fence(memory_order_seq_cst);
+    signalled.changing = false;
 }
 
 /* Lending is right between a wait and its caller's look for signals, but not in the midst of any C code, which may be about to ask whose modules
