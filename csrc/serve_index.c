@@ -28,10 +28,12 @@ static bool is_file(struct request *r, const char *name)
 {
     struct stat st;
     size_t len = strlen(r->filename), more = strlen(name);
-    char *path = *name && !strchr(name, '/') ? request_alloc(r, len + more + 1) : NULL;
+    char *path = *name && !strchr(name, '/') ? request_alloc(r, len + more + 2) : NULL;
     if (!path)
         return false;
     memcpy(path, r->filename, len);
+    if (!ends_with_slash(r->filename)) /* DirectorySlash Off */
+        path[len++] = '/';
     memcpy(path + len, name, more + 1);
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }

@@ -81,6 +81,12 @@ def test_a_text_above(server: Start, name: str, content: str | None, want: str, 
     host.allow_log("left out of the listing|HEADER.none")
 
 
+def test_a_text_above_a_folder_whose_name_has_no_slash(server: Start) -> None:
+    """What lies beside it under a name that begins as its own is no index of it."""
+    host = server(FOLDER % "HeaderName HEADER.html\nDirectorySlash Off\nDirectoryIndex b", {**FILES, "www/d/HEADER.html": "<i>head</i>", "www/db": "beside"})
+    assert "<i>head</i>" in host.get("/d").text
+
+
 def test_a_page_that_begins_elsewhere(server: Start) -> None:
     host = server(FOLDER % "HeaderName HEADER.html\nIndexOptions SuppressHTMLPreamble", {**FILES, "www/d/HEADER.html": "<!doctype html><title>mine</title>"})
     answer = host.get("/d/")
