@@ -50,17 +50,23 @@ def replace_dummy_thread() -> None:
     """Let threading.current_thread() be a thread that is no daemon in a handler; elsewhere what it was. It is forgotten with its greenlet."""
     dummy: Any = vars(threading)["_DummyThread"]
     local = threading.local()
-    if "_DeleteDummyThreadOnDel" in vars(threading):
-        setattr(threading, "_DeleteDummyThreadOnDel", lambda thread: None)  # noqa: B010
+    real = vars(threading).get("_DeleteDummyThreadOnDel")
+
+    def forget_later(thread: threading.Thread) -> None:
+        if real and _coro.current() is None:
+            real(thread)
+
+    if real:
+        setattr(threading, "_DeleteDummyThreadOnDel", forget_later)  # noqa: B010
 
     class HandlerThread(dummy):  # type: ignore[misc]
         """What threading knows of a handler greenlet."""
 
         def __init__(self) -> None:
             super().__init__()
-            local.forget = Forget(self)
             self.is_handler = _coro.current() is not None
             if self.is_handler:
+                local.forget = Forget(self)
                 self._daemonic = False
                 number = threading.Thread.name.fget(self).rpartition("-")[2]  # type: ignore[attr-defined]
                 setattr(self, "_name", f"Handler-{number}")  # noqa: B010
