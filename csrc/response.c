@@ -81,6 +81,15 @@ static int send_pieces(struct request *r, struct slice first, struct slice body,
     return result;
 }
 
+/* Short pieces wait for more of the answer and for other answers until the turn is over, for a few milliseconds at most: whatever the handler does now. */
+static int send_pieces_soon(struct request *r, struct slice first, struct slice body)
+{
+    r->send_soon = true;
+    int result = send_pieces(r, first, body, false);
+    r->send_soon = false;
+    return result;
+}
+
 int response_flush_soon(struct request *r)
 {
     r->send_soon = true;
@@ -157,9 +166,7 @@ static long send_with_head(struct request *r, const void *data, size_t n)
         return -1;
     struct slice body = join_to_head(r, slice_of(data, within_length(r, n)));
     r->body_bytes_out += n;
-    r->send_soon = r->clength >= 0 && r->body_bytes_out >= (uint64_t)r->clength; /* the answer is whole, whatever its handler does now */
-    int result = send_pieces(r, head_slice(), body, false);
-    r->send_soon = false;
+    int result = send_pieces_soon(r, head_slice(), body);
     head_release();
     return result < 0 ? -1 : (long)n;
 }
@@ -190,7 +197,7 @@ long response_write_some(struct request *r, const void *data, size_t n)
     }
     size_t take = within_length(r, n - now < room ? n - now : room);
     r->body_bytes_out += take;
-    return send_pieces(r, slice_of(NULL, 0), slice_of((const char *)data + now, take), false) < 0 ? -1 : (long)(now + take);
+    return send_pieces_soon(r, slice_of(NULL, 0), slice_of((const char *)data + now, take)) < 0 ? -1 : (long)(now + take);
 }
 
 /* How many of len bytes of a file go out: none without a body, never more than announced. */

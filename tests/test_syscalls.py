@@ -30,6 +30,7 @@ MaxKeepAliveRequests 0
 </Directory>
 PythonAutoReload Off
 PyWSGIAlias /frameworks @ROOT@/www/app.py:frameworks
+PyWSGIAlias /blocks @ROOT@/www/app.py:blocks
 """
 APP = """
 from mod_python import apache
@@ -45,6 +46,11 @@ def application(environ, start_response):
 
 def frameworks(environ, start_response):
     yield from application(environ, start_response)
+
+def blocks(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    for _ in range(10):
+        yield b"Hello World!\\n"
 """
 REQUESTS = 300
 ELSEWHERE = {"clock_nanosleep", "restart_syscall", "futex"}  # the sentinel's, on a thread of its own
@@ -96,7 +102,7 @@ def traced(server: Callable[..., Server]) -> Server:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("target", "write"), [("/app", "sendto"), ("/app?flush", "sendto"), ("/wsgi", "sendto"), ("/frameworks", "sendto")])
+@pytest.mark.parametrize(("target", "write"), [("/app", "sendto"), ("/app?flush", "sendto"), ("/wsgi", "sendto"), ("/frameworks", "sendto"), ("/blocks", "sendto")])
 def test_a_request_on_a_kept_connection_is_one_read_and_one_write(traced: Server, tmp_path: Path, target: str, write: str) -> None:
     client = traced.client()
     rounds([client], target, 5)

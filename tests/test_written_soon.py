@@ -1,4 +1,4 @@
-"""req.write() flushes: what it has written waits for more of the answer and for other answers (csrc/conn_soon.c), never for a handler that takes long."""
+"""Pieces of an answer, such as req.write() flushes: what was written waits for more of the answer and for other answers (csrc/conn_soon.c), never for a handler that takes long."""
 from __future__ import annotations
 
 import os
@@ -66,13 +66,36 @@ def after_length(req, _):
     req.write("later")
     return apache.OK
 '''
+APP = STAY + '''
+def application(environ, start):
+    start("200 OK", [("Content-Type", "text/plain")])
+    yield b"first,"
+    if fifo := environ["QUERY_STRING"].partition(",")[2]:
+        stay(fifo)
+    yield b"last"
+
+async def asgi(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"first,", "more_body": True})
+    if fifo := scope["query_string"].decode().partition(",")[2]:
+        stay(fifo)
+    await send({"type": "http.response.body", "body": b"last"})
+'''
 CONF = """
+PyWSGIAlias /wsgi "@ROOT@/www/blocks.py:application"
+PyASGIAlias /asgi "@ROOT@/www/blocks.py:asgi"
 PyTimeSlice Off
 PyBlockedWarning Off
 PythonPath "['@ROOT@/www'] + sys.path"
 <Location />
     SetHandler mod_python
     PythonHandler writes
+</Location>
+<Location /wsgi>
+    SetHandler wsgi
+</Location>
+<Location /asgi>
+    SetHandler asgi
 </Location>
 <Location /off>
     PyGreen Off
@@ -85,7 +108,9 @@ FUTEX = "202" if platform.machine() == "x86_64" else "98"
 
 @pytest.fixture(scope="module")
 def shared(module_server: Callable[..., Server]) -> Server:
-    return module_server(CONF, {"www/writes.py": HANDLER}, workers=1)
+    host = module_server(CONF, {"www/writes.py": HANDLER, "www/blocks.py": APP}, workers=1)
+    assert host.get("/asgi").text == "first,last"  # its loop has descriptors of its own
+    return host
 
 
 @pytest.fixture
@@ -111,7 +136,7 @@ def read_chunk(client: Client, text: bytes) -> None:
     assert client.read_exactly(len(wanted)) == wanted
 
 
-@pytest.mark.parametrize("path", ["/", "/off"])
+@pytest.mark.parametrize("path", ["/", "/off", "/wsgi", "/asgi"])
 def test_what_was_written_goes_out_while_its_handler_is_stuck(path: str, host: Server, fifo: Path) -> None:
     client = host.client().send(build_request("GET", f"{path}?first_then_stuck,{fifo}"))
     assert client.read_head().header("Transfer-Encoding") == "chunked"
