@@ -327,13 +327,17 @@ def _as_file(name: str, directory: str | None) -> str:
 
 
 def _look_again() -> None:
-    """Forget what was in the folders of sys.path. CPython's own stumbles when another greenlet or thread forgets at the same time."""
+    """Forget what was in the folders of sys.path. CPython's own stumbles when another greenlet or thread forgets at the same time; and at its end, where
+    importlib.metadata is not imported yet and PythonPath leaves the standard library out (3.13).
+    """
     for _ in range(3):
         try:
             importlib.invalidate_caches()
             return
         except KeyError:
             continue
+        except ImportError:
+            return
 
 
 def _load_global(name: str, autoreload: bool, log: bool, places: Sequence[str]) -> ModuleType:
