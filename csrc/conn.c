@@ -245,6 +245,8 @@ long conn_send_now(struct conn *c, struct slice bytes)
 
 int conn_send_last(struct conn *c, const struct slice *parts, int count)
 {
+    if (c->out_soon && conn_soon_append(c, parts, count))
+        return conn_sent(c, conn_soon_hurry(c));
     conn_hurry(c);
     return conn_sent(c, c->out_broken ? OUTQ_BROKEN : outq_send_last(&c->out, c->source.fd, parts, count));
 }
