@@ -10,8 +10,8 @@
 void env_apply(struct request *r, bool fixed);
 /* RequestHeader rules into headers_in. */
 void env_request_headers(struct request *r);
-/* Header rules into headers_out (onsuccess) and err_headers_out (always); for_error: only the "always" ones. */
-void env_response_headers(struct request *r, bool for_error);
+/* Header rules of conf into headers_out (onsuccess) and err_headers_out (always); for_error: only the "always" ones. */
+void env_response_headers(struct request *r, const struct dir_conf *conf, bool for_error);
 /* The value of a variable, or {NULL, 0}. */
 struct slice env_get(const struct request *r, struct slice name);
 /* "env=NAME" / "env=!NAME" of a rule (text without "env="); NULL is true. */

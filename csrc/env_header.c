@@ -206,10 +206,10 @@ void env_request_headers(struct request *r)
         rule_apply(r, request_headers_in(r), &r->conf->request_header_rules[i], false);
 }
 
-void env_response_headers(struct request *r, bool for_error)
+void env_response_headers(struct request *r, const struct dir_conf *conf, bool for_error)
 {
-    for (int i = 0; i < r->conf->header_rule_count; i++) {
-        const struct header_rule *rule = &r->conf->header_rules[i];
+    for (int i = 0; i < conf->header_rule_count; i++) {
+        const struct header_rule *rule = &conf->header_rules[i];
         if (rule->always || !for_error)
             rule_apply(r, rule->always ? &r->err_headers_out : &r->headers_out, rule, true);
     }

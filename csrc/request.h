@@ -187,6 +187,8 @@ struct table *request_headers_in(struct request *r);
 struct slice request_header(struct request *r, enum http_field_name name, struct slice text);
 /* The same by name alone, whichever it is; the first of several while the table is not built. */
 struct slice request_header_named(const struct request *r, struct slice name);
+/* The configuration that holds for it; where none is known (yet, or after a fault), its server's. NULL: not even that. */
+static inline const struct dir_conf *request_conf(const struct request *r) { return r->conf ? r->conf : r->server ? r->server->base : NULL; }
 static inline struct slice request_span(const struct request *r, struct http_span s) { return slice_of(r->bytes + s.at, s.len); }
 
 #endif

@@ -328,8 +328,10 @@ void response_reset(struct request *r)
     r->content_type = r->content_encoding = r->content_languages = r->status_line = NULL;
 }
 
-static void add_allow(struct request *r)
+void response_allow(struct request *r, int status)
 {
+    if (status != 405 && status != 501)
+        return;
     struct buf text = {0};
     for (int m = 0; m < METHOD_INVALID; m++)
         if (r->allowed & (1ull << m))
@@ -349,8 +351,7 @@ void response_error(struct request *r, int status, bool close)
         r->status = status;
         r->own_page = true;
         r->close_after |= close;
-        if (status == 405 || status == 501)
-            add_allow(r);
+        response_allow(r, status);
         if (!response_has_no_body(r) || r->header_only) {
             r->content_type = (char *)"text/html; charset=utf-8";
             errors_page(&r->out, status, response_reason(status), r);

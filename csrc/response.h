@@ -23,6 +23,8 @@ int response_send_file(struct request *r, int fd, int64_t offset, int64_t len);
 void response_finish(struct request *r);
 /* Throws away unsent body bytes and the headers_out (err_headers_out stay); keeps the status. Only in RESPONSE_OPEN. */
 void response_reset(struct request *r);
+/* Allow, with 405 and 501: what r->allowed and r->allowed_more say, unless a handler has said it. */
+void response_allow(struct request *r, int status);
 /* A complete built-in page for the status, escaped, with the right headers (Allow, Retry-After, WWW-Authenticate as set). The connection
  * closes after it when close is true. Finishes the response. ErrorDocument is serve's business, not this one's. */
 void response_error(struct request *r, int status, bool close);

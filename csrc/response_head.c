@@ -244,8 +244,9 @@ int response_head_build(struct request *r, bool cgi, bool may_chunk, bool last, 
     }
     r->close_after |= !cgi && last && response_leaves_too_much(r);
     r->close_after |= r->continue_due; /* the client was never asked for its body, and may or may not send it */
-    if (r->conf && r->conf->header_rule_count)
-        env_response_headers(r, r->own_page || r->error_document);
+    const struct dir_conf *conf = request_conf(r);
+    if (conf && conf->header_rule_count)
+        env_response_headers(r, conf, r->own_page);
     head_adopt(r, &r->err_headers_out);
     head_adopt(r, &r->headers_out);
     head_frame(r, may_chunk, last);

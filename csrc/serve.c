@@ -199,10 +199,10 @@ static bool refuse_early(struct request *r)
         log_request(r, LEVEL_WARN, "core", "%u requests are in flight, as many as PyMaxRequestsInFlight allows", worker->in_flight - 1);
         shm_add(limits_hit, 1);
         table_set(&r->err_headers_out, SLICE("Retry-After"), SLICE("1"));
-        response_error(r, 503, true);
+        serve_refuse(r, 503, true);
     } else if (r->head.method == METHOD_CONNECT || (r->head.method == METHOD_TRACE && !r->server->trace_enable)) {
         r->allowed = 1u << METHOD_GET | 1u << METHOD_POST | 1u << METHOD_OPTIONS;
-        response_error(r, 405, r->head.method == METHOD_CONNECT); /* what follows is for the other end of a tunnel that there is not */
+        serve_refuse(r, 405, r->head.method == METHOD_CONNECT); /* what follows is for the other end of a tunnel that there is not */
     } else if (r->head.form == TARGET_ASTERISK) {
         table_set(&r->headers_out, SLICE("Allow"), SLICE("GET,HEAD,POST,OPTIONS"));
         response_finish(r);
@@ -261,7 +261,7 @@ void serve_fault(struct request *r, int status, const char *why, const char *dir
     worker->in_flight++;
     r->at_phase = PHASE_LOG;
     r->in_phases = true;
-    response_error(r, status, status != 404);
+    serve_refuse(r, status, status != 404);
     serve_run(r);
 }
 

@@ -5,9 +5,10 @@
 
 static const struct error_document *error_document_for(const struct request *r, int status)
 {
-    for (int i = 0; r->conf && i < r->conf->error_document_count; i++)
-        if (r->conf->error_documents[i].status == status)
-            return &r->conf->error_documents[i];
+    const struct dir_conf *conf = request_conf(r);
+    for (int i = 0; conf && i < conf->error_document_count; i++)
+        if (conf->error_documents[i].status == status)
+            return &conf->error_documents[i];
     return NULL;
 }
 
@@ -16,6 +17,7 @@ static enum step answer_text(struct request *r, int status, const char *text)
     response_reset(r);
     r->status = status;
     r->own_page = true;
+    response_allow(r, status);
     r->content_type = (char *)"text/html; charset=utf-8";
     response_write(r, text, strlen(text));
     response_finish(r);
@@ -30,6 +32,16 @@ static enum step answer_elsewhere(struct request *r, const char *url)
     table_set(&r->err_headers_out, SLICE("Location"), slice_text(url));
     response_error(r, 302, false);
     return STEP_ON;
+}
+
+void serve_refuse(struct request *r, int status, bool close)
+{
+    const struct error_document *document = error_document_for(r, status);
+    r->close_after |= close;
+    if (document && document->target[0] != '/' && !is_url(document->target))
+        answer_text(r, status, document->target);
+    else
+        response_error(r, status, close);
 }
 
 enum step serve_hand_over(struct request *r, struct request *to)
@@ -49,6 +61,7 @@ enum step serve_end_with(struct request *r, int status)
         access_challenge(r);
     const struct error_document *document = r->response == RESPONSE_OPEN && !r->error_document ? error_document_for(r, status) : NULL;
     if (document && document->target[0] == '/') {
+        response_allow(r, status);
         struct request *to = redirect_error_document(r, status, document->target);
         if (to)
             return serve_hand_over(r, to);

@@ -25,6 +25,8 @@ extern const struct phase_in_c serve_phases[PHASES];
 void serve_job(struct job *job);
 /* The request ends with this status: an error document of the configuration, or the built-in page. */
 enum step serve_end_with(struct request *r, int status);
+/* The end of a request that has no configuration but its server's: a text of ErrorDocument, or the built-in page. close: the connection too. */
+void serve_refuse(struct request *r, int status, bool close);
 /* The request to, made from r, answers in its place; r waits for it. */
 enum step serve_hand_over(struct request *r, struct request *to);
 /* A request that stands behind another one has nothing left but its clean-up, which comes after the log of the first. */

@@ -733,6 +733,24 @@ def test_fields_of_success_are_not_on_an_error_document_of_text(server: Start) -
         assert (answer.status, answer.header("X-Good"), answer.header("X-Any")) == (status, good, "1")
 
 
+def test_fields_of_success_are_on_an_error_document_that_is_a_file(server: Start) -> None:
+    host = server('ErrorDocument 404 /sorry.txt\nErrorDocument 405 /sorry.txt\nErrorDocument 410 /none.txt\nRedirect gone /gone\nHeader set X-Good 1\n'
+                  'Header always set X-Any 1\n' + ON % "")
+    put(host, "sorry.txt", b"sorry")
+    for path, good in (("/missing", "1"), ("/gone", None)):
+        answer = host.get(path)
+        assert (answer.header("X-Good"), answer.header("X-Any"), answer.text == "sorry") == (good, "1", good == "1"), path
+    answer = host.request("POST", "/sorry.txt", body=b"")
+    assert (answer.status, answer.text, answer.header("Allow")) == (405, "sorry", "GET, HEAD, OPTIONS")
+
+
+def test_an_error_document_of_text_leaves_405_its_methods(server: Start) -> None:
+    host = server('ErrorDocument 405 "not so"\n' + ON % "")
+    put(host, "a.txt", b"a")
+    answer = host.request("POST", "/a.txt", body=b"")
+    assert (answer.status, answer.text, answer.header("Allow")) == (405, "not so", "GET, HEAD, OPTIONS")
+
+
 def test_descriptors_do_not_pile_up(site: Server) -> None:
     put(site, "big.bin", bytes(1 << 20))
     before = len(os.listdir(f"/proc/{site.pid}/fd"))

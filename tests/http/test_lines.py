@@ -229,3 +229,36 @@ def test_nothing_of_a_client_reaches_the_log_raw(host):
         raw = [line for line in log.split("\n") if not all(" " <= c <= "~" or c == "\t" or c == "\xe4" for c in line)]  # whole UTF-8 is left readable
         assert not raw, f"raw bytes in a log: {raw}"
     assert '"x' not in host.access_log.replace('\\"x', "")
+
+
+# What the configuration says of errors holds for faults too, as in httpd.
+
+VARIABLES = """HTTP_ACCEPT HTTP_COOKIE HTTP_FORWARDED HTTP_HOST HTTP_PROXY_CONNECTION HTTP_REFERER HTTP_USER_AGENT REQUEST_METHOD REQUEST_SCHEME REQUEST_URI
+    DOCUMENT_URI REQUEST_FILENAME SCRIPT_FILENAME REQUEST_STATUS REQUEST_LOG_ID CONN_LOG_ID LAST_MODIFIED PATH_INFO QUERY_STRING THE_REQUEST REMOTE_ADDR
+    REMOTE_HOST REMOTE_PORT REMOTE_USER REMOTE_IDENT CONN_REMOTE_ADDR AUTH_TYPE CONTENT_TYPE HANDLER HTTPS IPV6 IS_SUBREQ DOCUMENT_ROOT SERVER_NAME
+    SERVER_PORT SERVER_ADDR SERVER_ADMIN SERVER_PROTOCOL SERVER_SOFTWARE HTTP2 TIME""".split()
+FIELDS = "\n".join(f'Header always set X-{number} "expr=<%{{{name}}}>"' for number, name in enumerate(VARIABLES))
+TEXTS = "\n".join(f'ErrorDocument {status} "own {status}"' for status in (400, 404, 405, 408, 413, 414, 417, 431, 501, 505))
+
+
+@pytest.fixture(scope="module")
+def worded(module_server):
+    return module_server(f'{TEXTS}\n{FIELDS}\nHeader always set X-Any "%t %D %{{e}}e"\nHeader always edit X-Any ^t t\nHeader set X-Good 1\n')
+
+
+@pytest.mark.parametrize("raw,status", [
+    (b"GET / HTTP/1.1\r\n\r\n", 400), (b"\0\0\0", 400), (b"\r\n\r\n\r\n", 400), (b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    (b"GET /a%2fb HTTP/1.1\r\nHost: a\r\n\r\n", 404), (b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 405), (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+    (b"GET /" + b"a" * 9000, 414), (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417), (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200, 431),
+    (b"M" * 33 + b" / HTTP/1.1\r\n\r\n", 501), (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505), (b"HEAD / HTTP/1.1\r\n\r\n", 400),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
+], ids=["no_host", "nul", "empty_lines", "escape", "slash", "connect", "trace", "line", "expect", "fields", "method", "version", "head", "length"])
+def test_faults_have_the_texts_and_fields_of_the_configuration(worded, raw, status):
+    with worded.checked(), worded.client() as client:
+        client.send(raw)
+        response = client.read_response(head=raw.startswith(b"HEAD"))
+        assert response.status == status and response.header("X-Any") and response.header("X-Good") is None
+        assert response.text == ("" if raw.startswith(b"HEAD") else f"own {status}")
+        assert response.header(f"X-{VARIABLES.index('REQUEST_STATUS')}") == f"<{status}>"
+        assert (response.header("Allow") is not None) == (status == 405)
+        assert response.closes or status == 404 or raw.startswith(b"TRACE")
