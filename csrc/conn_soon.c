@@ -1,6 +1,6 @@
-/* Short answers of one turn go out one after the other when its handlers have run, not each behind its own handler: the kernel's way through TCP is
- * longer than the caches for code, a handler behind it would start cold each time, and a client that sleeps is woken once for all of them. Where one
- * handler takes longer than the turns before let expect, the sentinel has the answers sent that are ready. */
+/* Short answers of one turn, and pieces of answers, go out one after the other when its handlers have run, not each behind its own handler: the
+ * kernel's way through TCP is longer than the caches for code, a handler behind it would start cold each time, and a client that sleeps is woken once
+ * for all of them. Where one handler takes longer than the turns before let expect, the sentinel has sent what waits. */
 #include "conn.h"
 
 #include <errno.h>
