@@ -29,6 +29,7 @@ import pytest
 from support.fuzzing import Background, has_fuzzer, seconds
 from support.script import Script
 from support.server import Server, free_port
+from support.stuck import make_fifo
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -182,3 +183,15 @@ def script(binary: Path, base_env: dict[str, str], tmp_path: Path) -> Iterator[C
         if each.process.poll() is None:
             each.process.kill()
         each.process.communicate()
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    """Return where a handler can be held up (support.stuck)."""
+    return make_fifo(tmp_path / "fifo")
+
+
+@pytest.fixture
+def other_fifo(tmp_path: Path) -> Path:
+    """Return another one."""
+    return make_fifo(tmp_path / "other")

@@ -9,7 +9,7 @@ import pytest
 
 from support.client import build_request
 from support.server import Server
-from support.stuck import STAY, let_go, make_fifo, wait_for_stuck
+from support.stuck import STAY, let_go, wait_for_stuck
 
 APP = STAY + '''
 def whole(start, *more):
@@ -84,16 +84,6 @@ def host(shared: Server) -> Iterator[Server]:
         for _ in range(3):  # so that answers of the next turns may wait for each other
             assert shared.get("/list").text == "block"
         yield shared
-
-
-@pytest.fixture
-def fifo(tmp_path: Path) -> Path:
-    return make_fifo(tmp_path / "fifo")
-
-
-@pytest.fixture
-def other_fifo(tmp_path: Path) -> Path:
-    return make_fifo(tmp_path / "other")
 
 
 @pytest.mark.parametrize("quick", QUICK)

@@ -10,7 +10,7 @@ import pytest
 
 from support.client import Client, build_request
 from support.server import Server, wait_until
-from support.stuck import STAY, let_go, make_fifo, wait_for_stuck
+from support.stuck import STAY, let_go, wait_for_stuck
 
 HANDLER = STAY + '''
 import time
@@ -117,16 +117,6 @@ def host(shared: Server) -> Iterator[Server]:
         for _ in range(3):  # so that answers of the next turns may wait for each other
             assert shared.get("/?whole").text == "whole"
         yield shared
-
-
-@pytest.fixture
-def fifo(tmp_path: Path) -> Path:
-    return make_fifo(tmp_path / "fifo")
-
-
-@pytest.fixture
-def other_fifo(tmp_path: Path) -> Path:
-    return make_fifo(tmp_path / "other")
 
 
 def read_chunk(client: Client, text: bytes) -> None:

@@ -1,6 +1,6 @@
 /* Any bytes as an expression: what is taken can be freed, evaluated (twice with the same result) and does not read beyond its text; and a taken
  * expression meets hostile values of a request. The first byte says which kind it is, the bytes behind a NUL are the request's. */
-// sources: expr_parse.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c conf.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c http_bytes.c
+// sources: expr_parse.c expr_words.c expr_eval.c expr_calls.c expr_vars.c base64.c digest.c conf.c env.c env_cgi.c origin.c peer.c request.c table.c buf.c http_bytes.c
 // libs: pcre2-8
 #include <stdarg.h>
 #include <stdbool.h>
