@@ -101,9 +101,9 @@ static void test_header_operations(void)
             table_add(t, SLICE("List"), SLICE("a, b"));
             table_set(&r->subprocess_env, SLICE("var"), SLICE("a\r\nb"));
             env_request_headers(r);
-            env_response_headers(r, true);
+            env_response_headers(r, r->conf, true);
             CHECK(!response || !strcmp(shown(t), "X: one; Y: b; X: two; List: a, b"), "not on errors: %s", shown(t));
-            env_response_headers(r, false);
+            env_response_headers(r, r->conf, false);
             CHECK(!strcmp(shown(t), cases[i].result), "case %zu: %s", i, shown(t));
             request_unref(r);
         }
@@ -121,13 +121,13 @@ static void test_header_places(void)
     r->start_us = 1234;
     r->content_type = (char *)"text/plain";
     table_set(&r->headers_out, SLICE("B"), SLICE("b"));
-    env_response_headers(r, true);
+    env_response_headers(r, r->conf, true);
     CHECK(!strcmp(shown(&r->err_headers_out), "A: t=1234") && !strcmp(r->content_type, "text/plain"), "always");
-    env_response_headers(r, false);
+    env_response_headers(r, r->conf, false);
     CHECK(!strcmp(r->content_type, "x/y") && r->headers_out.count == 3 && !strncmp(r->headers_out.entries[2].value, "D=", 2), "%s", shown(&r->headers_out));
     CHECK(!strcmp(shown(&r->notes), "note: b"), "note: %s", shown(&r->notes));
     rules[1].op = HEADER_UNSET;
-    env_response_headers(r, false);
+    env_response_headers(r, r->conf, false);
     CHECK(!r->content_type, "unset Content-Type");
     request_unref(r);
     char *large = malloc(20001);
@@ -135,7 +135,7 @@ static void test_header_places(void)
     large[20000] = 0;
     rules[0].value = large;
     r = request_with(NULL);
-    env_response_headers(r, true);
+    env_response_headers(r, r->conf, true);
     CHECK(!r->err_headers_out.count && strstr(last_log, "16384"), "a value above the bound is left out and logged: %s", last_log);
     request_unref(r);
     free(large);

@@ -320,7 +320,7 @@ class Server:
         self.clients.clear()
         assert self.process is not None and self.process.poll() is None, f"the server died:\n{self.stderr[-3000:]}"
         if self.check_fds:
-            wait_until(lambda: not self.leaked(), f"descriptors closed: {self.leaked()}", 5.0)
+            wait_until(lambda: not self.leaked(), f"descriptors closed: {self.leaked()}", 20.0)
         bad = self.unexpected_lines()
         self.checked_lines = len(self.error_log.splitlines())
         assert not bad, "\n".join(bad)
@@ -332,7 +332,7 @@ class Server:
         alive = self.process is not None and self.process.poll() is None
         if alive and self.check_fds:
             try:
-                wait_until(lambda: not self.leaked(), "descriptors closed", 5.0)
+                wait_until(lambda: not self.leaked(), "descriptors closed", 20.0)
             except AssertionError:
                 leaked = self.leaked() or "none at the very end"
                 self.stop()
