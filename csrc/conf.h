@@ -281,6 +281,7 @@ struct server_conf { /* the main server (index 0) and each VirtualHost in file o
     const char *access_file_name;   /* AccessFileName, ".htaccess" */
     int python_hook_phases;         /* bits of phases with hooks at server level or in any section of this server */
     int64_t timeout_ms, keep_alive_timeout_ms;
+    int response_min_rate;          /* PyResponseMinRate, bytes/s; 0: any byte within Timeout is enough */
     int keep_alive, max_keep_alive_requests; /* 0: unlimited */
     int limit_request_line, limit_request_fields, limit_request_field_size;
     struct rate_conf read_header, read_body; /* RequestReadTimeout */

@@ -89,8 +89,8 @@ struct conn *conn_new(struct listener *listener, int fd, const struct peer *peer
 void conn_start(struct conn *c);
 /* No later than this; 0: no deadline. Cheap to call per request. */
 void conn_set_deadline(struct conn *c, int64_t at_ns);
-/* Has the client taken any byte of the output since the last call? */
-static inline bool conn_progressed(struct conn *c) { return outq_progressed(&c->out, c->source.fd); }
+/* How many bytes of the output the client has taken since the last call. */
+static inline uint32_t conn_taken(struct conn *c) { return outq_taken(&c->out, c->source.fd); }
 void conn_pause(struct conn *c);
 /* Input is wanted again: what is kept and what the socket has is given to the gate, on a later turn or at the end of this one. */
 void conn_resume(struct conn *c);

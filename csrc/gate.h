@@ -34,5 +34,8 @@ static inline int64_t gate_after_ms(const struct conn *c, int64_t ms) { return m
 
 /* The gate for an enum listen_protocol, or NULL when it is not built in. */
 const struct gate *gate_for(int protocol);
+/* The deadline for writing the answer of c->req has come. Has the client taken as much as PyResponseMinRate wants (gate_pace.c)? If not it is logged, as
+ * module, and the connection is to be closed. Context: the loop thread. */
+bool gate_waits_for_client(struct conn *c, const char *module);
 
 #endif

@@ -290,13 +290,9 @@ void stream_timeout(struct conn *c)
         stream_body_ended(r, BODY_TIMED_OUT);
         if (c->req && r->response == RESPONSE_ENDED)
             stream_go_on(c);
-    } else if (r && c->out_waiting && conn_progressed(c)) {
+    } else if (r && c->out_waiting && gate_waits_for_client(c, "core")) {
         conn_set_deadline(c, gate_after_ms(c, r->server->timeout_ms));
     } else {
-        if (r && c->out_waiting) {
-            log_request(r, LEVEL_INFO, "core", "the client takes no more of the answer: Timeout");
-            shm_add(limits_hit, 1);
-        }
         conn_close(c);
     }
 }

@@ -334,11 +334,9 @@ static void ws_timeout(struct conn *c)
     const struct websocket *ws = ws_of(c);
     if (!ws) {
         conn_close(c);
-    } else if (c->out_waiting && conn_progressed(c)) {
+    } else if (c->out_waiting && gate_waits_for_client(c, "websocket")) {
         set_deadline(c);
     } else if (c->out_waiting) {
-        log_request(c->req, LEVEL_INFO, "websocket", "the client takes no more of what is sent: Timeout: closed");
-        shm_add(limits_hit, 1);
         conn_close(c);
     } else if (ws->close_sent || ws->failed) {
         conn_close(c);

@@ -193,14 +193,14 @@ static void outq_advance(struct outq *q, int64_t n)
     }
 }
 
-bool outq_progressed(struct outq *q, int fd)
+uint32_t outq_taken(struct outq *q, int fd)
 {
     int unacked = 0;
     if (ioctl(fd, SIOCOUTQ, &unacked) < 0)
-        return false;
+        return 0;
     uint32_t before = q->taken;
     q->taken = q->sent - (uint32_t)unacked;
-    return q->taken != before;
+    return q->taken - before;
 }
 
 /* A reader as fast as the disk never fills its socket: without a bound it would have the loop for itself. */

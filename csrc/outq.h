@@ -15,7 +15,7 @@ struct outq {
     struct outq_piece *last; /* owned, in a ring: its next is the first */
     size_t pending; /* bytes in memory; file pieces count as one page */
     uint32_t sent;  /* bytes that the socket took, so far; these two are to be compared only, for they start again at 2^32 */
-    uint32_t taken; /* bytes that the client had, when outq_progressed was last asked */
+    uint32_t taken; /* bytes that the client had, when outq_taken was last asked */
 };
 
 enum outq_result {
@@ -39,8 +39,8 @@ long outq_send_now(struct outq *q, int fd, struct slice bytes);
 enum outq_result outq_send_file(struct outq *q, int fd, int file_fd, int64_t offset, int64_t len, bool copied);
 /* The bytes were sent past the queue, which is empty: how many the socket took, or a negative errno. Queues a copy of the rest. */
 enum outq_result outq_sent(struct outq *q, long result, struct slice bytes);
-/* Has the client taken any byte since the last call? The kernel reports room only in large steps, which a slow reader may need minutes for. */
-bool outq_progressed(struct outq *q, int fd);
+/* How many bytes the client has taken since the last call. The kernel reports room only in large steps, which a slow reader may need minutes for. */
+uint32_t outq_taken(struct outq *q, int fd);
 /* Goes on sending. */
 enum outq_result outq_flush(struct outq *q, int fd);
 void outq_clear(struct outq *q);

@@ -27,6 +27,7 @@ BOUNDS: dict[str, tuple[str, str]] = {
     "LimitRequestBody": ("413", "LimitRequestBody allows"),
     "RequestReadTimeout": ("408 for a head; for a body the read raises", "did not come in time"),
     "Timeout": ("a read raises, the connection closes", "the client takes no more of the answer: Timeout"),
+    "PyResponseMinRate": ("the connection closes", "the client takes the answer too slowly: PyResponseMinRate"),
     "KeepAliveTimeout": ("the connection closes", ""),
     "MaxKeepAliveRequests": ("the last answer says `Connection: close`", ""),
     "ListenBacklog": ("the system refuses, or lets connections wait", ""),

@@ -453,7 +453,7 @@ def test_a_client_that_takes_nothing_is_dropped(server: Start) -> None:
     host = server("Timeout 1\n" + CONF, files={"www/handlers.py": HANDLER})
     sock = connect(host, "/commands")
     sock.send(frame(TEXT, b"flood 40"))
-    wait_until(lambda: "takes no more of what is sent: Timeout" in host.error_log, "the line")
+    wait_until(lambda: "takes no more of the answer: Timeout" in host.error_log, "the line")
     wait_until(lambda: "the client has gone" in host.error_log, "the handler's end")
 
 

@@ -76,6 +76,9 @@ ROWS: tuple[Directive, ...] = (
     # the wire
     row("Timeout", SERVER, "time", v.duration("s", 1), "1", "server.timeout_ms",
         "How long a read or write may wait for the client to make progress.", default="60", unit="seconds"),
+    row("PyResponseMinRate", SERVER, "number", v.integer(), "1", "server.response_min_rate",
+        "Least rate at which a client takes an answer that waits for it, measured over Timeout; 0: any byte in that time is enough.", default="240",
+        unit="bytes/s"),
     row("KeepAlive", SERVER, "On|Off", v.flag, "1", "server.keep_alive", "May a connection bring more than one request?", default="On"),
     row("KeepAliveTimeout", SERVER, "time", v.duration("s", 1), "1", "server.keep_alive_timeout_ms",
         "How long an idle connection is kept for the next request.", default="5", unit="seconds"),

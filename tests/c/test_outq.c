@@ -158,16 +158,16 @@ static void check_counters(void)
     struct outq q = {.sent = UINT32_MAX - 1000, .taken = UINT32_MAX - 1000};
     make_pair(ends);
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
-    CHECK(!outq_progressed(&q, ends[0]), "nothing was sent");
+    CHECK(!outq_taken(&q, ends[0]), "nothing was sent");
     enum outq_result result = outq_send_file(&q, ends[0], dup(file), 0, FILE_BYTES, false);
     CHECK(result != OUTQ_EMPTY && q.sent > 100000 && q.sent <= 2 << 20, "%d, %u sent", result, q.sent);
     take(ends[1]);
-    CHECK(outq_progressed(&q, ends[0]) && q.taken == q.sent, "%u of %u taken", q.taken, q.sent);
-    CHECK(!outq_progressed(&q, ends[0]), "nothing since");
+    CHECK(outq_taken(&q, ends[0]) && q.taken == q.sent, "%u of %u taken", q.taken, q.sent);
+    CHECK(!outq_taken(&q, ends[0]), "nothing since");
     CHECK(finish(&q, ends, result) == OUTQ_EMPTY && received_len == FILE_BYTES, "%zu bytes", received_len);
-    CHECK(outq_progressed(&q, ends[0]), "all of the rest");
+    CHECK(outq_taken(&q, ends[0]), "all of the rest");
     close(ends[0]);
-    CHECK(!outq_progressed(&q, ends[0]), "no socket");
+    CHECK(!outq_taken(&q, ends[0]), "no socket");
     close(ends[1]);
     close(file);
 }

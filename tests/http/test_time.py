@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 import time
 
 import pytest
@@ -92,6 +93,24 @@ def test_a_reader_that_stops_is_let_go(server):
         client.send(build_request("GET", "/large.bin"))
         assert client.read_head().status == 200
         wait_until(lambda: "takes no more of the answer" in host.error_log, "the slow reader is logged", 15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "goes_on"), [("1000000", False), ("1000", True)])
+def test_a_reader_has_to_keep_pace(server, rate, goes_on):
+    host = server(f"Timeout 2\nPyResponseMinRate {rate}" + ALLOW, files={"www/large.bin": b"x" * (32 << 20)})
+    start, taken = time.monotonic(), 0
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        slow.settimeout(20)
+        slow.connect(host.address)
+        slow.sendall(build_request("GET", "/large.bin"))
+        while elapsed(start) < (7 if goes_on else 30) and "too slowly: PyResponseMinRate" not in host.error_log:
+            taken += len(slow.recv(4000))  # some 40,000 bytes a second
+            time.sleep(0.1)
+    assert taken > 10000
+    assert ("too slowly: PyResponseMinRate" in host.error_log) == (not goes_on), host.error_log
+    assert "takes no more" not in host.error_log
 
 
 @pytest.mark.slow
