@@ -100,8 +100,10 @@ void coro_spawned_name(void *arg, char *to, size_t room);
 void coro_watch(int64_t slice_ms, int64_t blocked_ms, void (*describe)(void *arg, char *to, size_t room), void *arg);
 /* The part that ends with the handler, before its response is flushed and logged: the deadline, and what was thrown and has not arrived. */
 void coro_end_limits(void);
-/* A waker that raises ClientGone in the running greenlet, while it runs this job: for req->on_gone. Valid while the greenlet lives. */
-struct waker *coro_gone_waker(struct coro *c);
+/* Can ClientGone be raised in it? False with an exception. Context: in the greenlet. */
+bool coro_hears_of_client(struct coro *c);
+/* Raises ClientGone in the greenlet, where it waits. Context: as coro_throw. */
+void coro_client_gone(struct coro *c);
 /* Which of our own exceptions is set? */
 enum coro_end { CORO_END_OTHER, CORO_END_TIMEOUT, CORO_END_GONE };
 enum coro_end coro_ended_by(void);

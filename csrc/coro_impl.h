@@ -61,8 +61,6 @@ struct coro {
     bool in_inbox;          /* another thread has woken it */
     struct coro *inbox_next;
     struct timer deadline;  /* of the job: raises RequestTimeout */
-    struct waker gone;      /* raises ClientGone */
-    struct job *gone_of;    /* borrowed: the job in which it does; NULL: in none */
     struct coro *all_prev, *all_next; /* of this hub */
     int64_t run_ns, longest_ns; /* of the job: running time, longest stretch without giving way */
     uint64_t resumes;

@@ -41,32 +41,19 @@ static void deadline_fired(struct timer *t)
     throw_type(c, c->interp->timeout_type);
 }
 
-static void client_gone(struct waker *w)
-{
-    struct coro *c = (struct coro *)((char *)w - offsetof(struct coro, gone));
-    if (c->gone_of == c->job) /* who forwards to us (pywsgi_gone.c) may outlive the job */
-        throw_type(c, c->interp->gone_type);
-}
+bool coro_hears_of_client(struct coro *c) { return need_types(c->interp) == 0; }
 
-struct waker *coro_gone_waker(struct coro *c)
-{
-    if (need_types(c->interp))
-        return NULL;
-    c->gone_of = c->job;
-    return &c->gone;
-}
+void coro_client_gone(struct coro *c) { throw_type(c, c->interp->gone_type); }
 
 void coro_limit_init(struct coro *c)
 {
     c->deadline.fire = deadline_fired;
-    c->gone.wake = client_gone;
 }
 
 void coro_limit_begin(struct coro *c)
 {
     c->slice_ns = c->blocked_ns = 0;
     c->describe = NULL;
-    c->gone_of = NULL;
     sentinel_watch_job(0, 0);
 }
 

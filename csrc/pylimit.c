@@ -68,10 +68,19 @@ void pylimit_for_services(const struct dir_conf *conf)
                                                   .describe = describe_spawned});
 }
 
-/* A client that has gone while its request was in the queue is not heard of again. */
-static void wait_for_client(struct request *r, struct coro *c)
+/* Who watches the client beside the handler (pywsgi_gone.c) goes on to tell us, also when the handler is over and its greenlet has another request. */
+static void on_client_gone(struct waker *w)
 {
-    r->on_gone = coro_gone_waker(c);
+    const struct request *r = (const struct request *)((const char *)w - offsetof(struct request, cancel));
+    if (r->cancelled)
+        coro_client_gone(r->cancelled);
+}
+
+/* A client that has gone while its request was in the queue is not heard of again. */
+static void wait_for_client(struct request *r)
+{
+    r->cancel.wake = on_client_gone;
+    r->on_gone = &r->cancel;
     if (gate_request_is_gone(r))
         waker_wake(r->on_gone);
 }
@@ -82,8 +91,13 @@ int pylimit_begin(struct request *r, bool cancels)
     struct coro *c = coro_current();
     if (!conf || !c)
         return 0;
-    if (cancels && conf->cancel_on_disconnect && !r->on_gone)
-        wait_for_client(r, c);
+    if (cancels && conf->cancel_on_disconnect) {
+        if (!coro_hears_of_client(c))
+            return -1;
+        r->cancelled = c;
+        if (!r->on_gone)
+            wait_for_client(r);
+    }
     struct coro_limits limits = {.green = conf->python_green, .timeout_ms = conf->request_timeout_ms, .slice_ms = conf->time_slice_ms,
                                  .blocked_ms = conf->blocked_warning_ms, .describe = pylimit_describe, .arg = r};
     return coro_set_limits(&limits);
@@ -95,8 +109,11 @@ void pylimit_end(struct request *r, bool last)
     coro_check_child();
     if (!c)
         return;
-    if (r->on_gone && r->on_gone == coro_gone_waker(c))
-        r->on_gone = NULL;
+    if (r->cancelled == c) {
+        r->cancelled = NULL;
+        if (r->on_gone == &r->cancel)
+            r->on_gone = NULL;
+    }
     if (last)
         coro_end_limits();
 }

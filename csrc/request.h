@@ -152,6 +152,8 @@ struct request {
     struct waker *on_body;       /* woken when there is more to read, or the body ended or failed; borrowed */
     struct waker *on_drain;      /* woken when the output fell below the low-water mark, or the client is gone; borrowed */
     struct waker *on_gone;       /* woken when the client went away, or its answer is out; borrowed */
+    struct waker cancel;         /* ends its handler with ClientGone (PyCancelOnDisconnect); it may be on_gone, or what that goes on to tell */
+    struct coro *cancelled;      /* borrowed: where it does; NULL: no handler runs */
     struct waker *on_phases_over;/* woken when nothing but its clean-up is left (for who started it as a redirect) */
 
     struct request *prev, *next, *main_request; /* internal redirects and sub-requests; strong references to prev and main_request */
