@@ -248,7 +248,7 @@ static void start_dealloc(struct start *self)
 }
 
 static PyMethodDef start_methods[] = {
-    {"write", (PyCFunction)start_write, METH_O, "write(data: bytes). Sends data at once (PEP 3333). Raises OSError when the client is gone. May switch."},
+    {"write", (PyCFunction)start_write, METH_O, "write(data: bytes). Sends data, within milliseconds (PEP 3333). Raises OSError when the client is gone. May switch."},
     {NULL, NULL, 0, NULL}};
 static PyMemberDef start_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(struct start, vectorcall), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
 static PyType_Slot start_slots[] = {{Py_tp_dealloc, start_dealloc}, {Py_tp_methods, start_methods}, {Py_tp_members, start_members},
