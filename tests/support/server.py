@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,16 +45,22 @@ def wait_until(true, what: str, seconds: float = 10.0):  # type: ignore[no-untyp
 PORTS = range(10000, 32768)  # below those that the system gives to clients, so that no connection takes it before the server does
 
 
+given: deque[int] = deque(maxlen=200)  # ports
+
+
 def free_port(family: int = socket.AF_INET, host: str = "127.0.0.1") -> int:
-    """Return a port that nobody listened on a moment ago."""
+    """Return a port that nobody listened on a moment ago, and that none of the latest callers has."""
     while True:
         port = random.SystemRandom().choice(PORTS)
+        if port in given:
+            continue
         with socket.socket(family) as sock:
             try:
                 sock.bind((host, port))
             except OSError:
                 continue
-            return port
+        given.append(port)
+        return port
 
 
 def listener_of(port: int) -> set[str]:
